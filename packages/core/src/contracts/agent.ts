@@ -1,0 +1,203 @@
+import type { ByteRange } from './bytes.ts'
+import type { Json } from './json.ts'
+import type { Backup } from './manifest.ts'
+import type { OperationOptions } from './operation-options.ts'
+import type { CaptureKind, Position } from './position.ts'
+import type { Problem } from './problem.ts'
+import type { Stage } from './staging.ts'
+
+/** Knows one kind of application: what can be captured, how to do it consistently, and how to bring it back. */
+export interface Agent extends AsyncDisposable {
+  readonly contract: 'agent/1'
+  /** One lower-case word, the same in configuration, manifests and package names: `mysql`. */
+  readonly application: string
+  /** Version of the agent's package; recorded in every manifest. */
+  readonly version: string
+  readonly supports: {
+    readonly kinds: readonly CaptureKind[]
+    /** Restore to any moment the logs allow. */
+    readonly pointInTime: boolean
+    /** Items can be restored under another name. */
+    readonly rename: boolean
+  }
+  /** Everything that could be captured. Changes nothing. */
+  discover(options?: OperationOptions): AsyncIterable<Source>
+  /** What would make this capture fail now, missing rights first; empty when nothing would. Changes nothing. */
+  check(request: CaptureRequest, options?: OperationOptions): Promise<readonly Problem[]>
+  /** The numbered steps of this very run. Changes nothing. */
+  plan(request: CaptureRequest, options?: OperationOptions): Promise<CapturePlan>
+  /** Brings the source to a consistent point. The application runs normally again once this resolves. */
+  beginCapture(request: CaptureRequest, options?: OperationOptions): Promise<Capture>
+  /** What a restore would do to the server of this agent, and what stands against it. Changes nothing. */
+  planRestore(request: RestoreRequest, options?: OperationOptions): Promise<RestorePlan>
+  /**
+   * Executes a plan on the server of this agent. Throws `CONFLICT` before it changes anything when the target is not
+   * as the plan found it. A restore that was cut can be called again with the same plan and goes on where it stopped.
+   */
+  restore(plan: RestorePlan, files: RestoredFiles, options?: OperationOptions): Promise<RestoreReport>
+}
+
+/** One thing an agent can capture as a whole: a server instance. */
+export interface Source {
+  /** Stable identity of the server, the same whatever name it is reached by. */
+  readonly id: string
+  /** Printable, such as `db1.example.com:3306`. */
+  readonly name: string
+  readonly version: string
+  readonly items: readonly SourceItem[]
+  readonly facts: Readonly<Record<string, Json>>
+}
+
+/** The smallest unit that can be restored alone: a database, an NSF, the system state. */
+export interface SourceItem {
+  readonly name: string
+  /** As the application estimates it, before compression. */
+  readonly bytes?: number
+  /** Said to the operator, such as `12 tables, 2 views`. */
+  readonly detail?: string
+}
+
+export interface CaptureRequest {
+  readonly job: string
+  readonly kind: CaptureKind
+  /** Restricts the capture to these items; all that the settings allow when left out. */
+  readonly items?: readonly string[]
+  /** Complete backups of this job that the repository holds, oldest first; a log or differential is continued from them. */
+  readonly chain: readonly Backup[]
+}
+
+export interface PlanStep {
+  /** From 1. */
+  readonly number: number
+  /** One sentence to the operator, such as `take BACKUP STAGE BLOCK_COMMIT for less than a second`. */
+  readonly text: string
+}
+
+export interface CapturePlan {
+  readonly application: string
+  readonly source: string
+  readonly kind: CaptureKind
+  /** Why this kind, where it is not the kind that was asked for. */
+  readonly reason?: string
+  readonly items: readonly SourceItem[]
+  readonly bytes?: number
+  readonly steps: readonly PlanStep[]
+}
+
+/** What is known of a capture as a whole. Plain data that goes into the manifest; holds no secret. */
+export interface CaptureFacts {
+  readonly application: string
+  readonly source: { readonly id: string; readonly name: string; readonly version: string }
+  readonly kind: CaptureKind
+  /** The moment the copy is of, ISO 8601 in UTC. */
+  readonly consistentAt: string
+  readonly position?: Position
+  /** Position the capture begins at: what a differential or log continues from. */
+  readonly from?: Position
+  readonly facts: Readonly<Record<string, Json>>
+  /**
+   * Markdown for `RESTORE.md`: how to bring the files back with the application's own tools, once they are unpacked
+   * into one folder per item. Commands hold no secret.
+   */
+  readonly restoreGuide: string
+}
+
+/** One consistent point of one source, being copied. Disposing releases everything on the server, confirmed or not. */
+export interface Capture extends AsyncDisposable {
+  readonly facts: CaptureFacts
+  /** Copies item by item; a failed item is failed on the stage and the others go on. Throws when the whole capture is lost. */
+  copyTo(stage: Stage, options?: OperationOptions): Promise<void>
+  /** Called at most once, and only after the repository has committed: the application may now truncate its logs. */
+  confirm(options?: OperationOptions): Promise<void>
+}
+
+export interface RestoreRequest {
+  /** What to restore from: a full first, then what follows it, oldest first. */
+  readonly backups: readonly Backup[]
+  /** Items to restore; all when left out. */
+  readonly items?: readonly string[]
+  readonly target: RestoreTarget
+}
+
+export interface RestoreTarget {
+  /** Item name in the backup → name on the target. */
+  readonly rename?: Readonly<Record<string, string>>
+  /** Whether what is there may be replaced. `false` refuses. */
+  readonly overwrite: boolean
+  /** The agent's own choices, such as `tables` or `threads`; unknown ones are refused. */
+  readonly options?: Readonly<Record<string, Json>>
+}
+
+/** A value: it can be stored, shown, compared and approved before anything happens. */
+export interface RestorePlan {
+  readonly contract: 'restore-plan/1'
+  readonly id: string
+  readonly application: string
+  readonly backups: readonly string[]
+  readonly target: {
+    readonly id: string
+    readonly name: string
+    /** Of everything on the target that the plan depends on; executing refuses when it has changed. */
+    readonly fingerprint: string
+  }
+  readonly items: readonly RestorePlanItem[]
+  readonly bytes?: number
+  readonly steps: readonly PlanStep[]
+  /** Any of severity `error` forbids execution. */
+  readonly problems: readonly Problem[]
+  readonly request: {
+    readonly rename: Readonly<Record<string, string>>
+    readonly overwrite: boolean
+    readonly options: Readonly<Record<string, Json>>
+  }
+}
+
+export interface RestorePlanItem {
+  readonly item: string
+  readonly to: string
+  readonly backup: string
+  /** What of the target is replaced; empty when nothing is. */
+  readonly overwrites: readonly string[]
+  readonly bytes?: number
+}
+
+/** The files of a backup as a restoring agent sees them: already checked against size and SHA-256. */
+export interface RestoredFiles {
+  /** Everything there is, in the order in which it was staged. */
+  readonly inventory: readonly RestoredFileFacts[]
+  /**
+   * The selected files, each complete on the local disk and verified. Within an item they come in the order in
+   * which they were staged. Several can be held at once as long as the scratch budget lasts; each must be released.
+   */
+  stream(select: (file: RestoredFileFacts) => boolean, options?: OperationOptions): AsyncIterable<RestoredFile>
+}
+
+export interface RestoredFileFacts {
+  readonly backup: string
+  readonly item: string
+  readonly name: string
+  readonly size: number
+  readonly sha256: string
+}
+
+export interface RestoredFile extends RestoredFileFacts {
+  /** Absolute path of the local copy, for tools that want one; valid until released. */
+  readonly path: string
+  open(range?: ByteRange): AsyncIterable<Uint8Array>
+  /** Removes the local copy and makes room for the next. */
+  release(): Promise<void>
+}
+
+export interface RestoreReport {
+  readonly items: readonly RestoredItem[]
+  readonly problems: readonly Problem[]
+}
+
+export interface RestoredItem {
+  readonly item: string
+  readonly to: string
+  readonly failure?: { readonly code: string; readonly message: string; readonly hint?: string }
+  /** What was compared after the restore, such as `rows` and `checksum`, with the numbers on both sides. */
+  readonly checks: readonly { readonly name: string; readonly expected: string; readonly found: string; readonly passed: boolean }[]
+  readonly facts: Readonly<Record<string, Json>>
+}

@@ -1,0 +1,15 @@
+/** Bytes from `begin` (inclusive) to `end` (exclusive); to the end of the content without `end`. */
+export interface ByteRange {
+  readonly begin: number
+  readonly end?: number
+}
+
+/** Content that can be read again from the start, so that a retry needs no buffer. */
+export interface Reopenable {
+  /** In bytes, where it is known beforehand. An uploader fails with `CORRUPTED` when the content differs from it. */
+  readonly size?: number | undefined
+  /** Lower-case hex, where it is known beforehand. Checked like `size`. */
+  readonly sha256?: string | undefined
+  /** A fresh stream on every call. */
+  open(): AsyncIterable<Uint8Array>
+}

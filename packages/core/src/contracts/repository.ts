@@ -1,0 +1,91 @@
+import type { ByteRange } from './bytes.ts'
+import type { FailureCode } from './failure-code.ts'
+import type { Backup, ManifestItem } from './manifest.ts'
+import type { OperationOptions } from './operation-options.ts'
+import type { StageContents, StagedRun } from './staging.ts'
+
+/** Keeps backups on an uploader, in a published format. Two repositories on the same place may be used at the same time. */
+export interface Repository extends AsyncDisposable {
+  readonly contract: 'repository/1'
+  /** Of the uploader below; printable and free of secrets. */
+  readonly destination: string
+  readonly supports: {
+    /** This host can read what it stores; false where it holds only a recipient's public key. */
+    readonly read: boolean
+    readonly deduplicates: boolean
+  }
+  /**
+   * Drains a stage and commits: the record is written last, so a run that is killed leaves nothing that is listed.
+   * A failed item is never offered as restorable. Called again on a resumed stage, sends only what was not sent.
+   */
+  store(run: StoreRequest, contents: StageContents, options?: OperationOptions): Promise<Backup>
+  /** Committed backups, oldest first, from the store alone. A record that cannot be read is reported as a problem and left out. */
+  list(filter?: BackupFilter, options?: OperationOptions): AsyncIterable<Backup>
+  /** The items of a backup with their files, decrypted where needed. */
+  inventory(backup: Backup, options?: OperationOptions): Promise<readonly ManifestItem[]>
+  /** One file, or a range of it. Throws `NOT_FOUND`, `CORRUPTED`, `WRONG_CREDENTIALS`. */
+  open(
+    backup: Backup,
+    file: { readonly item: string; readonly name: string },
+    range?: ByteRange,
+    options?: OperationOptions,
+  ): AsyncIterable<Uint8Array>
+  /**
+   * The selected files one after the other, in whatever order of items is cheapest and within an item as staged.
+   * Each content must be read to its end, or the next is skipped to, before going on.
+   */
+  read(
+    backup: Backup,
+    select: (file: { readonly item: string; readonly name: string }) => boolean,
+    options?: OperationOptions,
+  ): AsyncIterable<RepositoryFile>
+  /** Record first, so that a backup half removed is no longer listed. */
+  remove(backups: readonly Backup[], options?: OperationOptions): Promise<RemovalReport>
+  /** Every backup in turn: structure always, every byte with `readData`. Changes nothing. */
+  verify(request?: VerifyRequest, options?: OperationOptions): AsyncIterable<Finding>
+  /** Removes what runs that never committed left in the store, when its newest object is older than `olderThanSeconds`. */
+  removeUnfinished(
+    request: { readonly olderThanSeconds: number; readonly job?: string },
+    options?: OperationOptions,
+  ): Promise<RemovalReport>
+}
+
+export interface StoreRequest {
+  readonly run: StagedRun
+  readonly agent: { readonly version: string }
+}
+
+export interface BackupFilter {
+  readonly job?: string
+  readonly id?: string
+}
+
+export interface RepositoryFile {
+  readonly item: string
+  readonly name: string
+  readonly size: number
+  readonly content: AsyncIterable<Uint8Array>
+}
+
+export interface RemovalReport {
+  readonly removed: readonly string[]
+  readonly bytes: number
+  /** What the store refuses to remove now, such as a locked object, with the reason. */
+  readonly retained: readonly { readonly key: string; readonly reason: string }[]
+}
+
+export interface VerifyRequest {
+  readonly readData?: boolean
+  readonly job?: string
+  readonly id?: string
+}
+
+export interface Finding {
+  /** `ok`: this backup was checked and is whole. */
+  readonly severity: 'ok' | 'warning' | 'error'
+  readonly backup?: string
+  readonly key?: string
+  readonly code?: FailureCode
+  readonly message: string
+  readonly hint?: string
+}

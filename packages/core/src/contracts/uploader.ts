@@ -1,0 +1,46 @@
+import type { ByteRange, Reopenable } from './bytes.ts'
+import type { FailureCode } from './failure-code.ts'
+import type { OperationOptions } from './operation-options.ts'
+
+/**
+ * Stores objects under keys in one remote place. Keys are `/`-separated, without empty, `.` or `..` segments.
+ * The place must be durable and must show an object as soon as its upload has resolved.
+ */
+export interface Uploader extends AsyncDisposable {
+  readonly contract: 'uploader/1'
+  /** Printable and free of secrets, such as `s3://bucket/prefix`. */
+  readonly destination: string
+  readonly supports: {
+    /** A reader never sees half of a replaced object. */
+    readonly atomicReplace: boolean
+    /** How many transfers make sense at once. */
+    readonly concurrency: number
+    readonly rangeRead: boolean
+    /** An interrupted upload of the same content under the same key goes on where it stopped. */
+    readonly resume: boolean
+  }
+  /**
+   * All or nothing: until it resolves readers see the old object or none, and a failed or aborted upload leaves none
+   * of its own. Content that ends early, is longer, or has another hash than announced fails with `CORRUPTED`.
+   */
+  upload(key: string, content: Reopenable, options?: OperationOptions): Promise<RemoteObject>
+  /** Throws `NOT_FOUND` on the first read when there is no such object. */
+  download(key: string, range?: ByteRange, options?: OperationOptions): AsyncIterable<Uint8Array>
+  /** `undefined` when there is no such object. */
+  stat(key: string, options?: OperationOptions): Promise<RemoteObject | undefined>
+  /** Every object whose key begins with `prefix` (plain text, not only whole segments), in no promised order. */
+  list(prefix: string, options?: OperationOptions): AsyncIterable<RemoteObject>
+  /** Succeeds when there is none. */
+  remove(key: string, options?: OperationOptions): Promise<void>
+  /** Names the failure behind an error of this uploader's client library. */
+  classify(error: unknown): FailureCode
+}
+
+export interface RemoteObject {
+  readonly key: string
+  readonly size: number
+  /** ISO 8601 in UTC, by the clock of the store. */
+  readonly modifiedAt: string
+  /** Lower-case hex, where the store or the upload itself knows it. */
+  readonly sha256?: string
+}

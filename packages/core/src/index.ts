@@ -1,0 +1,6 @@
+export * from './contracts/index.ts'
+export { abortError, BackupError, type BackupErrorOptions, isFailureCode, throwIfAborted } from './errors/backup-error.ts'
+export { decodeSegment, encodeSegment } from './naming/path-segment.ts'
+export { assertSafePath } from './naming/safe-path.ts'
+export { nearest } from './settings/nearest.ts'
+export { parseSettings } from './settings/parse-settings.ts'

@@ -1,0 +1,6 @@
+import { packageBuild } from '@backup-planet/tooling/tsup.base'
+
+export default packageBuild(
+  { index: 'src/index.ts', testing: 'src/testing/index.ts', conformance: 'src/conformance/index.ts' },
+  { external: ['vitest'] },
+)
