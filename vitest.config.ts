@@ -1,14 +1,45 @@
 import { defineConfig } from 'vitest/config'
 
 const conditions = ['@backup-planet/source', 'node', 'import', 'default']
-
-export default defineConfig({
+const shared = {
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
+}
+const sharedTests = {
+  execArgv: ['--conditions=@backup-planet/source'],
+  testTimeout: 30_000,
+  hookTimeout: 60_000,
+}
+
+export default defineConfig({
+  ...shared,
   test: {
-    include: ['packages/*/src/**/*.test.ts', 'packages/*/e2e/**/*.test.ts', 'examples/**/*.test.ts', 'tooling/**/*.test.ts'],
-    execArgv: ['--conditions=@backup-planet/source'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    passWithNoTests: false,
+    projects: [
+      {
+        ...shared,
+        test: {
+          ...sharedTests,
+          name: 'unit',
+          include: ['packages/*/src/**/*.test.ts', 'tooling/**/*.test.ts'],
+          exclude: ['**/node_modules/**', '**/*.server.test.ts', 'tooling/servers/**'],
+          maxWorkers: '75%',
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        ...shared,
+        test: {
+          ...sharedTests,
+          name: 'servers',
+          include: ['packages/*/e2e/**/*.test.ts', 'examples/**/*.test.ts', 'tooling/**/*.server.test.ts', 'tooling/servers/**/*.test.ts'],
+          // Every file brings a database server of its own; more than two at once would time each other out.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+        },
+      },
+    ],
   },
 })

@@ -1,0 +1,56 @@
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { exitAs, runInForeground } from './command.mjs'
+import { ownNodeEnvironment, ownNodePath } from './own-node.mjs'
+import { cacheDirectory, repositoryRoot } from './repository-root.mjs'
+import { countTests, isForgivenSkip, skippedTests } from './test-count.mjs'
+
+/**
+ * Runs vitest and ends with one plain line, `N passed, N failed, N skipped`. Resolves with the exit code.
+ * With `CI=true` a skipped test is a failure, so that nothing is left unproven in silence; tests that read real sample
+ * files are forgiven where that folder is absent, and named.
+ */
+export async function runTests(verb, vitestArguments) {
+  const results = join(cacheDirectory, `${verb}-results.json`)
+  mkdirSync(cacheDirectory, { recursive: true })
+  rmSync(results, { force: true })
+  const environment = ownNodeEnvironment(verb === 'sweep' ? { BACKUP_PLANET_SWEEP: 'full' } : {})
+  const ended = await runInForeground(
+    ownNodePath,
+    [
+      join(repositoryRoot, 'node_modules', 'vitest', 'vitest.mjs'),
+      'run',
+      '--reporter=default',
+      '--reporter=json',
+      `--outputFile.json=${results}`,
+      ...vitestArguments,
+    ],
+    { environment },
+  )
+  const code = exitAs(ended)
+  if (!existsSync(results)) {
+    process.stdout.write(`\nvitest ended with ${code} and left no results.\n0 passed, 1 failed, 0 skipped\n`)
+    return code || 1
+  }
+  const report = JSON.parse(readFileSync(results, 'utf8'))
+  const count = countTests(report, code)
+  const unforgiven = explainSkips(skippedTests(report))
+  process.stdout.write(`\n${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped\n`)
+  if (code !== 0) return code
+  if (count.failed > 0 || count.passed === 0) return 1
+  return process.env.CI === 'true' && unforgiven > 0 ? 1 : 0
+}
+
+function explainSkips(skipped) {
+  if (skipped.length === 0) return 0
+  const unforgiven = skipped.filter((test) => !isForgivenSkip(test))
+  process.stdout.write(`\n${skipped.length} skipped:\n`)
+  for (const test of skipped) {
+    const why = isForgivenSkip(test) ? 'no folder of sample files here' : 'see the test'
+    process.stdout.write(`  ${relative(repositoryRoot, test.file)} · ${test.name} (${why})\n`)
+  }
+  if (process.env.CI === 'true' && unforgiven.length > 0) {
+    process.stdout.write(`CI=true: ${unforgiven.length} skipped tests prove nothing, so this run fails.\n`)
+  }
+  return unforgiven.length
+}

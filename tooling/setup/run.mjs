@@ -1,0 +1,74 @@
+#!/usr/bin/env node
+// Runs on the machine's own Node (20 or newer) before anything is installed, so it and its neighbours are plain JavaScript
+// without dependencies: from a fresh clone, `npm test` and the other commands bring everything they need and then do their work.
+import { join } from 'node:path'
+import { buildPackages } from './build-packages.mjs'
+import { exitAs, runInForeground } from './command.mjs'
+import { installDebianPackages } from './debian-packages.mjs'
+import { installPackages } from './install-packages.mjs'
+import { ownNode, ownNodeEnvironment, ownNodePath } from './own-node.mjs'
+import { repositoryRoot } from './repository-root.mjs'
+import { runTests } from './run-tests.mjs'
+import { SetupFailure } from './setup-step.mjs'
+import { aptPackages, missingTools, reportMissingTools } from './system-tools.mjs'
+
+const verbs = {
+  quickstart: { tools: ['mariadbd'], required: ['mariadbd'], script: 'tooling/quickstart/quickstart.ts' },
+  test: { tools: ['mariadbd', 'zstd', 'age', 'unzip', 'mydumper'], required: [] },
+  sweep: { tools: ['mariadbd', 'zstd', 'age', 'unzip', 'mydumper'], required: [] },
+  check: { tools: ['mariadbd'], required: ['mariadbd'], build: true, script: 'tooling/check/check.ts' },
+  bench: { tools: ['mariadbd', 'zstd', 'mydumper'], required: ['mariadbd'], script: 'benchmarks/mysql.ts' },
+  'backup-planet': { tools: [], required: [], script: 'packages/cli/src/main.ts', quiet: true },
+}
+
+async function main() {
+  const [verb = '', ...commandArguments] = process.argv.slice(2)
+  const recipe = Object.hasOwn(verbs, verb) ? verbs[verb] : undefined
+  if (recipe === undefined) {
+    process.stderr.write(`usage: node tooling/setup/run.mjs ${Object.keys(verbs).join(' | ')}\n`)
+    return 2
+  }
+  if (Number.parseInt(process.versions.node, 10) < 20) {
+    process.stderr.write(
+      `Node 20 or newer is needed to set up; this is ${process.versions.node}. https://nodejs.org has one for every system.\n`,
+    )
+    return 1
+  }
+  const quiet = recipe.quiet === true
+  await installPackages({ quiet })
+  await ownNode({ quiet })
+  await bringTools(recipe)
+  if (recipe.build === true) await buildPackages({ quiet })
+  if (recipe.script === undefined) return runTests(verb, commandArguments)
+  const ended = await runInForeground(
+    ownNodePath,
+    [
+      '--conditions=@backup-planet/source',
+      '--disable-warning=ExperimentalWarning',
+      join(repositoryRoot, recipe.script),
+      ...commandArguments,
+    ],
+    // The command's own paths are relative to where its user stands, which npm hands down.
+    { environment: ownNodeEnvironment(), directory: recipe.quiet === true ? (process.env.INIT_CWD ?? process.cwd()) : repositoryRoot },
+  )
+  return exitAs(ended)
+}
+
+/** Brings the database servers and tools of other people that a verb uses, where this machine lets us. */
+async function bringTools({ tools, required }) {
+  const missing = missingTools(tools)
+  if (missing.length === 0) return
+  if (await installDebianPackages(aptPackages(missing))) {
+    const stillMissing = missingTools(tools)
+    if (stillMissing.length === 0) return
+  }
+  reportMissingTools(missingTools(tools), required)
+}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  if (!(error instanceof SetupFailure)) throw error
+  process.stderr.write(`\n${error.message}\n`)
+  process.exitCode = error.exitCode
+}

@@ -1,0 +1,50 @@
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { SetupFailure } from './setup-step.mjs'
+
+/** Programs of other people that tests and demonstrations use, and how each system calls their package. */
+const tools = {
+  mariadbd: { use: 'every test against a real MariaDB server', apt: 'mariadb-server', dnf: 'mariadb-server', brew: 'mariadb' },
+  zstd: { use: 'tests that unpack our archives with zstd', apt: 'zstd', dnf: 'zstd', brew: 'zstd' },
+  age: { use: 'tests that decrypt our archives with age', apt: 'age', dnf: 'age', brew: 'age' },
+  unzip: { use: 'tests that unpack our archives with unzip', apt: 'unzip', dnf: 'unzip', brew: 'unzip' },
+  mydumper: { use: 'tests that load our dumps with myloader', apt: 'mydumper', dnf: 'mydumper', brew: 'mydumper' },
+}
+
+/** Which of these programs this machine does not have. */
+export function missingTools(names) {
+  return names.filter((name) => !isInstalled(name))
+}
+
+export function aptPackages(names) {
+  return names.map((name) => tools[name].apt)
+}
+
+/** Prints what to install by hand; throws when a verb cannot do without it. */
+export function reportMissingTools(names, required) {
+  if (names.length === 0) return
+  const lines = names.map((name) => `    ${name.padEnd(10)} for ${tools[name].use}`)
+  const packages = (system) => [...new Set(names.map((name) => tools[name][system]))].join(' ')
+  const text =
+    `  Not on this machine:\n${lines.join('\n')}\n  To install:\n    Debian, Ubuntu   sudo apt-get install ${packages('apt')}\n` +
+    `    Fedora, RHEL     sudo dnf install ${packages('dnf')}\n    macOS            brew install ${packages('brew')}\n`
+  const stopping = names.filter((name) => required.includes(name))
+  if (stopping.length > 0)
+    throw new SetupFailure(`Setting up stopped at the step "system tools": ${stopping.join(', ')} is needed.\n\n${text}`)
+  process.stderr.write(`${text}  Going on; the tests named above cannot run and are counted as skipped.\n`)
+}
+
+function isInstalled(name) {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin', '/opt/homebrew/bin', '/usr/libexec']
+  const endings = process.platform === 'win32' ? ['.exe', '.cmd'] : ['']
+  return folders.some((folder) => endings.some((ending) => isExecutable(join(folder, name + ending))))
+}
+
+function isExecutable(path) {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}

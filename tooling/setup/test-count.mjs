@@ -1,0 +1,34 @@
+import { existsSync } from 'node:fs'
+
+/**
+ * Counts of a run from vitest's JSON report. A file that could not be collected and an error outside of any test are
+ * one failure each, although no test stands for them.
+ */
+export function countTests(report, exitCode) {
+  const tests = report.testResults.flatMap((file) => file.assertionResults)
+  const count = (...states) => tests.filter((test) => states.includes(test.status)).length
+  const failedFiles = report.testResults.filter(
+    (file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'),
+  ).length
+  const failed = count('failed') + failedFiles
+  return {
+    passed: count('passed'),
+    failed: failed === 0 && exitCode !== 0 ? 1 : failed,
+    skipped: count('pending', 'skipped', 'todo', 'disabled'),
+  }
+}
+
+/** Every test that did not run, with its file and full name. */
+export function skippedTests(report) {
+  return report.testResults.flatMap((file) =>
+    file.assertionResults
+      .filter((test) => ['pending', 'skipped', 'todo', 'disabled'].includes(test.status))
+      .map((test) => ({ file: file.name, name: test.fullName })),
+  )
+}
+
+/** Tests that read real sample files say so in the name of their file; the folder is not part of this repository. */
+export function isForgivenSkip(test) {
+  const folder = process.env.BACKUP_PLANET_FIXTURES
+  return test.file.endsWith('.fixtures.test.ts') && (folder === undefined || !existsSync(folder))
+}
