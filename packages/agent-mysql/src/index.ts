@@ -1,0 +1,2 @@
+export { createMysqlAgent } from './mysql-agent.ts'
+export type { MysqlAgentSettings } from './mysql-agent-settings.ts'
