@@ -3,7 +3,7 @@ import type { ByteRange } from './bytes.ts'
 import type { FailureCode } from './failure-code.ts'
 import type { Json } from './json.ts'
 import type { OperationOptions } from './operation-options.ts'
-import type { Position } from './position.ts'
+import type { CaptureKind, Position } from './position.ts'
 
 /** Scratch space where captures become sets of checksummed files, within a budget of bytes. */
 export interface Staging {
@@ -22,6 +22,8 @@ export interface StagedRun {
   readonly id: string
   /** ISO 8601 in UTC. */
   readonly beganAt: string
+  /** For names that people read, where it is known when the stage begins; the manifest's kind is that of the capture's facts. */
+  readonly kind?: CaptureKind
 }
 
 /** Both sides of one stage: the agent fills it, the repository drains it, at the same time. */
