@@ -1,0 +1,5 @@
+export { type ConformanceCheck, collect, eventually, rejectsWith, within } from './conformance-check.ts'
+export { describeUploaderContract, type UploaderContractSettings } from './describe-uploader-contract.ts'
+export { oddNames } from './odd-names.ts'
+export { uploaderChecks } from './uploader-checks.ts'
+export type { UploaderHarness } from './uploader-harness.ts'

@@ -1,0 +1,107 @@
+import { createHash } from 'node:crypto'
+import type { Reopenable } from '../contracts/index.ts'
+import { abortError, BackupError, throwIfAborted } from '../errors/backup-error.ts'
+
+export interface CheckedContent extends AsyncIterable<Uint8Array> {
+  /** What was read; complete once the iteration has ended without an error. */
+  facts(): { readonly size: number; readonly sha256: string }
+}
+
+/**
+ * The content of an upload, checked while it is read: it fails with `CORRUPTED` as soon as it is longer than announced, and
+ * at its end when it is shorter or has another hash. Every uploader reads through this, and commits only after the
+ * iteration has ended. Can be iterated once. Aborting ends it at once with `ABORTED`, even while the source is stalled;
+ * the source's iterator is closed on every way out.
+ *
+ * @param what names the content in messages, such as `upload of a/b`
+ */
+export function checkedContent(
+  content: Reopenable,
+  what: string,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): CheckedContent {
+  const hash = createHash('sha256')
+  let size = 0
+  let digest: string | undefined
+
+  async function* read(): AsyncGenerator<Uint8Array, void> {
+    throwIfAborted(options.signal, what)
+    for await (const chunk of abortable(content.open(), what, options)) {
+      size += chunk.byteLength
+      if (content.size !== undefined && size > content.size) throw wrongLength(what, content.size, `at least ${size}`)
+      hash.update(chunk)
+      yield chunk
+    }
+    if (content.size !== undefined && size !== content.size) throw wrongLength(what, content.size, String(size))
+    digest = hash.digest('hex')
+    if (content.sha256 !== undefined && digest !== content.sha256) {
+      throw new BackupError(`${what}: content has sha256 ${digest}, announced was ${content.sha256}`, {
+        code: 'CORRUPTED',
+        hint: changedHint,
+      })
+    }
+  }
+
+  return {
+    [Symbol.asyncIterator]: read,
+    facts() {
+      if (digest === undefined) throw new TypeError('facts() is called before the content was read to its end')
+      return { size, sha256: digest }
+    },
+  }
+}
+
+/** Reads `source` and stops at once with `ABORTED` when the signal is aborted, without waiting for a stalled `next()`. */
+export async function* abortable<Value>(
+  source: AsyncIterable<Value>,
+  what: string,
+  options: { readonly signal?: AbortSignal | undefined },
+): AsyncGenerator<Value, void> {
+  const { signal } = options
+  if (signal === undefined) {
+    yield* source
+    return
+  }
+  throwIfAborted(signal, what)
+  const iterator = source[Symbol.asyncIterator]()
+  let rejectAborted: (error: unknown) => void = () => undefined
+  const aborted = new Promise<never>((_, reject) => {
+    rejectAborted = reject
+  })
+  aborted.catch(() => undefined)
+  const onAbort = (): void => rejectAborted(abortError(signal, what))
+  signal.addEventListener('abort', onAbort, { once: true })
+  let ended = false
+  try {
+    while (true) {
+      const next = iterator.next()
+      next.catch(() => undefined)
+      const result = await Promise.race([next, aborted])
+      if (result.done === true) {
+        ended = true
+        break
+      }
+      yield result.value
+      throwIfAborted(signal, what)
+    }
+  } catch (error) {
+    // A generator that is stalled inside `next()` queues `return()` behind it: waiting for it would be waiting for the stall.
+    if (signal.aborted) {
+      ended = true
+      Promise.resolve(iterator.return?.()).catch(() => undefined)
+      throw abortError(signal, what)
+    }
+    ended = true
+    throw error
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+    if (!ended) await iterator.return?.()
+  }
+}
+
+const changedHint =
+  'The staged file has changed or its disk is damaged: nothing was stored. Check the disk of the staging directory and run the backup again.'
+
+function wrongLength(what: string, announced: number, found: string): BackupError {
+  return new BackupError(`${what}: content has ${found} bytes, announced were ${announced}`, { code: 'CORRUPTED', hint: changedHint })
+}
