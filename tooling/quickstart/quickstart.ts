@@ -1,0 +1,92 @@
+import { readdir, stat } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import { startThrowawayMariadb } from '../servers/throwaway-mariadb.ts'
+import { backupPlanet } from './backup-planet-command.ts'
+import { closingSummary } from './closing-summary.ts'
+import { createQuickstartFolder, writeConfiguration } from './quickstart-folder.ts'
+import { differences, fingerprintServer, type ServerFingerprint } from './server-fingerprint.ts'
+
+/**
+ * `npm run quickstart`: a shop on a real server is backed up encrypted, lost, restored to another server and compared, with the
+ * real command and a real configuration file. Ends with exit code 0 only when both servers hold the same.
+ */
+const databases = ['shop', 'warehouse café']
+const users = ["'till'@'%'", "'report o''brien'@'10.%'", "'clerk'"]
+const folder = await createQuickstartFolder(join(import.meta.dirname, '..', '..', '.cache', 'quickstart'))
+const begun = performance.now()
+// A throwaway server dies with us; ending in order also removes its files.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
+
+say('1', 'Two throwaway MariaDB servers start; one gets a shop.')
+const [shop, scratch] = await Promise.all([startThrowawayMariadb(), startThrowawayMariadb()])
+await using _shop = shop
+await using _scratch = scratch
+await shop.client(['--default-character-set=utf8mb4'], { inputFile: join(import.meta.dirname, 'shop.sql') })
+const before = await fingerprintServer(shop, { databases, users })
+detail(`${count(before.rows)} rows in ${before.tables} tables; views, routines, triggers, an event, a role and users beside them`)
+await writeConfiguration(folder, shop, scratch)
+detail(`configuration: ${shown(folder.configuration)}`)
+
+say('2', 'The shop is backed up, encrypted.')
+const backedUp = await timed(() => backupPlanet('run', 'shop', '--config', shown(folder.configuration)))
+const stored = await bytesBelow(folder.offsite)
+await backupPlanet('verify', 'shop', '--read-data', '--config', shown(folder.configuration))
+
+say('3', 'The shop is lost.')
+await shop.client(databases.map((name) => `DROP DATABASE \`${name}\``).join('; '))
+detail(`dropped: ${databases.join(', ')}`)
+
+say('4', 'It is restored to the other server.')
+const restored = await timed(() => backupPlanet('restore', 'shop', '--to', 'scratch', '--yes', '--config', shown(folder.configuration)))
+
+say('5', 'Both are compared: row counts, CHECKSUM TABLE, mariadb-dump, users and grants.')
+const after = await fingerprintServer(scratch, { databases, users })
+if (reportComparison(before, after)) {
+  const seconds = (performance.now() - begun) / 1000
+  process.stdout.write(await closingSummary({ folder, rows: before.rows, seconds, backedUp, restored, stored, shown }))
+} else {
+  process.exitCode = 1
+}
+
+function reportComparison(expected: ServerFingerprint, found: ServerFingerprint): boolean {
+  const different = differences(expected, found)
+  if (different.length === 0) {
+    detail(`the same: ${count(found.rows)} rows, ${found.lines.length} facts compared, none differs`)
+    return true
+  }
+  detail('NOT the same:')
+  for (const line of different) detail(`  ${line}`)
+  return false
+}
+
+function say(number: string, text: string): void {
+  process.stdout.write(`\n${number}  ${text}\n`)
+}
+
+function detail(text: string): void {
+  process.stdout.write(`   ${text}\n`)
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en')
+}
+
+/** A path as it can be typed where the reader stands. */
+function shown(path: string): string {
+  const short = relative(process.cwd(), path)
+  return short.startsWith('..') ? path : short
+}
+
+async function timed(work: () => Promise<void>): Promise<number> {
+  const start = performance.now()
+  await work()
+  return (performance.now() - start) / 1000
+}
+
+async function bytesBelow(directory: string): Promise<number> {
+  let bytes = 0
+  for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name))).size
+  }
+  return bytes
+}

@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto'
+import type { ThrowawayMariadb } from '../servers/throwaway-mariadb.ts'
+
+/** What a server holds, counted and hashed by its own tools: nothing of ours takes part. */
+export interface ServerFingerprint {
+  readonly rows: number
+  readonly tables: number
+  /** One line for each fact, such as `shop.customer 25000 rows, CHECKSUM TABLE 123`; equal servers have equal lines. */
+  readonly lines: readonly string[]
+}
+
+export interface FingerprintSubject {
+  readonly databases: readonly string[]
+  /** As `'name'@'host'`. */
+  readonly users: readonly string[]
+}
+
+/** Row counts and `CHECKSUM TABLE EXTENDED` of every table, `mariadb-dump` of every database, and every user with its grants. */
+export async function fingerprintServer(server: ThrowawayMariadb, subject: FingerprintSubject): Promise<ServerFingerprint> {
+  const lines: string[] = []
+  const names = await tablesOf(server, subject.databases)
+  let rows = 0
+  for (const name of names) {
+    const count = (await server.client(`SELECT count(*) FROM ${name}`)).trim()
+    const checksum = (await server.client(`CHECKSUM TABLE ${name} EXTENDED`)).trim().split('\t').at(-1)
+    rows += Number(count)
+    lines.push(`${name} ${count} rows, CHECKSUM TABLE ${checksum}`)
+  }
+  for (const database of subject.databases) lines.push(`${database} mariadb-dump ${await dumpHash(server, database)}`)
+  for (const user of subject.users) {
+    lines.push((await server.client(`SHOW CREATE USER ${user}`)).trim(), (await server.client(`SHOW GRANTS FOR ${user}`)).trim())
+  }
+  return { rows, tables: names.length, lines }
+}
+
+/** The lines that only one of the two has; none when they hold the same. */
+export function differences(before: ServerFingerprint, after: ServerFingerprint): readonly string[] {
+  const missing = before.lines.filter((line) => !after.lines.includes(line)).map((line) => `only before: ${line}`)
+  const added = after.lines.filter((line) => !before.lines.includes(line)).map((line) => `only after:  ${line}`)
+  return [...missing, ...added]
+}
+
+async function tablesOf(server: ThrowawayMariadb, databases: readonly string[]): Promise<readonly string[]> {
+  const list = databases.map((name) => `'${name}'`).join(', ')
+  const quoted = (column: string) => `concat('\`', replace(${column}, '\`', '\`\`'), '\`')`
+  const found = await server.client(
+    `SELECT concat(${quoted('table_schema')}, '.', ${quoted('table_name')}) FROM information_schema.tables
+     WHERE table_schema IN (${list}) AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY 1`,
+  )
+  return found.split('\n').filter((line) => line !== '')
+}
+
+async function dumpHash(server: ThrowawayMariadb, database: string): Promise<string> {
+  const contents = ['--skip-comments', '--routines', '--triggers', '--events', '--hex-blob', '--order-by-primary', '--single-transaction']
+  const dump = await server.dump([...contents, '--default-character-set=utf8mb4', '--databases', database])
+  return createHash('sha256').update(dump).digest('hex').slice(0, 16)
+}
