@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest'
+import { checkCreateStatement, checkGrantStatement } from './create-statement-guard.ts'
+import { countQualifiers, quoteAccount, renameGrant, renameQualifiers, rewriteCreate } from './statement-rewrite.ts'
+
+const view =
+  "CREATE DEFINER=`a`@`%` SQL SECURITY DEFINER VIEW `old`.`x` AS select `old`.`t`.`old` AS `old`,'`old`.`t`' AS `s` from `old`.`t` -- `old`.`t`"
+const checked = checkCreateStatement({ kind: 'view', name: 'x', schema: 'old' }, view)
+const options = { from: 'old', to: 'n`ew', stripDefiner: false, definerMap: {} }
+
+describe('rewriting statements', () => {
+  it('renames qualifiers, but neither columns nor strings nor comments', () => {
+    expect(renameQualifiers('select `old`.`t`.`old` AS `old`,"`old`.`t`" from `old`.`t` -- `old`.`t`', 'old', 'n`ew')).toBe(
+      'select `n``ew`.`t`.`old` AS `old`,"`old`.`t`" from `n``ew`.`t` -- `old`.`t`',
+    )
+    expect(countQualifiers("SELECT old.a, 'old.a', x.old.b", 'old')).toBe(1)
+  })
+
+  it('takes the schema away from the name, and strips or maps the definer', () => {
+    expect(rewriteCreate(view, checked, options)).toContain('DEFINER=`a`@`%` SQL SECURITY DEFINER VIEW `x` AS')
+    expect(rewriteCreate(view, checked, { ...options, stripDefiner: true })).not.toContain('DEFINER=')
+    expect(rewriteCreate(view, checked, { ...options, stripDefiner: true, definerMap: { 'a@%': "b'c@host" } })).toContain(
+      "DEFINER='b\\'c'@'host' SQL",
+    )
+  })
+
+  it('renames the schema of a grant', () => {
+    const rename = new Map([['my_shop', 'shop2_x']])
+    const renamed = (text: string) => renameGrant(text, checkGrantStatement('u', text), rename)
+    expect(renamed('GRANT SELECT ON `my_shop`.* TO `my_shop`@`%`')).toBe('GRANT SELECT ON `shop2_x`.* TO `my_shop`@`%`')
+    expect(renamed('GRANT SELECT ON `my\\_shop`.* TO `u`@`%`')).toBe('GRANT SELECT ON `shop2\\_x`.* TO `u`@`%`')
+    expect(renamed('GRANT EXECUTE ON PROCEDURE `my_shop`.`p` TO `u`@`%`')).toBe('GRANT EXECUTE ON PROCEDURE `shop2_x`.`p` TO `u`@`%`')
+    expect(renamed('GRANT USAGE ON *.* TO `u`@`%`')).toBe('GRANT USAGE ON *.* TO `u`@`%`')
+    expect(renamed('GRANT `role` TO `u`@`%`')).toBe('GRANT `role` TO `u`@`%`')
+  })
+
+  it('quotes accounts', () => {
+    expect(quoteAccount('a@b@%')).toBe("'a@b'@'%'")
+    expect(quoteAccount('role')).toBe("'role'")
+    expect(() => quoteAccount('@%')).toThrow(/no account/)
+  })
+})

@@ -1,0 +1,90 @@
+import { BackupError } from '@backup-planet/core'
+import { quoteIdentifier, quoteText } from '../mysql-quoting.ts'
+import type { CheckedCreate } from './create-statement-guard.ts'
+import { applyEdits, type SqlDialect, type SqlEdit, type SqlToken, significantTokens, tokenizeSql } from './sql-tokenizer.ts'
+
+export interface RewriteOptions {
+  /** Schema in the backup → schema on the target. */
+  readonly from: string
+  readonly to: string
+  readonly stripDefiner: boolean
+  /** Definer as `user@host` → definer to write instead. */
+  readonly definerMap: Readonly<Record<string, string>>
+}
+
+/**
+ * A CREATE that passed the guard, with its name unqualified (it is executed inside the target schema) and its definer as the
+ * options want it. Views also get every `from`.`x` renamed, since the server prints their names fully qualified.
+ */
+export function rewriteCreate(text: string, checked: CheckedCreate, options: RewriteOptions): string {
+  const edits: SqlEdit[] = []
+  const { definer, nameTokens } = checked
+  if (definer !== undefined) {
+    const wanted = options.definerMap[`${definer.user}@${definer.host}`]
+    if (wanted !== undefined) edits.push({ begin: definer.begin, end: definer.end, text: `DEFINER=${quoteAccount(wanted)}` })
+    else if (options.stripDefiner) edits.push({ begin: definer.begin, end: definer.end, text: '' })
+  }
+  const first = nameTokens[0]
+  const last = nameTokens.at(-1)
+  if (nameTokens.length > 1 && first !== undefined && last !== undefined) edits.push({ begin: first.begin, end: last.begin, text: '' })
+  return applyEdits(text, edits)
+}
+
+/** Renames a schema wherever it qualifies a name: `old`.`x` becomes `new`.`x`. Strings and comments stay as they are. */
+export function renameQualifiers(text: string, from: string, to: string, dialect: SqlDialect = {}): string {
+  return applyEdits(
+    text,
+    qualifiers(significantTokens(tokenizeSql(text, dialect)), from).map((token) => ({
+      begin: token.begin,
+      end: token.end,
+      text: quoteIdentifier(to),
+    })),
+  )
+}
+
+/** How often a statement names the schema as a qualifier. */
+export function countQualifiers(text: string, schema: string, dialect: SqlDialect = {}): number {
+  return qualifiers(significantTokens(tokenizeSql(text, dialect)), schema).length
+}
+
+/** A name before a dot that is not itself behind a dot. `a.schema` is a column, `schema.a` is qualified. */
+function qualifiers(tokens: readonly SqlToken[], schema: string): SqlToken[] {
+  return tokens.filter((token, index) => {
+    if (token.type !== 'identifier' && token.type !== 'word') return false
+    if (token.name !== schema || tokens[index + 1]?.word !== '.' || tokens[index - 1]?.word === '.') return false
+    // `t`.`c` where an alias has the name of the schema looks the same as `schema`.`t`: three parts tell for sure, two are taken as qualified.
+    return true
+  })
+}
+
+/**
+ * Renames the schema of a GRANT: `ON old.*`, `ON old.t`, `ON PROCEDURE old.p`. A schema with wildcards is compared as it is escaped.
+ */
+export function renameGrant(text: string, tokens: readonly SqlToken[], rename: ReadonlyMap<string, string>): string {
+  const on = tokens.findIndex((token) => token.type === 'word' && token.word === 'ON')
+  const kinds = ['TABLE', 'PROCEDURE', 'FUNCTION', 'PACKAGE', 'SEQUENCE', 'BODY']
+  let index = on + 1
+  while (tokens[index]?.type === 'word' && kinds.includes(tokens[index]?.word ?? '')) index++
+  const schema = tokens[index]
+  if (on < 0 || schema === undefined || tokens[index + 1]?.word !== '.') return text
+  for (const [from, to] of rename) {
+    const plain = schema.name === from
+    const escaped = schema.name === escapeWildcards(from)
+    if (!plain && !escaped) continue
+    return applyEdits(text, [{ begin: schema.begin, end: schema.end, text: quoteIdentifier(plain ? to : escapeWildcards(to)) }])
+  }
+  return text
+}
+
+function escapeWildcards(name: string): string {
+  return name.replaceAll('_', '\\_').replaceAll('%', '\\%')
+}
+
+/** `user@host` as 'user'@'host'; a role without `@` stays alone. The last `@` separates. */
+export function quoteAccount(account: string): string {
+  const at = account.lastIndexOf('@')
+  if (at === 0 || account === '') {
+    throw new BackupError(`${JSON.stringify(account)} is no account`, { code: 'INVALID_SETTINGS', hint: 'Write it as user@host.' })
+  }
+  return at < 0 ? quoteText(account) : `${quoteText(account.slice(0, at))}@${quoteText(account.slice(at + 1))}`
+}
