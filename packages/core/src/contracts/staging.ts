@@ -37,6 +37,11 @@ export interface RunStage extends AsyncDisposable {
    * Says that nobody drains any more. A writer that waits for room now fails with `cause`, and what was sealed stays.
    */
   stopDraining(cause: unknown): void
+  /**
+   * Says that the capture failed: the drain throws `cause`, everything that fills fails with it, and the stage can no
+   * longer be sealed. Without effect on a sealed stage.
+   */
+  stopFilling(cause: unknown): void
   /** Removes everything of this stage. */
   remove(): Promise<void>
   /** Disposing removes an unsealed stage, and only lets go of a sealed one so that it can be resumed. */

@@ -1,0 +1,46 @@
+import type { CaptureKind, Phase, Problem } from '../contracts/index.ts'
+
+export type RunAction = 'backup' | 'restore' | 'files' | 'verify'
+export type RunOutcome = 'done' | 'partial' | 'failed' | 'aborted'
+
+/** Everything that happens during one operation, for people, logs and metrics alike. Plain data, holds no secret. */
+export type RunEvent =
+  | {
+      readonly type: 'started'
+      readonly action: RunAction
+      readonly job?: string
+      readonly id?: string
+      readonly application?: string
+      readonly kind?: CaptureKind
+    }
+  | { readonly type: 'step'; readonly text: string }
+  | {
+      readonly type: 'item'
+      readonly phase: Phase
+      readonly item: string
+      readonly state: 'begun' | 'ended' | 'failed'
+      readonly bytesTotal?: number
+    }
+  | {
+      readonly type: 'bytes'
+      readonly phase: Phase
+      /** The item that moved last. */
+      readonly item?: string
+      /** Of this phase since the start. */
+      readonly bytes: number
+      /** Of this phase at its end, where it is known. */
+      readonly expected?: number
+      readonly rows?: number
+      /** Bytes per second, smoothed over some seconds. */
+      readonly rate: number
+    }
+  /** No byte has moved for so many seconds. */
+  | { readonly type: 'stalled'; readonly seconds: number }
+  | { readonly type: 'problem'; readonly problem: Problem }
+  /** A backup is committed. */
+  | { readonly type: 'stored'; readonly id: string; readonly status: 'complete' | 'partial'; readonly resumed: boolean }
+  /** The application was told that its data is safe. */
+  | { readonly type: 'confirmed'; readonly id: string }
+  | { readonly type: 'finished'; readonly outcome: RunOutcome; readonly seconds: number; readonly bytes: number }
+
+export type RunEventListener = (event: RunEvent) => void

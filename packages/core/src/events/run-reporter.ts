@@ -1,0 +1,101 @@
+import type { Phase, Problem, Progress } from '../contracts/index.ts'
+import { BackupError } from '../errors/backup-error.ts'
+import { ProgressAggregator } from './progress-aggregator.ts'
+import type { RunEvent, RunEventListener, RunOutcome } from './run-event.ts'
+
+/** The options of every operation of the pipeline. */
+export interface RunOptions {
+  readonly signal?: AbortSignal | undefined
+  /** Called synchronously; an error thrown by it is ignored, since a broken display must not end a backup. */
+  readonly onEvent?: RunEventListener | undefined
+  /** After so many seconds without a byte `stalled` is said, and again after as many more; 60 when left out. */
+  readonly stalledAfterSeconds?: number | undefined
+}
+
+/** The one mouth of an operation. Dispose it, or its timer stays; the timer does not keep the process alive. */
+export class RunReporter implements Disposable {
+  readonly problems: Problem[] = []
+  readonly #aggregator: ProgressAggregator
+  readonly #listener: RunEventListener | undefined
+  readonly #beganAt = performance.now()
+  #movedAt = performance.now()
+  #saidStalledAt: number | undefined
+  readonly #timer: NodeJS.Timeout | undefined
+  #finished = false
+
+  constructor(options: RunOptions, expected: Partial<Record<Phase, number>> = {}) {
+    this.#listener = options.onEvent
+    this.#aggregator = new ProgressAggregator(expected)
+    const stalledAfter = (options.stalledAfterSeconds ?? 60) * 1000
+    if (this.#listener === undefined) return
+    this.#timer = setInterval(() => this.#look(stalledAfter), Math.max(10, stalledAfter / 4))
+    this.#timer.unref()
+  }
+
+  get seconds(): number {
+    return (performance.now() - this.#beganAt) / 1000
+  }
+
+  get bytes(): number {
+    return this.#aggregator.bytes
+  }
+
+  /** To hand to plugins as `onProgress`. */
+  readonly onProgress = (progress: Progress): void => {
+    if (progress.type === 'bytes' && progress.bytes > 0) {
+      this.#movedAt = performance.now()
+      this.#saidStalledAt = undefined
+    }
+    if (progress.type === 'problem') this.problems.push(progress.problem)
+    for (const event of this.#aggregator.add(progress, performance.now())) this.emit(event)
+  }
+
+  emit(event: RunEvent): void {
+    try {
+      this.#listener?.(event)
+    } catch {
+      // A display that fails is not the backup's problem.
+    }
+  }
+
+  problem(problem: Problem): void {
+    this.onProgress({ type: 'problem', problem })
+  }
+
+  /** The last event; only the first call counts. */
+  finish(outcome: RunOutcome): void {
+    if (this.#finished) return
+    this.#finished = true
+    clearInterval(this.#timer)
+    for (const event of this.#aggregator.flush(performance.now())) this.emit(event)
+    this.emit({ type: 'finished', outcome, seconds: this.seconds, bytes: this.bytes })
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer)
+  }
+
+  #look(stalledAfter: number): void {
+    const now = performance.now()
+    if (now - Math.max(this.#movedAt, this.#saidStalledAt ?? 0) < stalledAfter) return
+    this.#saidStalledAt = now
+    this.emit({ type: 'stalled', seconds: Math.round((now - this.#movedAt) / 1000) })
+  }
+}
+
+/** Runs one operation with a reporter that ends in `finished`, however the operation ends. */
+export async function reportRun<T>(
+  options: RunOptions,
+  expected: Partial<Record<Phase, number>>,
+  run: (reporter: RunReporter) => Promise<{ readonly result: T; readonly outcome: RunOutcome }>,
+): Promise<T> {
+  using reporter = new RunReporter(options, expected)
+  try {
+    const { result, outcome } = await run(reporter)
+    reporter.finish(outcome)
+    return result
+  } catch (error) {
+    reporter.finish(BackupError.is(error) && error.code === 'ABORTED' ? 'aborted' : 'failed')
+    throw error
+  }
+}

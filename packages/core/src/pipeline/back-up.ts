@@ -1,0 +1,121 @@
+import type { Agent, Backup, Capture, CaptureKind, OperationOptions, Problem, Repository, RunStage, Staging } from '../contracts/index.ts'
+import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
+import { type RunOptions, type RunReporter, reportRun } from '../events/run-reporter.ts'
+import { fillAndStore } from './fill-and-store.ts'
+import { createRunId } from './run-id.ts'
+import { storeResumed } from './store-resumed.ts'
+
+export interface BackUpParts {
+  readonly agent: Agent
+  readonly repository: Repository
+  readonly staging: Staging
+  readonly request: { readonly job: string; readonly kind: CaptureKind; readonly items?: readonly string[] }
+  /** The clock; the system's when left out. */
+  readonly now?: () => Date
+  /** Identity of the run; a new one, sortable by time, when left out. */
+  readonly id?: string
+}
+
+export interface BackUpReport {
+  /** What was committed; `partial` when an item failed. */
+  readonly backup: Backup
+  /** Backups of earlier runs that were only sent now. */
+  readonly resumed: readonly Backup[]
+  /** Whether the application was told that its data is safe. Never for a partial backup. */
+  readonly confirmed: boolean
+  readonly problems: readonly Problem[]
+  readonly seconds: number
+  readonly bytes: number
+}
+
+/**
+ * One backup: what earlier runs could not send, then capture → stage → store → confirm → remove the stage.
+ *
+ * Resolves when the backup is committed, whatever fails afterwards (that is in `problems`). Rejects when nothing of this
+ * run was committed; a capture that was complete by then stays sealed in the staging, and the next run sends it.
+ */
+export function backUp(parts: BackUpParts, options: RunOptions = {}): Promise<BackUpReport> {
+  return reportRun(options, {}, async (reporter) => {
+    const result = await run(parts, reporter, options)
+    return { result, outcome: result.backup.status === 'partial' ? 'partial' : 'done' }
+  })
+}
+
+async function run(parts: BackUpParts, reporter: RunReporter, { signal }: RunOptions): Promise<BackUpReport> {
+  const { agent, repository, staging, request } = parts
+  throwIfAborted(signal, `backing up job "${request.job}"`)
+  const operation: OperationOptions = { signal, onProgress: reporter.onProgress }
+  const began = (parts.now ?? (() => new Date()))()
+  const staged = { job: request.job, id: parts.id ?? createRunId(began), beganAt: began.toISOString() }
+  reporter.emit({ type: 'started', action: 'backup', job: staged.job, id: staged.id, application: agent.application, kind: request.kind })
+
+  const resumed = await storeResumed({ agent, repository, staging, job: request.job }, reporter, operation)
+  const chain: Backup[] = []
+  for await (const backup of repository.list({ job: request.job }, operation)) if (backup.status === 'complete') chain.push(backup)
+
+  let backup: Backup
+  let confirmed = false
+  const capture = await agent.beginCapture({ ...request, chain }, operation)
+  try {
+    const stage = await staging.begin(staged, operation)
+    try {
+      backup = await fillAndStore({ agent, repository, capture, stage }, reporter, signal)
+      reporter.emit({ type: 'stored', id: backup.id, status: backup.status, resumed: false })
+      confirmed = await confirm(capture, backup, reporter, operation)
+      await tidy(() => stage.remove(), 'the staged files could not be removed', reporter)
+    } finally {
+      await tidy(() => stage[Symbol.asyncDispose](), 'the staging could not be closed', reporter)
+    }
+  } finally {
+    await tidy(() => capture[Symbol.asyncDispose](), 'the capture could not be released on the server', reporter)
+  }
+  return { backup, resumed, confirmed, problems: reporter.problems, seconds: reporter.seconds, bytes: reporter.bytes }
+}
+
+/** A committed backup is never lost again, so whatever goes wrong here is only told. */
+async function confirm(capture: Capture, backup: Backup, reporter: RunReporter, options: OperationOptions): Promise<boolean> {
+  if (backup.status === 'partial') {
+    const failed = backup.items.filter((item) => item.failure !== undefined).map((item) => item.item)
+    reporter.problem({
+      severity: 'warning',
+      code: 'APPLICATION',
+      message: `the application was not told that it is backed up, because ${failed.join(', ')} failed`,
+      hint: 'Its logs stay as they are until a run succeeds for every item.',
+    })
+    return false
+  }
+  try {
+    throwIfAborted(options.signal, 'confirming the backup')
+    await capture.confirm(options)
+    reporter.emit({ type: 'confirmed', id: backup.id })
+    return true
+  } catch (error) {
+    reporter.problem(problemOf(error, 'the backup is committed, but the application could not be told'))
+    return false
+  }
+}
+
+async function tidy(action: () => PromiseLike<void>, what: string, reporter: RunReporter): Promise<void> {
+  try {
+    await action()
+  } catch (error) {
+    reporter.problem(problemOf(error, what))
+  }
+}
+
+function problemOf(error: unknown, what: string): Problem {
+  const known = BackupError.is(error) ? error : undefined
+  return {
+    severity: 'warning',
+    code: known?.code ?? 'UNKNOWN',
+    message: `${what}: ${error instanceof Error ? error.message : String(error)}`,
+    hint: known?.hint ?? 'The next run puts it right; look at the cause if it happens again.',
+  }
+}
+
+export interface FillAndStoreParts {
+  readonly agent: Agent
+  readonly repository: Repository
+  readonly capture: Capture
+  readonly stage: RunStage
+}

@@ -1,0 +1,121 @@
+import { mkdir } from 'node:fs/promises'
+import path from 'node:path'
+import type { OperationOptions, RunStage, StagedRun, Staging } from '../contracts/index.ts'
+import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
+import { encodeSegment } from '../naming/path-segment.ts'
+import { DirectoryRunStage } from './directory-run-stage.ts'
+import { diskError, FreeSpaceGuard, freeBytes } from './disk-errors.ts'
+import { acquireJobLock, type JobLock } from './job-lock.ts'
+import { createStageFolder, type FoundStage, findStages, removeRemains, removeStageFolder } from './stage-folder.ts'
+import { StageJournal } from './stage-journal.ts'
+import { StageState } from './stage-state.ts'
+
+export interface DirectoryStagingSettings {
+  /** Created with mode 0700 where it does not exist. */
+  readonly directory: string
+  /**
+   * Bytes that all stages of one job may take together; no single file may be larger than half of it.
+   * Files that an application writes itself count from the moment they are adopted.
+   * What the disk has free beyond `minimumFreeBytes` when left out.
+   */
+  readonly budgetBytes?: number | undefined
+  /** Always left free on the disk; 512 MiB when left out. */
+  readonly minimumFreeBytes?: number | undefined
+  /** How much a directory has free; the operating system's answer when left out. */
+  readonly freeBytes?: ((directory: string) => Promise<number>) | undefined
+}
+
+/**
+ * Staging on a local disk: `<directory>/<job>/<id>/items/<item>/<name>` with an append-only `stage.journal` beside `items`,
+ * so that a sealed stage survives a kill or a power cut and can be sent by the next run.
+ *
+ * The content given to `write` must not wait for the `write` of another file to go on, or the budget may stop both.
+ */
+export function createDirectoryStaging(settings: DirectoryStagingSettings): Staging {
+  const { budgetBytes, minimumFreeBytes = 512 * 1024 * 1024 } = settings
+  const directory = path.resolve(settings.directory)
+  const askFree = settings.freeBytes ?? freeBytes
+  if (budgetBytes !== undefined && !(Number.isSafeInteger(budgetBytes) && budgetBytes >= 2)) {
+    throw new BackupError(`staging budget of ${budgetBytes} bytes`, {
+      code: 'INVALID_SETTINGS',
+      hint: 'Set the staging setting budgetBytes to a whole number of bytes, more than twice the largest file.',
+    })
+  }
+  const folderOf = (job: string) => path.join(directory, encodeSegment(job))
+  const budgetNow = async () => budgetBytes ?? Math.max(2, (await askFree(directory)) - minimumFreeBytes)
+  const guard = () => new FreeSpaceGuard(directory, minimumFreeBytes, askFree)
+
+  const openStage = async (found: FoundStage & { readonly run: StagedRun }, lock: JobLock, budget: number): Promise<RunStage> => {
+    const journal = await StageJournal.open(found.folder, found.journal.bytes)
+    return new DirectoryRunStage({
+      folder: found.folder,
+      run: found.run,
+      records: found.journal.records,
+      journal,
+      lock,
+      budget,
+      space: guard(),
+    })
+  }
+
+  return {
+    async begin(run: StagedRun, options: OperationOptions = {}): Promise<RunStage> {
+      throwIfAborted(options.signal, `staging of job "${run.job}"`)
+      const jobFolder = folderOf(run.job)
+      try {
+        await mkdir(jobFolder, { recursive: true, mode: 0o700 })
+        const lock = await acquireJobLock(jobFolder, run.job)
+        try {
+          await removeRemains(jobFolder)
+          let kept = 0
+          for (const stage of await findStages(jobFolder)) {
+            if (stage.sealed) kept += StageState.replay(stage.journal.records, stage.folder).heldBytes
+            else await removeStageFolder(stage.folder)
+          }
+          const budget = (await budgetNow()) - (budgetBytes === undefined ? 0 : kept)
+          if (budget < 2) throw budgetTaken(run.job, kept, jobFolder)
+          await guard().require(0, true)
+          throwIfAborted(options.signal, `staging of job "${run.job}"`)
+          const folder = await createStageFolder(jobFolder, run)
+          const journal = await findStages(jobFolder).then((stages) => stages.find((stage) => stage.folder === folder)?.journal)
+          if (journal === undefined) throw new TypeError(`the new stage ${folder} is gone`)
+          return await openStage({ folder, journal, run, sealed: false }, lock, budget)
+        } catch (error) {
+          await lock.release()
+          throw error
+        }
+      } catch (error) {
+        throw diskError(error, 'write', jobFolder)
+      }
+    },
+
+    async *resumable(job: string, options: OperationOptions = {}): AsyncGenerator<RunStage, void, void> {
+      throwIfAborted(options.signal, `staging of job "${job}"`)
+      const jobFolder = folderOf(job)
+      if (!(await findStages(jobFolder)).some((stage) => stage.sealed)) return
+      const lock = await acquireJobLock(jobFolder, job)
+      try {
+        for (const stage of await findStages(jobFolder)) {
+          throwIfAborted(options.signal, `staging of job "${job}"`)
+          const { run } = stage
+          if (!stage.sealed || run === undefined) continue
+          const share = lock.share()
+          const opened = await openStage({ ...stage, run }, share, await budgetNow()).catch(async (error: unknown) => {
+            await share.release()
+            throw diskError(error, 'open', stage.folder)
+          })
+          yield opened
+        }
+      } finally {
+        await lock.release()
+      }
+    },
+  }
+}
+
+function budgetTaken(job: string, kept: number, folder: string): BackupError {
+  return new BackupError(`the staging budget of job "${job}" is used up by ${kept} bytes of earlier runs that were never sent`, {
+    code: 'OUT_OF_SPACE',
+    hint: `Send them with the next run once the repository can be reached, raise budgetBytes, or remove ${folder} to give them up.`,
+  })
+}
