@@ -1,0 +1,82 @@
+import type { Backup } from '@backup-planet/core'
+import type { Command } from 'commander'
+import type { CommandContext } from '../command-context.ts'
+import { describeBytes } from '../configuration/byte-size.ts'
+import { describeDuration } from '../configuration/duration.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { problemsText } from '../output/plan-text.ts'
+import { textTable } from '../output/text-table.ts'
+import { examples } from './command-options.ts'
+
+export function addListCommand(program: Command, context: CommandContext): void {
+  program
+    .command('list')
+    .summary('show the backups there are')
+    .description(
+      'Lists the backups in the repositories, oldest first, read from the repositories themselves. Exit code 3 when a record cannot be read.',
+    )
+    .argument('[job]', 'only this job')
+    .addHelpText('after', examples('backup-planet list', 'backup-planet list shop', 'backup-planet list shop --json'))
+    .action(async (job: string | undefined) => {
+      const workspace = await context.workspace()
+      const { content } = workspace.configuration
+      const repositories = job === undefined ? Object.keys(content.repositories) : [workspace.configuration.job(job).repository]
+      const backups: Backup[] = []
+      let unreadable = 0
+      for (const name of repositories) {
+        await using repository = await workspace.repository(name)
+        const onProgress = (progress: { readonly type: string; readonly problem?: Parameters<typeof problemsText>[0][number] }) => {
+          if (progress.problem === undefined) return
+          unreadable++
+          context.output.emit(progress)
+          context.output.remark(problemsText([progress.problem]))
+        }
+        for await (const backup of repository.list(job === undefined ? {} : { job }, { signal: context.signal, onProgress })) {
+          backups.push(backup)
+          context.output.emit({ type: 'backup', repository: name, backup })
+        }
+      }
+      context.output.emit({ type: 'result', command: 'list', backups: backups.length, unreadable })
+      context.output.print(
+        backups.length === 0 ? `no backups${job === undefined ? '' : ` of job ${job}`} yet` : backupTable(backups, context.now()),
+      )
+      if (unreadable > 0) context.end(exitCodes.partial)
+    })
+}
+
+function backupTable(backups: readonly Backup[], now: number): string {
+  const columns = [
+    { title: 'JOB' },
+    { title: 'ID' },
+    { title: 'TIME' },
+    { title: 'KIND' },
+    { title: 'STATUS' },
+    { title: 'ITEMS', align: 'right' },
+    { title: 'SIZE', align: 'right' },
+    { title: 'AGE', align: 'right' },
+  ] as const
+  const ordered = backups.toSorted((a, b) => a.job.localeCompare(b.job) || a.consistentAt.localeCompare(b.consistentAt))
+  return textTable(
+    columns,
+    ordered.map((backup) => [
+      backup.job,
+      backup.id,
+      backup.consistentAt.replace(/\.\d+Z$/, 'Z'),
+      backup.kind,
+      backup.status,
+      itemsText(backup),
+      describeBytes(sizeOf(backup)),
+      describeDuration(now - Date.parse(backup.consistentAt)),
+    ]),
+  )
+}
+
+function itemsText({ items }: Backup): string {
+  const failed = items.filter(({ failure }) => failure !== undefined).length
+  return failed === 0 ? String(items.length) : `${items.length - failed} of ${items.length}`
+}
+
+/** Before compression; from the files where the agent counted nothing. */
+export function sizeOf({ items }: Backup): number {
+  return items.reduce((sum, { bytes, files }) => sum + (bytes ?? files?.reduce((total, { size }) => total + size, 0) ?? 0), 0)
+}

@@ -1,0 +1,135 @@
+import { type Agent, type Backup, type Json, type RestorePlan, type RestoreReport, restore, restorePlan } from '@backup-planet/core'
+import type { Command } from 'commander'
+import type { CommandContext } from '../command-context.ts'
+import { type ExitCode, exitCodes } from '../exit-codes.ts'
+import { printable } from '../output/output.ts'
+import { count, problemsText, restorePlanText } from '../output/plan-text.ts'
+import { followRun } from '../progress/run-events.ts'
+import { type BackupWish, selectBackup } from '../restoring/backup-selection.ts'
+import { parseRenames } from '../restoring/rename-option.ts'
+import { confirmReplacing, replacedBy } from '../restoring/restore-confirmation.ts'
+import { UsageError } from '../usage-error.ts'
+import { examples, itemOption, itemsOf, several } from './command-options.ts'
+
+interface RestoreOptions extends BackupWish {
+  readonly to: string
+  readonly item?: readonly string[]
+  readonly rename?: readonly string[]
+  readonly table?: readonly string[]
+  readonly overwrite?: true
+  readonly plan?: true
+  readonly yes?: true
+}
+
+export function addRestoreCommand(program: Command, context: CommandContext): void {
+  program
+    .command('restore')
+    .summary('bring a backup back onto a server')
+    .description(
+      'Plans a restore, and carries it out. Without --backup and --at it is the newest backup. Nothing on the target is replaced without --overwrite,\nand even then only after the name of the server was typed, or with --yes. Exit code 3 when some items failed.',
+    )
+    .argument('<job>', 'name of the job whose backup is restored')
+    .requiredOption('--to <target>', 'where to: a name under "targets", or "source" for the server of the job')
+    .option('--backup <id>', 'this backup; a beginning or end of its id will do when it fits only one')
+    .option('--at <time>', 'the newest backup at or before this time, such as 2026-07-24T02:00:00Z')
+    .addOption(itemOption('only this item'))
+    .option('--rename <old=new>', 'restore an item under another name; may be given several times', several)
+    .option('--table <name>', 'only this table, as database.table; may be given several times', several)
+    .option('--overwrite', 'what is there under the same name may be replaced')
+    .option('--plan', 'print what would be done, and do nothing')
+    .option('--yes', 'agree to what is replaced without being asked')
+    .addHelpText(
+      'after',
+      examples(
+        'backup-planet restore shop --to scratch --plan',
+        'backup-planet restore shop --to scratch --item orders --rename orders=orders_old',
+        'backup-planet restore shop --to source --at 2026-07-24T02:00:00Z --overwrite',
+        'backup-planet restore shop --to scratch --overwrite --yes --json',
+      ),
+    )
+    .action(async (job: string, options: RestoreOptions) => {
+      const workspace = await context.workspace()
+      const { signal } = context
+      const rename = parseRenames(options.rename ?? [])
+      await using repository = await workspace.repositoryOf(job)
+      await using agent = await workspace.agentOn(options.to, job)
+      const backup = await selectBackup(repository, job, options, { signal })
+      const target = { rename, overwrite: options.overwrite === true, options: agentOptions(options) }
+      const plan = await restorePlan({ agent, repository, backup, ...itemsOf(options.item), target }, { signal })
+      if (options.plan) return showPlan(plan, backup, context)
+      await carryOut(plan, { agent, backup, options }, context, (followed) =>
+        restore({ agent, repository, plan, scratch: workspace.scratch() }, followed),
+      )
+    })
+}
+
+function showPlan(plan: RestorePlan, backup: Backup, context: CommandContext): void {
+  context.output.emit({ type: 'result', command: 'restore', backup: backup.id, plan })
+  context.output.print(`from the ${backup.kind} backup ${backup.id} of ${backup.consistentAt}\n${restorePlanText(plan)}`)
+  if (plan.problems.some(({ severity }) => severity === 'error')) context.end(exitCodes.failed)
+}
+
+interface Chosen {
+  readonly agent: Agent
+  readonly backup: Backup
+  readonly options: RestoreOptions
+}
+
+async function carryOut(
+  plan: RestorePlan,
+  { backup, options }: Chosen,
+  context: CommandContext,
+  execute: Parameters<typeof followRun<RestoreReport>>[1],
+): Promise<void> {
+  if (plan.problems.length > 0) context.output.remark(problemsText(plan.problems))
+  if (plan.problems.some(({ severity }) => severity === 'error')) {
+    context.output.emit({ type: 'result', command: 'restore', backup: backup.id, plan, report: null })
+    context.output.print('nothing was restored: the plan has errors')
+    return context.end(exitCodes.failed)
+  }
+  if (replacedBy(plan).length > 0 && options.yes !== true) await confirmReplacing(plan, context)
+  const report = await followRun(context, execute)
+  context.output.emit({ type: 'result', command: 'restore', backup: backup.id, plan: plan.id, report })
+  context.output.print(reportText(report, plan))
+  const code = codeOf(report)
+  if (code !== exitCodes.done) context.end(code)
+}
+
+function reportText(report: RestoreReport, plan: RestorePlan): string {
+  const lines = report.items.flatMap(({ item, to, failure, checks }) => {
+    const name = item === to ? printable(item) : `${printable(item)} as ${printable(to)}`
+    if (failure !== undefined) {
+      const hint = failure.hint ?? 'Run the same command again once this is solved; it goes on where it stopped.'
+      return [`failed: ${failure.code} (${name})`, `  ${printable(failure.message)}`, `  hint: ${printable(hint)}`]
+    }
+    const wrong = checks.filter(({ passed }) => !passed)
+    return [
+      `restored: ${name}${checks.length === 0 ? '' : `, ${checks.length - wrong.length} of ${count(checks.length, 'check')} passed`}`,
+      ...wrong.map(
+        ({ name, expected, found }) => `  differs: ${printable(name)}, expected ${printable(expected)}, found ${printable(found)}`,
+      ),
+    ]
+  })
+  const problems = report.problems.length === 0 ? [] : [problemsText(report.problems)]
+  return [
+    ...lines,
+    ...problems,
+    `${count(report.items.length, 'item')} of ${plan.backups.join(', ')} on ${printable(plan.target.name)}`,
+  ].join('\n')
+}
+
+/** An item whose checks differ is as good as failed: what is on the server is not what was backed up. */
+function codeOf({ items, problems }: RestoreReport): ExitCode {
+  const failed = items.filter(({ failure, checks }) => failure !== undefined || checks.some(({ passed }) => !passed)).length
+  if (failed === 0) return problems.some(({ severity }) => severity === 'error') ? exitCodes.failed : exitCodes.done
+  return failed === items.length ? exitCodes.failed : exitCodes.partial
+}
+
+function agentOptions({ table }: RestoreOptions): Readonly<Record<string, Json>> {
+  if (table === undefined) return {}
+  for (const name of table) {
+    if (!/^[^.]+\../.test(name))
+      throw new UsageError(`--table ${JSON.stringify(name)} names no database`, 'Write it like --table shop.orders.')
+  }
+  return { tables: table }
+}

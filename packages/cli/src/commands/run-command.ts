@@ -1,0 +1,83 @@
+import { type Backup, BackupError, backUp } from '@backup-planet/core'
+import type { Command } from 'commander'
+import type { CommandContext } from '../command-context.ts'
+import { describeBytes } from '../configuration/byte-size.ts'
+import { describeDuration } from '../configuration/duration.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { capturePlanText, count } from '../output/plan-text.ts'
+import { followRun } from '../progress/run-events.ts'
+import { chainOf, type Workspace } from '../workspace/workspace.ts'
+import { examples, itemOption, itemsOf, kindOf, kindOption } from './command-options.ts'
+import { sizeOf } from './list-command.ts'
+
+interface RunOptions {
+  readonly kind: string
+  readonly item?: readonly string[]
+  readonly plan?: true
+}
+
+export function addRunCommand(program: Command, context: CommandContext): void {
+  program
+    .command('run')
+    .summary('make one backup')
+    .description(
+      'Makes one backup of a job, with progress. It exists once it is complete in the repository, and not before.\nExit code 3 when some items failed; they are named and cannot be restored from this backup.',
+    )
+    .argument('<job>', 'name of the job')
+    .addOption(kindOption())
+    .addOption(itemOption('only this item'))
+    .option('--plan', 'print the numbered steps of this very run, and do nothing')
+    .addHelpText(
+      'after',
+      examples(
+        'backup-planet run shop',
+        'backup-planet run shop --plan',
+        'backup-planet run shop --item orders --item customers',
+        'backup-planet run shop --json > run.jsonl',
+      ),
+    )
+    .action(async (job: string, options: RunOptions) => {
+      const workspace = await context.workspace()
+      if (options.plan) return showPlan(workspace, job, options, context)
+      refuseExposure(workspace)
+      await makeBackup(workspace, job, options, context)
+    })
+}
+
+async function showPlan(workspace: Workspace, job: string, options: RunOptions, context: CommandContext): Promise<void> {
+  const { signal } = context
+  await using agent = await workspace.agentOf(job)
+  const kind = kindOf(options.kind, agent)
+  await using repository = await workspace.repositoryOf(job)
+  const chain = await chainOf(repository, job, { signal })
+  const plan = await agent.plan({ job, kind, chain, ...itemsOf(options.item) }, { signal })
+  context.output.emit({ type: 'result', command: 'run', job, plan })
+  context.output.print(capturePlanText(plan))
+}
+
+async function makeBackup(workspace: Workspace, job: string, options: RunOptions, context: CommandContext): Promise<void> {
+  await using agent = await workspace.agentOf(job)
+  const kind = kindOf(options.kind, agent)
+  await using repository = await workspace.repositoryOf(job)
+  const report = await followRun(context, (followed) =>
+    backUp({ agent, repository, staging: workspace.staging(), request: { job, kind, ...itemsOf(options.item) } }, followed),
+  )
+  const { backup, resumed } = report
+  const failed = backup.items.filter(({ failure }) => failure !== undefined).length
+  context.output.emit({ type: 'result', command: 'run', job, ...report })
+  for (const { id } of resumed) context.output.remark(`sent first: backup ${id}, which an earlier run could not send`)
+  context.output.print(summary(backup, failed, repository.destination))
+  if (backup.status === 'partial') context.end(exitCodes.partial)
+}
+
+function summary(backup: Backup, failed: number, destination: string): string {
+  const took = describeDuration(Date.parse(backup.endedAt) - Date.parse(backup.beganAt))
+  const items =
+    failed === 0 ? count(backup.items.length, 'item') : `${backup.items.length - failed} of ${count(backup.items.length, 'item')}`
+  return `${backup.status}: ${backup.kind} backup ${backup.id} of job ${backup.job}, ${items}, ${describeBytes(sizeOf(backup))} in ${took}, in ${destination}`
+}
+
+/** A job runs unattended for years: whoever can read the file has the server and the backups. */
+function refuseExposure({ configuration: { exposure } }: Workspace): void {
+  if (exposure !== undefined) throw new BackupError(exposure.message, { code: 'INVALID_SETTINGS', hint: exposure.hint })
+}

@@ -1,0 +1,59 @@
+import { type Finding, verify } from '@backup-planet/core'
+import type { Command } from 'commander'
+import type { CommandContext } from '../command-context.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { printable } from '../output/output.ts'
+import { count } from '../output/plan-text.ts'
+import { followEvents } from '../progress/run-events.ts'
+import { examples } from './command-options.ts'
+
+export function addVerifyCommand(program: Command, context: CommandContext): void {
+  program
+    .command('verify')
+    .summary('check that the backups are whole')
+    .description(
+      'Checks every backup in the repositories: its structure always, every byte of it with --read-data. Changes nothing. Exit code 1 when one is damaged.',
+    )
+    .argument('[job]', 'only this job')
+    .option('--read-data', 'read everything and compare checksums; takes as long as downloading it')
+    .option('--backup <id>', 'only this backup')
+    .addHelpText('after', examples('backup-planet verify', 'backup-planet verify shop --read-data'))
+    .action(async (job: string | undefined, options: { readData?: true; backup?: string }) => {
+      const workspace = await context.workspace()
+      const { content } = workspace.configuration
+      const names = job === undefined ? Object.keys(content.repositories) : [workspace.configuration.job(job).repository]
+      const findings: Finding[] = []
+      for (const name of names) {
+        await using repository = await workspace.repository(name)
+        const request = {
+          repository,
+          readData: options.readData === true,
+          ...(job === undefined ? {} : { job }),
+          ...(options.backup === undefined ? {} : { id: options.backup }),
+        }
+        using follower = followEvents(context)
+        for await (const finding of verify(request, { signal: context.signal, onEvent: follower.onEvent })) {
+          findings.push(finding)
+          context.output.emit({ type: 'finding', repository: name, finding })
+          follower.remark(findingText(finding))
+        }
+      }
+      const errors = findings.filter(({ severity }) => severity === 'error').length
+      const whole = findings.filter(({ severity }) => severity === 'ok').length
+      context.output.emit({ type: 'result', command: 'verify', whole, errors, warnings: findings.length - whole - errors })
+      context.output.print(
+        `${count(whole, 'backup')} ${options.readData ? 'read and whole' : 'whole in structure'}, ${count(errors, 'error')}`,
+      )
+      if (errors > 0) context.end(exitCodes.failed)
+    })
+}
+
+function findingText({ severity, backup, message, hint, code }: Finding): string {
+  const about = backup === undefined ? '' : ` ${printable(backup)}`
+  if (severity === 'ok') return `ok:${about} ${printable(message)}`
+  return [
+    `${severity}: ${code ?? 'UNKNOWN'}${about}`,
+    `  ${printable(message)}`,
+    ...(hint === undefined ? [] : [`  hint: ${printable(hint)}`]),
+  ].join('\n')
+}

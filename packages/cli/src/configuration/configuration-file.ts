@@ -1,0 +1,226 @@
+import { readFile, stat } from 'node:fs/promises'
+import { basename, resolve } from 'node:path'
+import { BackupError, nearest } from '@backup-planet/core'
+import { UsageError } from '../usage-error.ts'
+import {
+  type ConfigurationContent,
+  configurationSchema,
+  type JobConfiguration,
+  knownKeysAt,
+  type RepositoryConfiguration,
+  type TargetConfiguration,
+} from './configuration-schema.ts'
+import { plainSecretPaths, referenceProblems } from './secret-references.ts'
+import { readYaml, type YamlDocument } from './yaml-document.ts'
+
+/** A checked configuration file. Secrets in it are still references; see `resolveSecrets`. */
+export interface Configuration {
+  /** Absolute. */
+  readonly file: string
+  readonly content: ConfigurationContent
+  /** Printable place of a value, such as `backup-planet.yaml:7:5: jobs.shop.settings`. */
+  place(...path: string[]): string
+  /** What the operator should know, although the file can be used. */
+  readonly warnings: readonly string[]
+  /** Set when the file itself holds secrets and others can read it: which, and how to change that. */
+  readonly exposure: { readonly message: string; readonly hint: string } | undefined
+  /** These throw a `UsageError` that names the nearest one when there is none of this name. */
+  job(name: string): JobConfiguration
+  target(name: string): TargetConfiguration
+  repository(name: string): RepositoryConfiguration
+}
+
+/**
+ * Reads and checks a configuration file. Throws `INVALID_SETTINGS` that names every problem at once with its line and
+ * column, unknown keys with the nearest known one, and never a value that may be a secret.
+ */
+export async function loadConfiguration(file: string): Promise<Configuration> {
+  const absolute = resolve(file)
+  const text = await read(absolute)
+  const { mode } = await stat(absolute)
+  const readableByOthers = process.platform !== 'win32' && (mode & 0o044) !== 0
+  return parseConfiguration(text, absolute, readableByOthers)
+}
+
+/** The pure half of `loadConfiguration`. */
+export function parseConfiguration(text: string, file: string, readableByOthers = false): Configuration {
+  const document = readYaml(text)
+  const shown = basename(file)
+  if (document.problems.length > 0) {
+    throw invalid(document.problems.map(({ line, column, text }) => `${shown}:${line}:${column}: ${text}`))
+  }
+  const result = configurationSchema.safeParse(document.data ?? {})
+  const problems = result.success
+    ? semanticProblems(result.data, document)
+    : result.error.issues.flatMap((issue) => issueProblems(issue, document))
+  problems.push(...wrongReferences(document.data, document))
+  if (problems.length > 0 || !result.success) {
+    const ordered = problems.toSorted((a, b) => a.line - b.line || a.column - b.column)
+    throw invalid(ordered.map(({ line, column, text }) => `${shown}:${line}:${column}: ${text}`))
+  }
+  return configurationOf(result.data, document, file, readableByOthers)
+}
+
+function configurationOf(content: ConfigurationContent, document: YamlDocument, file: string, readableByOthers: boolean): Configuration {
+  const secrets = plainSecretPaths(content)
+  return {
+    file,
+    content,
+    place(...path) {
+      const { line, column } = document.placeOf(path)
+      return `${basename(file)}:${line}:${column}: ${path.join('.')}`
+    },
+    warnings: Object.entries(content.jobs).flatMap(([name, { schedule, retention }]) => {
+      const unused = [...(schedule === undefined ? [] : ['schedule']), ...(retention === undefined ? [] : ['retention'])]
+      return unused.length === 0
+        ? []
+        : [`${unused.join(' and ')} of job ${name}: not used yet; start "backup-planet run ${name}" from cron or a timer`]
+    }),
+    exposure:
+      readableByOthers && secrets.length > 0
+        ? {
+            message: `others can read ${file}, which holds ${secrets.join(', ')} as plain text`,
+            hint: `Run "chmod 600 ${file}", or move the secrets out of it with \${env:NAME} or \${file:/path}.`,
+          }
+        : undefined,
+    job: (name) => named(content.jobs, name, 'job', file),
+    target: (name) => named(content.targets, name, 'target', file),
+    repository: (name) => named(content.repositories, name, 'repository', file),
+  }
+}
+
+function named<Entry>(entries: Readonly<Record<string, Entry>>, name: string, what: string, file: string): Entry {
+  const entry = Object.hasOwn(entries, name) ? entries[name] : undefined
+  if (entry !== undefined) return entry
+  const known = Object.keys(entries)
+  const closest = nearest(name, known)
+  const plural = what === 'repository' ? 'repositories' : `${what}s`
+  throw new UsageError(
+    `there is no ${what} ${JSON.stringify(name)} in ${file}`,
+    known.length === 0
+      ? `Add one under "${plural}" in ${file}.`
+      : `${closest === undefined ? '' : `Did you mean "${closest}"? `}The ${plural} there are: ${known.join(', ')}.`,
+  )
+}
+
+interface Problem {
+  readonly line: number
+  readonly column: number
+  readonly text: string
+}
+
+/** What of a zod issue is used here, whatever its kind. */
+interface Issue {
+  readonly code?: string
+  readonly path: readonly PropertyKey[]
+  readonly message: string
+  readonly keys?: readonly string[]
+  readonly issues?: readonly { readonly message: string }[]
+}
+
+function issueProblems(issue: Issue, document: YamlDocument): Problem[] {
+  const path = issue.path.map(String)
+  const place = path.join('.')
+  if (issue.code === 'unrecognized_keys') {
+    const known = knownKeysAt(path)
+    return (issue.keys ?? []).map((key) => ({
+      ...document.placeOfKey(path, key),
+      text: `unknown key ${JSON.stringify(key)}${place === '' ? '' : ` in ${place}`}, ${suggestion(key, known)}`,
+    }))
+  }
+  if (issue.code === 'invalid_key') {
+    const key = path.at(-1) ?? ''
+    return [{ ...document.placeOfKey(path.slice(0, -1), key), text: `${place}: ${keyMessage(issue)}` }]
+  }
+  const missing = missingKey(path, document)
+  if (missing !== undefined) return [{ ...document.placeOf(path.slice(0, -1)), text: missing }]
+  return [{ ...document.placeOf(path), text: `${place === '' ? 'the file' : place}: ${lowerFirst(issue.message)}` }]
+}
+
+function keyMessage(issue: Issue): string {
+  const inner = issue.issues?.[0]?.message
+  return inner ?? lowerFirst(issue.message)
+}
+
+function missingKey(path: readonly string[], document: YamlDocument): string | undefined {
+  const parent = valueAt(document.data, path.slice(0, -1))
+  const key = path.at(-1)
+  if (key === undefined || typeof parent !== 'object' || parent === null || Array.isArray(parent) || Object.hasOwn(parent, key))
+    return undefined
+  const where = path.slice(0, -1).join('.')
+  const meant = nearest(key, Object.keys(parent))
+  return `${where === '' ? '' : `${where}: `}the key "${key}" is missing${meant === undefined ? '' : `; is "${meant}" meant to be it?`}`
+}
+
+function suggestion(key: string, known: readonly string[]): string {
+  const closest = nearest(key, known)
+  return closest === undefined ? `known are ${known.join(', ')}` : `did you mean "${closest}"?`
+}
+
+/** What only shows once every part has its shape: names that lead nowhere. */
+function semanticProblems(content: ConfigurationContent, document: YamlDocument): Problem[] {
+  const repositories = Object.keys(content.repositories)
+  const problems: Problem[] = []
+  for (const [name, job] of Object.entries(content.jobs)) {
+    if (repositories.includes(job.repository)) continue
+    const path = ['jobs', name, 'repository']
+    const known = repositories.length === 0 ? 'there are none under "repositories"' : suggestion(job.repository, repositories)
+    problems.push({
+      ...document.placeOf(path),
+      text: `${path.join('.')}: there is no repository ${JSON.stringify(job.repository)}, ${known}`,
+    })
+  }
+  if (Object.hasOwn(content.targets, 'source')) {
+    problems.push({
+      ...document.placeOfKey(['targets'], 'source'),
+      text: 'targets.source: this name is taken; it means the server of the job itself',
+    })
+  }
+  return problems
+}
+
+function wrongReferences(value: unknown, document: YamlDocument, path: readonly string[] = []): Problem[] {
+  if (typeof value === 'string') {
+    return referenceProblems(value).map((text) => ({ ...document.placeOf(path), text: `${path.join('.')}: ${text}` }))
+  }
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([key, entry]) => wrongReferences(entry, document, [...path, key]))
+}
+
+function valueAt(value: unknown, path: readonly string[]): unknown {
+  let current = value
+  for (const part of path) {
+    if (typeof current !== 'object' || current === null || !Object.hasOwn(current, part)) return undefined
+    current = (current as Readonly<Record<string, unknown>>)[part]
+  }
+  return current
+}
+
+function invalid(problems: readonly string[]): BackupError {
+  return new BackupError(problems.join('\n'), {
+    code: 'INVALID_SETTINGS',
+    hint: `Correct ${problems.length === 1 ? 'this line' : `these ${problems.length} places`} and try again; "backup-planet init" writes a complete example.`,
+  })
+}
+
+async function read(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code
+    if (reason === 'ENOENT') {
+      throw new UsageError(
+        `there is no configuration file ${file}`,
+        'Write one with "backup-planet init", or name yours with --config FILE.',
+      )
+    }
+    throw new UsageError(
+      `the configuration file ${file} cannot be read (${reason ?? 'unknown reason'})`,
+      `Make it readable for the user that runs backup-planet.`,
+    )
+  }
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1)
+}

@@ -1,0 +1,99 @@
+import * as z from 'zod'
+import { parseByteRate, parseByteSize } from './byte-size.ts'
+import { parseDuration } from './duration.ts'
+
+/** Names end up in paths, keys and command lines. */
+const name = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+    'a name begins with a letter or digit and goes on with letters, digits, dots, dashes and underscores, 64 at most',
+  )
+
+const byteSize = z
+  .union([z.string(), z.number()], 'expected a size such as 2GiB')
+  .transform((value, context) => parsed(parseByteSize(String(value)), value, 'a size such as 2GiB, 500MB or a number of bytes', context))
+
+const byteRate = z
+  .string('expected a rate such as 20MB/s')
+  .transform((value, context) => parsed(parseByteRate(value), value, 'a rate such as 20MB/s', context))
+
+const duration = z
+  .string('expected a duration such as 14d')
+  .transform((value, context) => parsed(parseDuration(value), value, 'a duration such as 15m, 1h30m or 14d', context))
+
+const cron = z
+  .string('expected five cron fields such as "0 2 * * 0"')
+  .regex(/^\s*(\S+\s+){4,5}\S+\s*$/, 'expected five cron fields such as "0 2 * * 0"')
+
+const count = z.int('expected a whole number').min(0, 'expected a number of backups, 0 or more')
+
+const settings = z.record(z.string(), z.unknown(), 'expected a block of settings').default({})
+
+const word = (example: string) => z.string(`expected a text such as ${example}`).min(1, `expected a text such as ${example}`)
+
+const agent = { agent: word('mysql'), plugin: word('./my-agent.ts').optional(), settings }
+
+const repositorySchema = z.looseObject({
+  kind: word('archive'),
+  destination: word('file:///backups'),
+  plugin: word('./my-repository.ts').optional(),
+  uploader: z.strictObject({ plugin: word('./my-uploader.ts').optional(), settings }).default({ settings: {} }),
+})
+
+const jobSchema = z.strictObject({
+  ...agent,
+  repository: word('local'),
+  schedule: z.strictObject({ full: cron.optional(), differential: cron.optional(), log: cron.optional() }).optional(),
+  retention: z
+    .strictObject({
+      keepLast: count.optional(),
+      keepHourly: count.optional(),
+      keepDaily: count.optional(),
+      keepWeekly: count.optional(),
+      keepMonthly: count.optional(),
+      keepYearly: count.optional(),
+      keepWithin: duration.optional(),
+    })
+    .optional(),
+})
+
+const targetSchema = z.strictObject(agent)
+
+export const configurationSchema = z.strictObject({
+  repositories: z.record(name, repositorySchema).default({}),
+  jobs: z.record(name, jobSchema).default({}),
+  targets: z.record(name, targetSchema).default({}),
+  staging: z.strictObject({ directory: word('/var/lib/backup-planet/staging').optional(), budget: byteSize.optional() }).default({}),
+  limits: z.strictObject({ upload: byteRate.optional() }).default({}),
+})
+
+export type ConfigurationContent = z.output<typeof configurationSchema>
+export type RepositoryConfiguration = z.output<typeof repositorySchema>
+export type JobConfiguration = z.output<typeof jobSchema>
+export type TargetConfiguration = z.output<typeof targetSchema>
+
+/** Keys that are known at the place that `path` leads to; empty where every key is. */
+export function knownKeysAt(path: readonly PropertyKey[]): readonly string[] {
+  let schema: unknown = configurationSchema
+  for (const part of path) {
+    schema = unwrap(schema)
+    if (schema instanceof z.ZodObject) schema = schema.shape[String(part)]
+    else if (schema instanceof z.ZodRecord) schema = schema.valueType
+    else return []
+  }
+  schema = unwrap(schema)
+  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : []
+}
+
+function unwrap(schema: unknown): unknown {
+  let current = schema
+  while (current instanceof z.ZodOptional || current instanceof z.ZodDefault) current = current.unwrap()
+  return current
+}
+
+function parsed(value: number | undefined, text: unknown, expected: string, context: z.core.$RefinementCtx): number {
+  if (value !== undefined && value > 0) return value
+  context.issues.push({ code: 'custom', input: text, message: `expected ${expected}, found ${JSON.stringify(text)}` })
+  return z.NEVER
+}

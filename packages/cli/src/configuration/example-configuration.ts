@@ -1,0 +1,64 @@
+export interface ExampleConfiguration {
+  readonly job: string
+  readonly application: string
+  /** Lines of YAML, not indented. */
+  readonly agentSettings: string
+  readonly repositoryKind: string
+  readonly repositorySettings: string
+  readonly destination: string
+  /** Left out where backups are not encrypted. */
+  readonly passphraseFile: string | undefined
+}
+
+/** The commented configuration that `init` writes; it parses as it is. */
+export function exampleConfiguration(example: ExampleConfiguration): string {
+  const quoted = (text: string) => JSON.stringify(text)
+  return `# What backup-planet backs up, and where to.
+# Secrets do not belong into this file: write \${env:NAME} for an environment variable
+# or \${file:/path} for the content of a file that only you can read.
+
+# Where backups are kept.
+repositories:
+  local:
+    kind: ${example.repositoryKind}
+    destination: ${quoted(example.destination)}
+${indent(example.repositorySettings, 4)}${
+  example.passphraseFile === undefined
+    ? ''
+    : `    # Without this passphrase no backup can be read: keep a copy of the file in another place.
+    encryption:
+      passphrase: ${quoted(`\${file:${example.passphraseFile}}`)}
+`
+}
+# What is backed up.
+jobs:
+  ${example.job}:
+    agent: ${example.application}
+    repository: local
+    settings:
+${indent(example.agentSettings, 6)}
+# Servers that "restore --to NAME" may write to; "restore --to source" is the server of the job itself.
+# targets:
+#   scratch:
+#     agent: ${example.application}
+#     settings:
+#       host: 127.0.0.1
+
+# Disk space for files on their way, and how much of it may be used at once.
+# staging:
+#   directory: /var/lib/backup-planet/staging
+#   budget: 2GiB
+
+# How fast backups may be sent.
+# limits:
+#   upload: 20MB/s
+`
+}
+
+function indent(lines: string, by: number): string {
+  return lines
+    .trimEnd()
+    .split('\n')
+    .map((line) => (line.trim() === '' ? '\n' : `${' '.repeat(by)}${line}\n`))
+    .join('')
+}

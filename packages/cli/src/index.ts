@@ -1,0 +1,5 @@
+export type { InputStream } from './command-context.ts'
+export { type CommandLineSettings, runCommandLine } from './command-line.ts'
+export { howApplicationsAreBackedUp } from './documentation/how-applications-are-backed-up.ts'
+export { type ExitCode, exitCodes } from './exit-codes.ts'
+export type { OutputStream } from './output/output.ts'

@@ -1,0 +1,96 @@
+import type { RunEvent } from '@backup-planet/core'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { type ProgressLook, progressBlock, progressSummary } from './progress-lines.ts'
+import { advance, noProgress } from './progress-state.ts'
+
+const look: ProgressLook = { columns: 80, unicode: true, color: false }
+const mebibyte = 1024 ** 2
+
+const events: readonly RunEvent[] = [
+  { type: 'started', action: 'backup', job: 'shop' },
+  { type: 'step', text: 'copy each table within the snapshot' },
+  { type: 'item', phase: 'capture', item: 'orders', state: 'begun', bytesTotal: 100 * mebibyte },
+  { type: 'item', phase: 'capture', item: 'customers', state: 'begun', bytesTotal: 300 * mebibyte },
+  { type: 'bytes', phase: 'capture', bytes: 50 * mebibyte, expected: 400 * mebibyte, rate: 10 * mebibyte },
+  { type: 'item', phase: 'capture', item: 'orders', state: 'ended' },
+  { type: 'bytes', phase: 'store', bytes: 30 * mebibyte, rate: 6 * mebibyte },
+]
+const stateOf = (from: readonly RunEvent[]) => from.reduce(advance, noProgress)
+
+test('nothing is shown before anything is known', () => {
+  expect(progressBlock(noProgress, look)).toEqual([])
+  expect(progressSummary(noProgress)).toBeUndefined()
+})
+
+test('a run under way, on a terminal', () => {
+  expect(progressBlock(stateOf(events), look)).toMatchInlineSnapshot(`
+    [
+      "███░░░░░░░░░░░░░░░░░░░░░  12%  50 MiB of 400 MiB, 10 MiB/s  35s left  1/2 items",
+      "  stored 30 MiB, 6.0 MiB/s",
+      "  › copy each table within the snapshot",
+      "  customers",
+    ]
+  `)
+})
+
+test('the same without Unicode and in colour', () => {
+  expect(progressBlock(stateOf(events), { ...look, unicode: false, color: true })).toMatchInlineSnapshot(`
+    [
+      "[36m[###.....................]  12%  50 MiB of 400 MiB, 10 MiB/s  35s left  1/2 it~[39m",
+      "  stored 30 MiB, 6.0 MiB/s",
+      "  > copy each table within the snapshot",
+      "  customers",
+    ]
+  `)
+})
+
+test('the same in one line', () => {
+  expect(progressSummary(stateOf(events))).toMatchInlineSnapshot(`"12%, captured 50 MiB, stored 30 MiB, 10 MiB/s, 35s left, 1/2 items"`)
+})
+
+test('a failed item and a stall are told; the stall ends with the next byte', () => {
+  const stalled = stateOf([
+    ...events,
+    { type: 'item', phase: 'capture', item: 'customers', state: 'failed' },
+    { type: 'stalled', seconds: 60 },
+  ])
+  expect(progressSummary(stalled)).toMatchInlineSnapshot(
+    `"12%, captured 50 MiB, stored 30 MiB, 10 MiB/s, 35s left, 1/2 items, 1 failed, nothing has moved for 1m"`,
+  )
+  expect(progressSummary(advance(stalled, { type: 'bytes', phase: 'store', bytes: 31 * mebibyte, rate: 1 }))).not.toContain('moved')
+})
+
+test('many items are summed up', () => {
+  const many = Array.from({ length: 7 }, (_, index): RunEvent => ({ type: 'item', phase: 'capture', item: `db${index}`, state: 'begun' }))
+  expect(progressBlock(stateOf(many), look)).toMatchInlineSnapshot(`
+    [
+      "0 B  0/7 items",
+      "  db0",
+      "  db1",
+      "  db2",
+      "  db3",
+      "  and 3 more",
+    ]
+  `)
+})
+
+const item = fc.string({ unit: 'binary' })
+const phase = fc.constantFrom('capture', 'store', 'read', 'restore', 'verify' as const)
+const anyEvent: fc.Arbitrary<RunEvent> = fc.oneof(
+  fc.record({ type: fc.constant('step' as const), text: fc.string({ unit: 'binary' }) }),
+  fc.record({ type: fc.constant('item' as const), phase, item, state: fc.constantFrom('begun', 'ended', 'failed' as const) }),
+  fc.record({ type: fc.constant('bytes' as const), phase, bytes: fc.maxSafeNat(), expected: fc.maxSafeNat(), rate: fc.maxSafeNat() }),
+  fc.record({ type: fc.constant('stalled' as const), seconds: fc.nat() }),
+)
+
+test('no line is wider than the terminal or holds a control character, whatever happens', () => {
+  fc.assert(
+    fc.property(fc.array(anyEvent, { maxLength: 30 }), fc.integer({ min: 1, max: 200 }), fc.boolean(), (happened, columns, unicode) => {
+      for (const line of progressBlock(stateOf(happened), { columns, unicode, color: false })) {
+        expect([...line].length).toBeLessThanOrEqual(Math.max(1, columns - 1))
+        expect(line).not.toMatch(/\p{Cc}/u)
+      }
+    }),
+  )
+})

@@ -1,0 +1,114 @@
+import type { Phase } from '@backup-planet/core'
+import { describeBytes } from '../configuration/byte-size.ts'
+import { describeDuration } from '../configuration/duration.ts'
+import { printable } from '../output/output.ts'
+import { fractionOf, type PhaseState, type ProgressState } from './progress-state.ts'
+
+export interface ProgressLook {
+  /** Width of the terminal in characters. */
+  readonly columns: number
+  readonly unicode: boolean
+  readonly color: boolean
+}
+
+const barWidth = 24
+const itemsShown = 4
+
+/** What leads the display where several phases run at once. */
+const leadingPhases: readonly Phase[] = ['capture', 'restore', 'verify', 'read', 'store']
+
+const phaseWords: Readonly<Record<Phase, string>> = {
+  capture: 'captured',
+  store: 'stored',
+  read: 'read',
+  restore: 'restored',
+  verify: 'verified',
+}
+
+/** The updating block of a terminal: a pure function of the state. No line is wider than the terminal. */
+export function progressBlock(state: ProgressState, look: ProgressLook): readonly string[] {
+  const [leading, ...others] = activePhases(state)
+  const lines: string[] = []
+  if (leading !== undefined) lines.push(leadingLine(leading[1], look))
+  for (const [phase, { bytes, rate }] of others)
+    lines.push(`  ${phaseWords[phase]} ${[describeBytes(bytes), ...rateText(rate)].join(', ')}`)
+  if (state.stalledSeconds !== undefined) lines.push(`  ${stalledText(state.stalledSeconds)}`)
+  if (state.step !== undefined) lines.push(`  ${look.unicode ? '›' : '>'} ${printable(state.step)}`)
+  if (leading !== undefined) lines.push(...itemLines(leading[1]))
+  return lines.map((line, index) => colored(cut(line, look), index === 0 && look.color))
+}
+
+/** One line for logs and pipes; `undefined` while there is nothing to say. */
+export function progressSummary(state: ProgressState): string | undefined {
+  const phases = activePhases(state)
+  const leading = phases[0]?.[1]
+  if (leading === undefined) return state.step === undefined ? undefined : printable(state.step)
+  const fraction = fractionOf(leading)
+  return [
+    ...(fraction === undefined ? [] : [percentText(fraction)]),
+    ...phases.map(([phase, { bytes }]) => `${phaseWords[phase]} ${describeBytes(bytes)}`),
+    ...rateText(leading.rate),
+    ...remaining(leading),
+    ...itemCounts(leading),
+    ...(state.stalledSeconds === undefined ? [] : [stalledText(state.stalledSeconds)]),
+  ].join(', ')
+}
+
+function activePhases(state: ProgressState): readonly (readonly [Phase, PhaseState])[] {
+  return leadingPhases.flatMap((phase) => {
+    const found = state.phases[phase]
+    return found === undefined ? [] : [[phase, found] as const]
+  })
+}
+
+function leadingLine(phase: PhaseState, look: ProgressLook): string {
+  const fraction = fractionOf(phase)
+  const total = fraction === undefined || phase.expected === undefined ? '' : ` of ${describeBytes(phase.expected)}`
+  const amount = [`${describeBytes(phase.bytes)}${total}`, ...rateText(phase.rate)].join(', ')
+  const percent = fraction === undefined ? [] : [`${bar(fraction, look)} ${percentText(fraction).padStart(4)}`]
+  return [...percent, amount, ...remaining(phase), ...itemCounts(phase)].join('  ')
+}
+
+function bar(fraction: number, { unicode }: ProgressLook): string {
+  const filled = Math.round(fraction * barWidth)
+  return unicode ? '█'.repeat(filled) + '░'.repeat(barWidth - filled) : `[${'#'.repeat(filled)}${'.'.repeat(barWidth - filled)}]`
+}
+
+function percentText(fraction: number): string {
+  return `${Math.floor(fraction * 100)}%`
+}
+
+function rateText(rate: number | undefined): readonly string[] {
+  return rate === undefined || rate < 1 ? [] : [`${describeBytes(rate)}/s`]
+}
+
+function remaining({ bytes, expected, rate }: PhaseState): readonly string[] {
+  if (rate === undefined || rate < 1 || expected === undefined || bytes >= expected) return []
+  return [`${describeDuration(((expected - bytes) / rate) * 1000)} left`]
+}
+
+function itemCounts({ items }: PhaseState): readonly string[] {
+  const states = [...items.values()]
+  const failed = states.filter((state) => state === 'failed').length
+  const ended = states.filter((state) => state === 'ended').length
+  return states.length === 0 ? [] : [`${ended}/${states.length} items${failed === 0 ? '' : `, ${failed} failed`}`]
+}
+
+function itemLines({ items }: PhaseState): readonly string[] {
+  const current = [...items].filter(([, state]) => state === 'begun').map(([name]) => `  ${printable(name)}`)
+  return current.length > itemsShown ? [...current.slice(0, itemsShown), `  and ${current.length - itemsShown} more`] : current
+}
+
+function stalledText(seconds: number): string {
+  return `nothing has moved for ${describeDuration(seconds * 1000)}`
+}
+
+function cut(line: string, { columns, unicode }: ProgressLook): string {
+  const characters = [...line]
+  const room = Math.max(1, columns - 1)
+  return characters.length <= room ? line : characters.slice(0, room - 1).join('') + (unicode ? '…' : '~')
+}
+
+function colored(line: string, color: boolean): string {
+  return color ? `\u001b[36m${line}\u001b[39m` : line
+}

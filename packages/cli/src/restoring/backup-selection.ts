@@ -1,0 +1,63 @@
+import type { Backup, OperationOptions, Repository } from '@backup-planet/core'
+import { nearest } from '@backup-planet/core'
+import { UsageError } from '../usage-error.ts'
+
+export interface BackupWish {
+  /** The whole identity of a backup, or a beginning or end of it that fits only one. */
+  readonly backup?: string | undefined
+  /** ISO 8601; local time without a zone. */
+  readonly at?: string | undefined
+}
+
+/** The backup that is meant; the newest when neither identity nor time is given. Throws a `UsageError` when there is none. */
+export async function selectBackup(repository: Repository, job: string, wish: BackupWish, options: OperationOptions): Promise<Backup> {
+  const backups: Backup[] = []
+  for await (const backup of repository.list({ job }, options)) backups.push(backup)
+  return chooseBackup(backups, job, wish)
+}
+
+/** The pure half of `selectBackup`. */
+export function chooseBackup(backups: readonly Backup[], job: string, { backup: id, at }: BackupWish): Backup {
+  if (id !== undefined && at !== undefined) throw new UsageError('--backup and --at exclude each other', 'Give only one of them.')
+  if (backups.length === 0) throw new UsageError(`there is no backup of job ${job}`, `Make one first: backup-planet run ${job}`)
+  if (id !== undefined) return byIdentity(backups, job, id)
+  const latest = at === undefined ? Number.POSITIVE_INFINITY : parseTime(at)
+  const candidates = backups.filter(({ consistentAt }) => Date.parse(consistentAt) <= latest)
+  const newest = candidates.toSorted((a, b) => Date.parse(a.consistentAt) - Date.parse(b.consistentAt)).at(-1)
+  if (newest !== undefined) return newest
+  const oldest = backups.map(({ consistentAt }) => consistentAt).toSorted()[0] ?? ''
+  throw new UsageError(`no backup of job ${job} is as old as ${at}; the oldest is of ${oldest}`, `Use --at ${oldest} or a later time.`)
+}
+
+function byIdentity(backups: readonly Backup[], job: string, id: string): Backup {
+  const exact = backups.find((backup) => backup.id === id)
+  if (exact !== undefined) return exact
+  const similar = id.length < 4 ? [] : backups.filter((backup) => backup.id.startsWith(id) || backup.id.endsWith(id))
+  if (similar.length === 1 && similar[0] !== undefined) return similar[0]
+  if (similar.length > 1) {
+    throw new UsageError(
+      `${JSON.stringify(id)} fits ${similar.length} backups of job ${job}`,
+      `Give more of it: ${similar.map((backup) => backup.id).join(', ')}.`,
+    )
+  }
+  const closest = nearest(
+    id,
+    backups.map((backup) => backup.id),
+  )
+  throw new UsageError(
+    `job ${job} has no backup ${JSON.stringify(id)}`,
+    `${closest === undefined ? '' : `Did you mean ${closest}? `}Run "backup-planet list ${job}" to see what there is.`,
+  )
+}
+
+const time = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?)?(?:Z|[+-]\d{2}:?\d{2})?$/i
+
+/** Milliseconds since 1970 of an ISO 8601 time. A date without time is its last millisecond, so that the day is included. */
+export function parseTime(text: string): number {
+  const dateOnly = /^\d{4}-\d{2}-\d{2}$/.test(text)
+  const parsed = time.test(text) ? Date.parse(dateOnly ? `${text}T23:59:59.999` : text.replace(' ', 'T')) : Number.NaN
+  const sameDay = new Date(`${text.slice(0, 10)}T00:00:00Z`)
+  const exists = !Number.isNaN(sameDay.getTime()) && sameDay.toISOString().startsWith(text.slice(0, 10))
+  if (!Number.isNaN(parsed) && exists) return parsed
+  throw new UsageError(`${JSON.stringify(text)} is no time`, 'Write it like 2026-07-24T02:00:00Z; without the Z it is taken as local time.')
+}

@@ -1,0 +1,48 @@
+import { createInterface } from 'node:readline/promises'
+import { Writable } from 'node:stream'
+import type { RestorePlan } from '@backup-planet/core'
+import type { CommandContext } from '../command-context.ts'
+import { printable } from '../output/output.ts'
+import { UsageError } from '../usage-error.ts'
+
+/** Everything on the target that a plan replaces. */
+export function replacedBy(plan: RestorePlan): readonly string[] {
+  return plan.items.flatMap(({ overwrites }) => overwrites)
+}
+
+/**
+ * Has the operator type the name of the target before anything on it is replaced. Throws a `UsageError` where nobody can
+ * be asked, and when something else is typed.
+ */
+export async function confirmReplacing(plan: RestorePlan, context: CommandContext): Promise<void> {
+  const replaced = replacedBy(plan)
+  const name = plan.target.name
+  if (context.stdin.isTTY !== true || context.stderr.isTTY !== true) {
+    throw new UsageError(
+      `this restore replaces ${replaced.join(', ')} on ${name}, and nobody can be asked`,
+      'Look at the plan with --plan, then pass --yes to agree to it.',
+    )
+  }
+  context.output.remark(`This replaces on ${printable(name)}: ${replaced.map(printable).join(', ')}`)
+  const answer = await ask(`Type the name of the server (${printable(name)}) to go on: `, context)
+  if (answer.trim() !== name)
+    throw new UsageError('the name was not typed; nothing was changed', 'Start again and type the name exactly as it is shown.')
+}
+
+async function ask(question: string, { stdin, output, signal }: CommandContext): Promise<string> {
+  const drawn = new Writable({
+    write(chunk, _encoding, callback) {
+      output.draw(String(chunk))
+      callback()
+    },
+  })
+  const prompt = createInterface({ input: stdin, output: drawn })
+  try {
+    return await Promise.race([
+      prompt.question(question, { signal }),
+      new Promise<string>((resolve) => prompt.once('close', () => resolve(''))),
+    ])
+  } finally {
+    prompt.close()
+  }
+}

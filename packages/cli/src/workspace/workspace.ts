@@ -1,0 +1,125 @@
+import { dirname, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import {
+  type Agent,
+  type Backup,
+  BackupError,
+  createDirectoryStaging,
+  type OperationOptions,
+  type Plugin,
+  type Repository,
+  type Staging,
+  type Uploader,
+} from '@backup-planet/core'
+import type { Configuration } from '../configuration/configuration-file.ts'
+import { resolveSecrets, type SecretSources } from '../configuration/secret-references.ts'
+import { createPluginRegistry } from '../plugins/plugin-registry.ts'
+import { limitedUploader } from './limited-uploader.ts'
+
+/** A configuration brought to life: opens what its names stand for. Everything opened is disposed by who opened it. */
+export interface Workspace {
+  readonly configuration: Configuration
+  readonly jobs: readonly string[]
+  /** The agent on the server that a job backs up. */
+  agentOf(job: string): Promise<Agent>
+  /** The agent on a target; `source` is the server of the job. */
+  agentOn(target: string, job: string): Promise<Agent>
+  repositoryOf(job: string): Promise<Repository>
+  repository(name: string): Promise<Repository>
+  staging(): Staging
+  /** For files of restores on their way. */
+  scratch(): { readonly directory: string; readonly budgetBytes?: number }
+}
+
+export interface WorkspaceSettings extends SecretSources {
+  readonly configuration: Configuration
+  readonly plugins: readonly Plugin[]
+}
+
+export function createWorkspace({ configuration, plugins, ...sources }: WorkspaceSettings): Workspace {
+  const folder = dirname(configuration.file)
+  const registry = createPluginRegistry({ plugins, directory: folder })
+  const { staging } = configuration.content
+  const budget = staging.budget === undefined ? {} : { budgetBytes: staging.budget }
+  const directory = staging.directory === undefined ? defaultDirectory(sources.environment) : resolve(folder, staging.directory)
+
+  const openAgent = async (
+    entry: { readonly agent: string; readonly plugin?: string | undefined; readonly settings: unknown },
+    path: string[],
+  ) => {
+    const plugin = await at(configuration.place(...path, 'agent'), () => registry.agent(entry.agent, entry.plugin))
+    const place = configuration.place(...path, 'settings')
+    const settings = await resolveSecrets(entry.settings, place, sources)
+    const agent = await at(place, () => plugin.create(settings))
+    return contractChecked(agent, 'agent/1', entry.agent)
+  }
+
+  const openUploader = async (name: string): Promise<Uploader> => {
+    const { destination, uploader } = configuration.repository(name)
+    const path = ['repositories', name]
+    const place = configuration.place(...path, 'destination')
+    const resolved = String(await resolveSecrets(destination, place, sources, 'destination'))
+    const url = /^[a-z][a-z0-9+.-]+:/i.test(resolved) ? resolved : pathToFileURL(resolve(folder, resolved)).href
+    const scheme = url.slice(0, url.indexOf(':')).toLowerCase()
+    const plugin = await at(place, () => registry.uploader(scheme, uploader.plugin))
+    const settings = await resolveSecrets(uploader.settings, configuration.place(...path, 'uploader', 'settings'), sources)
+    const opened = await at(place, () => plugin.create(url, settings))
+    return limitedUploader(contractChecked(opened, 'uploader/1', scheme), configuration.content.limits)
+  }
+
+  const openRepository = async (name: string): Promise<Repository> => {
+    const { kind, plugin: explicit, destination: _destination, uploader: _uploader, ...rest } = configuration.repository(name)
+    const plugin = await at(configuration.place('repositories', name, 'kind'), () => registry.repository(kind, explicit))
+    const place = configuration.place('repositories', name)
+    const settings = await resolveSecrets(rest, place, sources)
+    const uploader = await openUploader(name)
+    const repository = await at(place, () => plugin.create(uploader, settings))
+    return contractChecked(repository, 'repository/1', kind)
+  }
+
+  return {
+    configuration,
+    jobs: Object.keys(configuration.content.jobs),
+    agentOf: (job) => openAgent(configuration.job(job), ['jobs', job]),
+    agentOn: (target, job) =>
+      target === 'source' ? openAgent(configuration.job(job), ['jobs', job]) : openAgent(configuration.target(target), ['targets', target]),
+    repositoryOf: (job) => openRepository(configuration.job(job).repository),
+    repository: openRepository,
+    staging: () => createDirectoryStaging({ directory, ...budget }),
+    scratch: () => ({ directory, ...budget }),
+  }
+}
+
+/** Complete backups of a job, oldest first: what a log or differential goes on from. */
+export async function chainOf(repository: Repository, job: string, options: OperationOptions): Promise<readonly Backup[]> {
+  const chain: Backup[] = []
+  for await (const backup of repository.list({ job }, options)) if (backup.status === 'complete') chain.push(backup)
+  return chain
+}
+
+/** Where settings come from is said in front of what is wrong with them. */
+async function at<Value>(place: string, open: () => Value | Promise<Value>): Promise<Value> {
+  try {
+    return await open()
+  } catch (error) {
+    if (!BackupError.is(error) || error.code !== 'INVALID_SETTINGS') throw error
+    throw new BackupError(`${place}: ${error.message}`, { code: error.code, hint: error.hint, cause: error })
+  }
+}
+
+function contractChecked<Opened extends { readonly contract: string }>(opened: Opened, contract: string, name: string): Opened {
+  if (opened.contract === contract) return opened
+  throw new BackupError(
+    `the plugin for ${JSON.stringify(name)} made something of contract ${JSON.stringify(opened.contract)} where ${contract} is needed`,
+    {
+      code: 'INVALID_SETTINGS',
+      hint: 'Install a release of the plugin that fits this release of backup-planet.',
+    },
+  )
+}
+
+function defaultDirectory(environment: Readonly<Record<string, string | undefined>>): string {
+  const state = environment.XDG_STATE_HOME || (environment.HOME === undefined ? undefined : resolve(environment.HOME, '.local/state'))
+  const root = process.platform === 'win32' ? environment.LOCALAPPDATA : process.getuid?.() === 0 ? '/var/lib' : state
+  return resolve(root ?? '.', 'backup-planet', 'staging')
+}
