@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { runQuietly } from './command.mjs'
 import { repositoryRoot } from './repository-root.mjs'
 
@@ -13,5 +13,12 @@ export const packageManager = JSON.parse(readFileSync(join(repositoryRoot, 'pack
 export async function pnpmCommand() {
   const installed = await runQuietly('pnpm', ['--version'], { environment: { ...process.env, COREPACK_ENABLE_DOWNLOAD_PROMPT: '0' } })
   if (installed.code === 0 && `pnpm@${installed.output.trim()}` === packageManager) return ['pnpm']
-  return [process.platform === 'win32' ? 'npx.cmd' : 'npx', '-y', '--prefer-offline', packageManager]
+  return [...npxCommand(), '-y', '--prefer-offline', packageManager]
+}
+
+/** On Windows npx is a batch file, which Node runs through a shell only; what the batch file runs needs none. */
+function npxCommand() {
+  if (process.platform !== 'win32') return ['npx']
+  const npm = process.env.npm_execpath ?? join(dirname(process.execPath), 'node_modules', 'npm', 'bin', 'npm-cli.js')
+  return [process.execPath, join(dirname(npm), 'npx-cli.js')]
 }
