@@ -2,3 +2,4 @@ export { bytesOf, chunksOf, reopenable, sampleBytes, sha256Of } from './chunks-o
 export type { UploaderFault, UploaderOperation } from './faults.ts'
 export { type FlakyUploader, flakyUploader } from './flaky-uploader.ts'
 export { createMemoryUploader, type MemoryObject, type MemoryUploader, type MemoryUploaderSettings } from './memory-uploader.ts'
+export { type CommandCall, type ScriptedCommand, type ScriptedCommandRunner, scriptedCommandRunner } from './scripted-command-runner.ts'

@@ -1,0 +1,333 @@
+import { describe, expect, it } from 'vitest'
+import type { ByteRange, Uploader } from '../contracts/index.ts'
+import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
+import { uploaderLayer } from '../layers/uploader-layer.ts'
+import { reopenable } from '../testing/chunks-of.ts'
+import { createMemoryUploader, type MemoryUploader } from '../testing/memory-uploader.ts'
+import { checkedContent } from '../uploaders/checked-content.ts'
+import { uploaderChecks } from './uploader-checks.ts'
+
+type Methods = Parameters<typeof uploaderLayer>[1]
+
+/** Each breaks one promise, as plugins have been seen to break it. */
+const broken: Readonly<Record<string, { readonly caughtBy: string; readonly breakIt: (sound: MemoryUploader) => Methods | Uploader }>> = {
+  'believes the announced length': {
+    caughtBy: 'is longer than announced',
+    breakIt: (sound) => ({
+      upload: async (key, content, options) => {
+        const object = await sound.upload(key, { open: content.open.bind(content) }, options)
+        return { ...object, size: content.size ?? object.size }
+      },
+    }),
+  },
+  'does not check the hash': {
+    caughtBy: 'another hash',
+    breakIt: (sound) => ({
+      upload: (key, content, options) => sound.upload(key, { size: content.size, open: () => content.open() }, options),
+    }),
+  },
+  'does not notice content that ends early': {
+    caughtBy: 'ends early',
+    breakIt: (sound) => ({
+      upload: (key, content, options) =>
+        sound.upload(key, { open: () => atMost(content.open(), content.size ?? Number.POSITIVE_INFINITY) }, options),
+    }),
+  },
+  'leaves half an object when the content fails': {
+    caughtBy: 'passes on the failure of the content',
+    breakIt: (sound) => ({
+      async upload(key, content, options) {
+        try {
+          return await sound.upload(key, content, options)
+        } catch (error) {
+          if (BackupError.is(error) && error.code === 'APPLICATION') await sound.upload(key, reopenable(Buffer.from('half')))
+          throw error
+        }
+      },
+    }),
+  },
+  'removes the old object before the new one is there': {
+    caughtBy: 'shows nothing of an upload',
+    breakIt: (sound) => ({
+      async upload(key, content, options) {
+        await sound.remove(key, options)
+        return await sound.upload(key, content, options)
+      },
+    }),
+  },
+  'ignores the signal of an upload': {
+    caughtBy: 'aborted beforehand',
+    breakIt: (sound) => ({ upload: (key, content) => sound.upload(key, content) }),
+  },
+  'ignores the signal of a download': {
+    caughtBy: 'stops a download and a list half-way',
+    breakIt: (sound) => ({ download: (key, range) => sound.download(key, range) }),
+  },
+  'ignores the signal of a removal': {
+    caughtBy: 'aborted beforehand',
+    breakIt: (sound) => ({ remove: (key) => sound.remove(key) }),
+  },
+  'sees an abort only when the content goes on': {
+    caughtBy: 'stops an upload half-way',
+    breakIt: (sound) => ({
+      async upload(key, content, options) {
+        throwIfAborted(options?.signal, 'upload')
+        const object = await sound.upload(key, content)
+        throwIfAborted(options?.signal, 'upload')
+        return object
+      },
+    }),
+  },
+  'treats the end of a range as inclusive': {
+    caughtBy: 'ranges',
+    breakIt: (sound) => ({
+      download: (key, range, options) =>
+        sound.download(key, range?.end === undefined ? range : { begin: range.begin, end: range.end + 1 }, options),
+    }),
+  },
+  'ignores ranges': {
+    caughtBy: 'ranges',
+    breakIt: (sound) => ({ download: (key, _range, options) => sound.download(key, undefined, options) }),
+  },
+  'fails at ranges beyond the end': {
+    caughtBy: 'ranges',
+    breakIt: (sound) => ({
+      async *download(key: string, range?: ByteRange, options?: object) {
+        const size = (await sound.stat(key))?.size ?? 0
+        if (range !== undefined && range.begin >= size) throw new BackupError('range not satisfiable', { code: 'INVALID_INPUT' })
+        yield* sound.download(key, range, options)
+      },
+    }),
+  },
+  'gives an empty stream for a missing object': {
+    caughtBy: 'missing object is missing',
+    breakIt: (sound) => ({
+      async *download(key, range, options) {
+        if ((await sound.stat(key)) !== undefined) yield* sound.download(key, range, options)
+      },
+    }),
+  },
+  'fails at removing a missing object': {
+    caughtBy: 'removes an object and nothing else',
+    breakIt: (sound) => ({
+      async remove(key, options) {
+        if ((await sound.stat(key)) === undefined) throw new BackupError(`no ${key}`, { code: 'NOT_FOUND' })
+        await sound.remove(key, options)
+      },
+    }),
+  },
+  'removes everything below the key': {
+    caughtBy: 'removes an object and nothing else',
+    breakIt: (sound) => ({
+      async remove(key) {
+        for (const found of [...sound.objects.keys()]) if (found.startsWith(key)) sound.objects.delete(found)
+      },
+    }),
+  },
+  'lists by folder instead of by text': {
+    caughtBy: 'by prefix as plain text',
+    breakIt: (sound) => ({
+      async *list(prefix, options) {
+        for await (const object of sound.list(prefix, options)) {
+          if (prefix === '' || prefix.endsWith('/') || object.key === prefix || object.key.startsWith(`${prefix}/`)) yield object
+        }
+      },
+    }),
+  },
+  'lists the first page only': {
+    caughtBy: 'more objects than fit one page',
+    breakIt: (sound) => ({
+      async *list(prefix, options) {
+        let count = 0
+        for await (const object of sound.list(prefix, options)) if (count++ < 40) yield object
+      },
+    }),
+  },
+  'shows unfinished uploads': {
+    caughtBy: 'while other objects come and go',
+    breakIt: (sound) => ({
+      async upload(key, content, options) {
+        if (!sound.objects.has(key)) await sound.upload(`${key}.part`, reopenable(Buffer.alloc(0)))
+        try {
+          return await sound.upload(key, content, options)
+        } finally {
+          sound.objects.delete(`${key}.part`)
+        }
+      },
+    }),
+  },
+  'keeps parts of failed uploads': {
+    caughtBy: 'ends early',
+    breakIt: (sound) => ({
+      async upload(key, content, options) {
+        try {
+          return await sound.upload(key, content, options)
+        } catch (error) {
+          sound.objects.set(`${key}.part`, { bytes: Buffer.from('part'), modifiedAt: new Date().toISOString(), sha256: '' })
+          throw error
+        }
+      },
+    }),
+  },
+  'decodes percent signs in keys': {
+    caughtBy: 'keeps keys apart',
+    breakIt: (sound) => {
+      const decoded = (key: string) =>
+        key.replaceAll(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+      return {
+        upload: async (key, content, options) => ({ ...(await sound.upload(decoded(key), content, options)), key }),
+        download: (key, range, options) => sound.download(decoded(key), range, options),
+        stat: async (key, options) => {
+          const object = await sound.stat(decoded(key), options)
+          return object === undefined ? undefined : { ...object, key }
+        },
+      }
+    },
+  },
+  'accepts keys with ..': {
+    caughtBy: 'keys that are none',
+    breakIt: (sound) => {
+      const cleaned = (key: string) =>
+        key
+          .split('/')
+          .filter((segment) => !['', '.', '..'].includes(segment))
+          .join('/')
+          .replaceAll('\0', '') || 'empty'
+      return {
+        upload: (key, content, options) => sound.upload(cleaned(key), content, options),
+        stat: (key, options) => sound.stat(cleaned(key), options),
+      }
+    },
+  },
+  'drops empty objects': {
+    caughtBy: 'stores an empty object',
+    breakIt: (sound) => ({
+      async upload(key, content, options) {
+        const object = await sound.upload(key, content, options)
+        if (object.size === 0) sound.objects.delete(key)
+        return object
+      },
+    }),
+  },
+  'gives one buffer for every chunk': {
+    caughtBy: 'each chunk of a download for keeps',
+    breakIt: (sound) => ({
+      async *download(key, range, options) {
+        const buffer = Buffer.alloc(1000)
+        for await (const chunk of sound.download(key, range, options)) {
+          buffer.set(chunk)
+          yield buffer.subarray(0, chunk.byteLength)
+        }
+      },
+    }),
+  },
+  'reports a made-up hash': {
+    caughtBy: 'with true facts',
+    breakIt: (sound) => ({
+      upload: async (key, content, options) => ({ ...(await sound.upload(key, content, options)), sha256: '0'.repeat(64) }),
+    }),
+  },
+  'gives rivals one temporary name': {
+    caughtBy: 'race for one key',
+    breakIt: (sound) => {
+      const parts = new Map<string, Buffer>()
+      return {
+        async upload(key, content, options) {
+          const checked = checkedContent(content, key, options)
+          let offset = 0
+          for await (const chunk of checked) {
+            const before = parts.get(key) ?? Buffer.alloc(0)
+            const part = Buffer.alloc(Math.max(before.length, offset + chunk.byteLength))
+            part.set(before)
+            part.set(chunk, offset)
+            parts.set(key, part)
+            offset += chunk.byteLength
+          }
+          const part = parts.get(key) ?? Buffer.alloc(0)
+          parts.delete(key)
+          return await sound.upload(key, reopenable(part))
+        },
+      }
+    },
+  },
+  'throws errors of its client library': {
+    caughtBy: 'missing object is missing',
+    breakIt: (sound) => ({
+      async *download(key, range, options) {
+        if ((await sound.stat(key)) === undefined) throw Object.assign(new Error('NoSuchKey'), { statusCode: 404 })
+        yield* sound.download(key, range, options)
+      },
+    }),
+  },
+  'does not close the content': {
+    caughtBy: 'closes the content',
+    breakIt: (sound) => ({
+      upload: (key, content, options) =>
+        sound.upload(
+          key,
+          {
+            size: content.size,
+            sha256: content.sha256,
+            open() {
+              const iterator = content.open()[Symbol.asyncIterator]()
+              return { [Symbol.asyncIterator]: () => ({ next: () => iterator.next() }) }
+            },
+          },
+          options,
+        ),
+    }),
+  },
+  'folds the case of keys': {
+    caughtBy: 'odd names',
+    breakIt: (sound) => ({
+      async upload(key, content, options) {
+        return await sound.upload(key.toLowerCase(), content, options)
+      },
+    }),
+  },
+  'has a password in its destination': {
+    caughtBy: 'printable destination',
+    breakIt: (sound) => ({ ...sound, destination: 'sftp://user:password@host/' }),
+  },
+  'cannot be disposed twice': {
+    caughtBy: 'disposed twice',
+    breakIt: (sound) => {
+      let disposed = false
+      return {
+        ...sound,
+        async [Symbol.asyncDispose]() {
+          if (disposed) throw new TypeError('already closed')
+          disposed = true
+        },
+      }
+    },
+  },
+  'throws in classify': {
+    caughtBy: 'classifies any error',
+    breakIt: (sound) => ({ ...sound, classify: (error: unknown) => (error as { code: 'UNKNOWN' }).code }),
+  },
+}
+
+async function* atMost(content: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Uint8Array> {
+  let rest = size
+  for await (const chunk of content) {
+    yield chunk.subarray(0, rest)
+    rest -= Math.min(rest, chunk.byteLength)
+  }
+}
+
+describe('the uploader suite catches an uploader that', () => {
+  for (const [fault, { caughtBy, breakIt }] of Object.entries(broken)) {
+    it(fault, async () => {
+      const checks = uploaderChecks.filter((check) => check.name.includes(caughtBy))
+      expect(checks).not.toEqual([])
+      for (const check of checks) {
+        const sound = createMemoryUploader()
+        const made = breakIt(sound)
+        const uploader = 'contract' in made ? made : uploaderLayer(sound, made)
+        const run = check.run({ uploader, another: () => uploader, everythingStored: async () => [...sound.objects.keys()] })
+        await expect(run, check.name).rejects.toThrow()
+      }
+    })
+  }
+})

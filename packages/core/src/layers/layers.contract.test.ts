@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest'
+import { describeUploaderContract } from '../conformance/describe-uploader-contract.ts'
+import { uploaderChecks } from '../conformance/uploader-checks.ts'
+import type { Uploader } from '../contracts/index.ts'
+import { flakyUploader } from '../testing/flaky-uploader.ts'
+import { createMemoryUploader } from '../testing/memory-uploader.ts'
+import { applyLayers } from './apply-layers.ts'
+import { createThrottle } from './throttle.ts'
+import { uploaderLayer } from './uploader-layer.ts'
+import { withDryRun } from './with-dry-run.ts'
+import { withLogging } from './with-logging.ts'
+import { withRetry } from './with-retry.ts'
+import { withThrottle } from './with-throttle.ts'
+
+const retry = { wait: async () => undefined, random: () => 0 }
+
+const layers: Readonly<Record<string, (uploader: Uploader) => Uploader>> = {
+  'uploader layer': (uploader) => uploaderLayer(uploader, {}),
+  'flaky uploader without faults': (uploader) => flakyUploader(uploader),
+  'retry layer': (uploader) => withRetry(uploader, retry),
+  'retry layer on a flaky uploader': (uploader) =>
+    withRetry(
+      flakyUploader(
+        uploader,
+        (['upload', 'download', 'stat', 'list', 'remove'] as const).flatMap((operation) => [
+          { operation, occurrence: 1, action: 'fail' as const },
+          { operation, occurrence: 3, action: 'fail-half-way' as const },
+        ]),
+      ),
+      retry,
+    ),
+  'throttle layer': (uploader) => withThrottle(uploader, createThrottle({ bytesPerSecond: 1e9, burstBytes: 50_000 })),
+  'logging layer': (uploader) => withLogging(uploader, () => undefined),
+  'logging layer with a broken log': (uploader) =>
+    withLogging(uploader, () => {
+      throw new Error('log disk full')
+    }),
+  'all layers': (uploader) => applyLayers(uploader, { retry, throttle: createThrottle(), log: () => undefined }),
+}
+
+for (const [name, layer] of Object.entries(layers)) {
+  describeUploaderContract(name, {
+    async makeUploader() {
+      const memory = createMemoryUploader()
+      return { uploader: layer(memory), another: () => memory.another(), everythingStored: async () => [...memory.objects.keys()] }
+    },
+  })
+}
+
+/** They read back what was pretended to be written, which a dry run says it cannot. */
+const needsBytes = new Set([
+  'gives back what was uploaded, with true facts, at once',
+  'stores content that announces neither size nor hash',
+  'stores an empty object',
+  'stores an object of many pieces, in chunks of any size',
+  'gives each chunk of a download for keeps, never one buffer twice',
+  'replaces an object, by a shorter, a longer and an empty one',
+  'says that a missing object is missing, on the first read of a download',
+  'removes an object and nothing else, and succeeds when there is none',
+  'keeps odd names as they are, as objects and as folders',
+  'keeps keys apart that some encoding would make equal',
+  'reads ranges to the byte',
+  'passes on the failure of the content, and leaves nothing or the old object',
+  'does nothing at all when it is aborted beforehand',
+  'stops an upload half-way at once, even while its content is stalled, and leaves nothing or the old object',
+  'stops a download and a list half-way',
+  'shows nothing of an upload before it resolves',
+  'lets two uploads race for one key, and one of them win whole',
+  'uploads and removes side by side in the same folders',
+])
+
+describe('dry run layer keeps the uploader contract, except that it cannot read back what it did not write', () => {
+  for (const check of uploaderChecks) {
+    it(check.name, async () => {
+      const memory = createMemoryUploader()
+      const run = check.run({ uploader: withDryRun(memory) })
+      if (needsBytes.has(check.name) || check.name.startsWith('refuses content')) {
+        await expect(run).rejects.toThrow()
+      } else await run
+      expect(memory.objects.size).toBe(0)
+    })
+  }
+})
