@@ -1,0 +1,176 @@
+import {
+  type Backup,
+  BackupError,
+  type CaptureFacts,
+  type ItemFacts,
+  type ItemFailure,
+  type Manifest,
+  type ManifestItem,
+  type OperationOptions,
+  type StagedRun,
+  type StoreRequest,
+  throwIfAborted,
+} from '@backup-planet/core'
+import { createEnvelope, encrypted } from './age-file.ts'
+import { type ArchiveContext, below } from './archive-context.ts'
+import { inventoryBytes } from './archive-inventory.ts'
+import { encryptedSuffix, guideName, inventoryName, manifestName, namesName } from './archive-layout.ts'
+import { manifestBytes, readManifest, sealManifest } from './archive-manifest.ts'
+import type { StoredArchive, StoredObject } from './archive-storage.ts'
+import { collect, once, sha256Of } from './byte-streams.ts'
+import { namesBytes, restoreGuideText } from './restore-guide.ts'
+import type { PlannedVolume, StoredVolumeNote } from './store-notes.ts'
+
+export interface CommitRequest {
+  readonly context: ArchiveContext
+  readonly request: StoreRequest
+  readonly folder: string
+  readonly facts: CaptureFacts
+  readonly items: readonly { readonly item: string; readonly facts: ItemFacts | undefined; readonly failure: ItemFailure | undefined }[]
+  readonly volumes: readonly { readonly volume: PlannedVolume; readonly stored: StoredVolumeNote | undefined }[]
+  /** Keys of failed items. */
+  readonly discarded: readonly string[]
+  readonly options: OperationOptions
+}
+
+/** The backup of this run when an attempt before this one has committed it. */
+export async function committedBackup(
+  { uploader }: ArchiveContext,
+  folder: string,
+  run: StagedRun,
+  options: OperationOptions,
+): Promise<Backup | undefined> {
+  const key = `${folder}/${manifestName}`
+  if ((await uploader.stat(key, below(options))) === undefined) return undefined
+  const backup = readManifest(await collect(uploader.download(key, undefined, below(options))), folder)
+  if (backup.id === run.id && backup.job === run.job) return backup
+  throw new BackupError(`${folder} holds backup ${backup.id}, not ${run.id}`, {
+    code: 'ALREADY_EXISTS',
+    hint: 'Give every run an identity of its own.',
+  })
+}
+
+/** Everything beside the volumes, and the manifest last. */
+export async function commitBackup(commit: CommitRequest): Promise<Backup> {
+  const { context, folder, options } = commit
+  await removeDiscarded(commit)
+  const secret = context.settings.encryption !== undefined
+  const archives = commit.volumes.map(({ volume, stored }) => archiveOf(volume, stored))
+  const items = commit.items.map((item) => manifestItem(commit, item))
+  const listed = items.filter((item) => item.failure === undefined).map(({ item, files }) => ({ item, files: files ?? [] }))
+  const inventory = secret
+    ? await put(
+        inventoryName,
+        inventoryBytes({ items: listed, archives: archives.map(({ key, files }) => ({ key, files: files ?? [] })) }),
+        true,
+      )
+    : undefined
+  const named = archives.filter((archive) => archive.format === 'files')
+  const names = named.length === 0 ? undefined : await put(secret ? `${namesName}${encryptedSuffix}` : namesName, namesBytes(named), secret)
+  const manifest: Omit<Manifest, 'storage'> = {
+    format: 'backup-planet/manifest/1',
+    id: commit.request.run.id,
+    job: commit.request.run.job,
+    application: commit.facts.application,
+    agent: { version: commit.request.agent.version },
+    source: commit.facts.source,
+    kind: commit.facts.kind,
+    status: items.some((item) => item.failure !== undefined) ? 'partial' : 'complete',
+    beganAt: commit.request.run.beganAt,
+    consistentAt: commit.facts.consistentAt,
+    endedAt: new Date().toISOString(),
+    ...(commit.facts.from === undefined ? {} : { from: commit.facts.from }),
+    ...(commit.facts.position === undefined ? {} : { position: commit.facts.position }),
+    items: secret ? items.map(withoutFiles) : items,
+    facts: commit.facts.facts,
+  }
+  const guide = await put(
+    guideName,
+    Buffer.from(
+      restoreGuideText({ manifest, archives, names, encryption: context.settings.encryption, restoreGuide: commit.facts.restoreGuide }),
+    ),
+    false,
+  )
+  const backup = sealManifest(manifest, {
+    format: 'archive/1',
+    folder,
+    archives: secret ? archives.map(({ files: _, ...archive }) => archive) : archives,
+    guide,
+    ...(inventory === undefined ? {} : { inventory }),
+    ...(names === undefined ? {} : { names }),
+  })
+  await put(manifestName, manifestBytes(backup), false)
+  for (const item of backup.items) {
+    if (item.failure === undefined) options.onProgress?.({ type: 'item', phase: 'store', item: item.item, state: 'ended' })
+  }
+  return backup
+
+  async function put(key: string, plain: Uint8Array, encrypt: boolean): Promise<StoredObject> {
+    throwIfAborted(options.signal, 'storing the backup')
+    const { encryption } = context.settings
+    const bytes = encrypt && encryption !== undefined ? await collect(encrypted(once(plain), await createEnvelope(encryption))) : plain
+    const size = bytes.byteLength
+    const sha256 = sha256Of(bytes)
+    const remote = await context.uploader.upload(`${folder}/${key}`, { size, sha256, open: () => once(bytes) }, below(options))
+    if (remote.size !== size) {
+      throw new BackupError(`object ${remote.key} was stored with ${remote.size} of ${size} bytes`, {
+        code: 'CORRUPTED',
+        retryable: true,
+        hint: 'Run the backup again; if it happens again, do not trust this destination.',
+      })
+    }
+    return { key, size, sha256 }
+  }
+}
+
+/** An object that stays is not referenced, so it can only cost space; verify names it. */
+async function removeDiscarded({ context, folder, discarded, options }: CommitRequest): Promise<void> {
+  for (const key of discarded) {
+    try {
+      await context.uploader.remove(`${folder}/${key}`, below(options))
+    } catch (error) {
+      throwIfAborted(options.signal, 'storing the backup')
+      options.onProgress?.({
+        type: 'problem',
+        problem: {
+          severity: 'warning',
+          code: context.uploader.classify(error),
+          message: `object ${folder}/${key} of a failed item could not be removed`,
+          hint: 'It only costs space. It goes when this backup is removed.',
+        },
+      })
+    }
+  }
+}
+
+function archiveOf(volume: PlannedVolume, stored: StoredVolumeNote | undefined): StoredArchive {
+  if (stored === undefined) throw new TypeError(`volume ${volume.key} is not stored`)
+  const { item, key, format, encrypted: isEncrypted } = volume
+  return {
+    key,
+    size: stored.size,
+    sha256: stored.sha256,
+    item,
+    format,
+    encrypted: isEncrypted,
+    files: volume.files.map((file) => file.name),
+  }
+}
+
+function manifestItem(commit: CommitRequest, { item, facts, failure }: CommitRequest['items'][number]): ManifestItem {
+  if (failure !== undefined) return { item, facts: facts?.facts ?? {}, failure }
+  if (facts === undefined) throw new TypeError(`item ${item} was neither sealed nor failed when the stage was`)
+  const files = commit.volumes.filter(({ volume }) => volume.item === item).flatMap(({ volume }) => volume.files)
+  return {
+    item,
+    ...(facts.from === undefined ? {} : { from: facts.from }),
+    ...(facts.to === undefined ? {} : { to: facts.to }),
+    ...(facts.bytes === undefined ? {} : { bytes: facts.bytes }),
+    facts: facts.facts,
+    files,
+  }
+}
+
+function withoutFiles({ files: _, ...item }: ManifestItem): ManifestItem {
+  return item
+}

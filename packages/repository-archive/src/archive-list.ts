@@ -1,0 +1,108 @@
+import { type Backup, BackupError, type BackupFilter, encodeSegment, type OperationOptions, throwIfAborted } from '@backup-planet/core'
+import { type ArchiveContext, below } from './archive-context.ts'
+import { compareFolders, folderOfKey, jobPrefix, manifestName } from './archive-layout.ts'
+import { readManifest } from './archive-manifest.ts'
+import { collect } from './byte-streams.ts'
+
+/** A folder in the store with all that lies in it, by key relative to the folder. */
+export interface StoredFolder {
+  readonly folder: string
+  readonly objects: Map<string, { readonly size: number; readonly modifiedAt: string }>
+}
+
+/** Larger than any manifest; what is larger is not read into memory. */
+const largestManifest = 512 * 1024 * 1024
+
+/** Folders that could be backups of ours, oldest first, committed or not. */
+export async function storedFolders(context: ArchiveContext, filter: BackupFilter, options: OperationOptions): Promise<StoredFolder[]> {
+  throwIfAborted(options.signal, 'listing the backups')
+  const folders = new Map<string, StoredFolder>()
+  const end = filter.id === undefined ? '' : `-${encodeSegment(filter.id)}`
+  for await (const { key, size, modifiedAt } of context.uploader.list(
+    filter.job === undefined ? '' : jobPrefix(filter.job),
+    below(options),
+  )) {
+    const folder = folderOfKey(key)
+    if (folder === undefined || !folder.endsWith(end)) continue
+    const found = folders.get(folder) ?? { folder, objects: new Map() }
+    found.objects.set(key.slice(folder.length + 1), { size, modifiedAt })
+    folders.set(folder, found)
+  }
+  return [...folders.values()].sort((left, right) => compareFolders(left.folder, right.folder))
+}
+
+export function isCommitted(folder: StoredFolder): boolean {
+  return folder.objects.has(manifestName)
+}
+
+/** The manifests of these folders in order, a few downloads ahead; a damaged one is an error value. */
+export async function* readManifests(
+  context: ArchiveContext,
+  folders: readonly StoredFolder[],
+  options: OperationOptions,
+): AsyncIterable<
+  { readonly folder: StoredFolder; readonly backup: Backup } | { readonly folder: StoredFolder; readonly error: BackupError }
+> {
+  const ahead = Math.max(1, context.uploader.supports.concurrency)
+  const pending: Promise<Backup>[] = []
+  let begun = 0
+  try {
+    for (const folder of folders) {
+      while (begun < folders.length && pending.length < ahead) {
+        const next = folders[begun++]
+        if (next === undefined) break
+        const reading = readOne(context, next, options)
+        reading.catch(() => undefined)
+        pending.push(reading)
+      }
+      try {
+        const backup = await pending.shift()
+        if (backup !== undefined) yield { folder, backup }
+      } catch (error) {
+        if (!BackupError.is(error) || (error.code !== 'CORRUPTED' && error.code !== 'UNSUPPORTED')) {
+          if (isGone(error)) continue
+          throw error
+        }
+        yield { folder, error }
+      }
+    }
+  } finally {
+    await Promise.allSettled(pending)
+  }
+}
+
+/** Backups oldest first, by the time in their folder names. */
+export async function* listBackups(context: ArchiveContext, filter: BackupFilter, options: OperationOptions): AsyncIterable<Backup> {
+  const folders = (await storedFolders(context, filter, options)).filter(isCommitted)
+  for await (const read of readManifests(context, folders, options)) {
+    if ('error' in read) {
+      options.onProgress?.({ type: 'problem', problem: { severity: 'warning', ...unreadable(read.error) } })
+    } else if ((filter.id === undefined || read.backup.id === filter.id) && (filter.job === undefined || read.backup.job === filter.job)) {
+      yield read.backup
+    }
+  }
+}
+
+export function unreadable(error: BackupError) {
+  return {
+    code: error.code,
+    message: `this backup is left out: ${error.message}`,
+    hint: error.hint ?? 'Run verify to learn what else is damaged.',
+  }
+}
+
+async function readOne({ uploader }: ArchiveContext, { folder, objects }: StoredFolder, options: OperationOptions): Promise<Backup> {
+  const size = objects.get(manifestName)?.size ?? 0
+  if (size > largestManifest) {
+    throw new BackupError(`${folder}/${manifestName} has ${size} bytes`, {
+      code: 'CORRUPTED',
+      hint: 'No manifest is this large; look who wrote it.',
+    })
+  }
+  return readManifest(await collect(uploader.download(`${folder}/${manifestName}`, undefined, below(options))), folder)
+}
+
+/** Removed between listing and reading. */
+function isGone(error: unknown): boolean {
+  return BackupError.is(error) && error.code === 'NOT_FOUND'
+}

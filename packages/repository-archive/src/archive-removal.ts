@@ -1,0 +1,89 @@
+import { type Backup, BackupError, type OperationOptions, type RemovalReport, throwIfAborted, type Uploader } from '@backup-planet/core'
+import { type ArchiveContext, below } from './archive-context.ts'
+import { manifestName } from './archive-layout.ts'
+import { isCommitted, type StoredFolder, storedFolders } from './archive-list.ts'
+import { storageOf } from './archive-storage.ts'
+
+/** Failures that say "not now" rather than "not this". */
+const passing = new Set(['ABORTED', 'UNREACHABLE', 'TIMED_OUT', 'OVERLOADED', 'WRONG_CREDENTIALS'])
+
+class Removal {
+  readonly removed: string[] = []
+  readonly retained: { key: string; reason: string }[] = []
+  bytes = 0
+  readonly #uploader: Uploader
+  readonly #options: OperationOptions
+
+  constructor(uploader: Uploader, options: OperationOptions) {
+    this.#uploader = uploader
+    this.#options = options
+  }
+
+  /** False when the store refuses. */
+  async object(key: string, size: number): Promise<boolean> {
+    throwIfAborted(this.#options.signal, 'the removal')
+    try {
+      await this.#uploader.remove(key, below(this.#options))
+    } catch (error) {
+      const code = BackupError.is(error) ? error.code : this.#uploader.classify(error)
+      if (passing.has(code)) throw error
+      this.retained.push({ key, reason: error instanceof Error ? error.message : code })
+      return false
+    }
+    this.bytes += size
+    return true
+  }
+
+  report(): RemovalReport {
+    return { removed: this.removed, bytes: this.bytes, retained: this.retained }
+  }
+}
+
+/** Each manifest goes first: what is half removed is no backup any more, and `removeUnfinished` finds the rest. */
+export async function removeBackups(
+  context: ArchiveContext,
+  backups: readonly Backup[],
+  options: OperationOptions,
+): Promise<RemovalReport> {
+  const { uploader } = context
+  const removal = new Removal(uploader, options)
+  for (const backup of backups) {
+    const { folder } = storageOf(backup)
+    const manifest = await uploader.stat(`${folder}/${manifestName}`, below(options))
+    if (!(await removal.object(`${folder}/${manifestName}`, manifest?.size ?? 0))) continue
+    removal.removed.push(backup.id)
+    for (const object of await objectsOf(uploader, folder, options)) await removal.object(object.key, object.size)
+  }
+  return removal.report()
+}
+
+/** Reports removed folders. Touches nothing but folders that are named like backups and hold no manifest. */
+export async function removeUnfinished(
+  context: ArchiveContext,
+  request: { readonly olderThanSeconds: number; readonly job?: string },
+  options: OperationOptions,
+): Promise<RemovalReport> {
+  const removal = new Removal(context.uploader, options)
+  const before = Date.now() - request.olderThanSeconds * 1000
+  const filter = request.job === undefined ? {} : { job: request.job }
+  for (const folder of await storedFolders(context, filter, options)) {
+    if (isCommitted(folder) || newest(folder) > before) continue
+    // A run that has committed since the listing keeps everything.
+    if ((await context.uploader.stat(`${folder.folder}/${manifestName}`, below(options))) !== undefined) continue
+    const kept = removal.retained.length
+    for (const [key, { size }] of folder.objects) await removal.object(`${folder.folder}/${key}`, size)
+    if (removal.retained.length === kept) removal.removed.push(folder.folder)
+  }
+  return removal.report()
+}
+
+function newest(folder: StoredFolder): number {
+  return Math.max(...[...folder.objects.values()].map(({ modifiedAt }) => Date.parse(modifiedAt)))
+}
+
+async function objectsOf(uploader: Uploader, folder: string, options: OperationOptions): Promise<{ key: string; size: number }[]> {
+  const objects: { key: string; size: number }[] = []
+  for await (const { key, size } of uploader.list(`${folder}/`, below(options)))
+    if (!key.endsWith(`${folder}/${manifestName}`)) objects.push({ key, size })
+  return objects
+}

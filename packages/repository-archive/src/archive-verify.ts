@@ -1,0 +1,168 @@
+import { type Backup, BackupError, type Finding, type OperationOptions, throwIfAborted, type VerifyRequest } from '@backup-planet/core'
+import { type ArchiveContext, below } from './archive-context.ts'
+import type { ArchiveContents } from './archive-inventory.ts'
+import { manifestName } from './archive-layout.ts'
+import { isCommitted, readManifests, type StoredFolder, storedFolders } from './archive-list.ts'
+import { ArchiveReader } from './archive-reader.ts'
+import { type ArchiveStorage, type StoredObject, storageOf, storedObjects } from './archive-storage.ts'
+import { checked } from './checked-content.ts'
+
+const useAnother = 'Keep this backup as it is, restore from another one, and take a new full backup now.'
+
+/** Changes nothing. Presence and size of everything always; every byte with `readData`. */
+export async function* verifyBackups(context: ArchiveContext, request: VerifyRequest, options: OperationOptions): AsyncIterable<Finding> {
+  throwIfAborted(options.signal, 'verifying')
+  const filter = { ...(request.job === undefined ? {} : { job: request.job }), ...(request.id === undefined ? {} : { id: request.id }) }
+  const folders = await storedFolders(context, filter, options)
+  for (const folder of folders.filter((candidate) => !isCommitted(candidate))) yield unfinished(folder)
+  for await (const read of readManifests(context, folders.filter(isCommitted), options)) {
+    if ('error' in read) {
+      yield {
+        severity: 'error',
+        key: `${read.folder.folder}/${manifestName}`,
+        code: read.error.code,
+        message: read.error.message,
+        hint: useAnother,
+      }
+    } else yield* verifyBackup(context, read.backup, read.folder, request.readData === true, options)
+  }
+}
+
+async function* verifyBackup(
+  context: ArchiveContext,
+  backup: Backup,
+  folder: StoredFolder,
+  readData: boolean,
+  options: OperationOptions,
+): AsyncIterable<Finding> {
+  const storage = storageOf(backup)
+  const at = (key: string) => ({ backup: backup.id, key: `${folder.folder}/${key}` })
+  let errors = 0
+  for (const object of storedObjects(storage)) {
+    const found = folder.objects.get(object.key)
+    if (found?.size === object.size) continue
+    errors++
+    yield found === undefined
+      ? { severity: 'error', ...at(object.key), code: 'NOT_FOUND', message: `object ${object.key} is missing`, hint: useAnother }
+      : {
+          severity: 'error',
+          ...at(object.key),
+          code: 'CORRUPTED',
+          message: `object ${object.key} has ${found.size} of ${object.size} bytes`,
+          hint: useAnother,
+        }
+  }
+  for (const key of strangers(storage, folder)) {
+    yield {
+      severity: 'warning',
+      ...at(key),
+      message: `object ${key} belongs to nothing in this backup`,
+      hint: 'It only costs space, and goes when this backup is removed.',
+    }
+  }
+  let filesRead = false
+  if (readData) {
+    for await (const finding of verifyData(context, backup, storage, folder, options)) {
+      if (finding === 'files-read') filesRead = true
+      else {
+        if (finding.severity === 'error') errors++
+        yield finding
+      }
+    }
+  }
+  if (errors > 0) return
+  const depth = !readData
+    ? 'every object is there with its size'
+    : filesRead
+      ? 'every byte of every file is as it was staged'
+      : 'every byte of every object is as it was stored'
+  yield { severity: 'ok', backup: backup.id, message: `backup ${backup.id}: ${depth}` }
+}
+
+async function* verifyData(
+  context: ArchiveContext,
+  backup: Backup,
+  storage: ArchiveStorage,
+  folder: StoredFolder,
+  options: OperationOptions,
+): AsyncIterable<Finding | 'files-read'> {
+  const at = (key: string) => ({ backup: backup.id, key: `${folder.folder}/${key}` })
+  const intact = new Set<string>()
+  for (const object of storedObjects(storage)) {
+    if (folder.objects.get(object.key)?.size !== object.size) continue
+    const problem = await failureOf(() => readObject(context, storage, object, options), options)
+    if (problem === undefined) intact.add(object.key)
+    else yield { severity: 'error', ...at(object.key), code: problem.code, message: problem.message, hint: useAnother }
+  }
+  if (storage.inventory !== undefined && !intact.has(storage.inventory.key)) return
+  const reader = new ArchiveReader(context, backup, { signal: options.signal })
+  let contents: readonly ArchiveContents[] = []
+  const unreadable = await failureOf(async () => {
+    contents = await reader.contents()
+  }, options)
+  if (unreadable?.code === 'WRONG_CREDENTIALS') {
+    yield {
+      severity: 'warning',
+      backup: backup.id,
+      code: unreadable.code,
+      message: `the files of backup ${backup.id} could not be decrypted, only its objects were compared`,
+      ...(unreadable.hint === undefined ? {} : { hint: unreadable.hint }),
+    }
+    return
+  }
+  if (unreadable !== undefined) {
+    yield { severity: 'error', backup: backup.id, code: unreadable.code, message: unreadable.message, hint: useAnother }
+    return
+  }
+  for (const archive of contents) {
+    if (!intact.has(archive.archive.key)) continue
+    const problem = await failureOf(() => readFiles(reader, archive), options)
+    if (problem !== undefined)
+      yield { severity: 'error', ...at(archive.archive.key), code: problem.code, message: problem.message, hint: useAnother }
+  }
+  yield 'files-read'
+}
+
+async function readObject(
+  context: ArchiveContext,
+  storage: ArchiveStorage,
+  object: StoredObject,
+  options: OperationOptions,
+): Promise<void> {
+  const content = context.uploader.download(`${storage.folder}/${object.key}`, undefined, below(options))
+  for await (const chunk of checked(content, object, `object ${object.key}`)) {
+    options.onProgress?.({ type: 'bytes', phase: 'verify', bytes: chunk.byteLength })
+  }
+}
+
+async function readFiles(reader: ArchiveReader, contents: ArchiveContents): Promise<void> {
+  for await (const file of reader.extract(contents, contents.files)) for await (const _ of file.content);
+}
+
+/** What is wrong with the data. Anything that is wrong with the way to it is thrown. */
+async function failureOf(work: () => Promise<void>, options: OperationOptions): Promise<BackupError | undefined> {
+  try {
+    await work()
+    return undefined
+  } catch (error) {
+    throwIfAborted(options.signal, 'verifying')
+    if (BackupError.is(error) && ['CORRUPTED', 'NOT_FOUND', 'WRONG_CREDENTIALS', 'UNSUPPORTED'].includes(error.code)) return error
+    throw error
+  }
+}
+
+function* strangers(storage: ArchiveStorage, folder: StoredFolder): Iterable<string> {
+  const known = new Set([manifestName, ...storedObjects(storage).map((object) => object.key)])
+  for (const key of folder.objects.keys()) if (!known.has(key)) yield key
+}
+
+function unfinished(folder: StoredFolder): Finding {
+  let bytes = 0
+  for (const { size } of folder.objects.values()) bytes += size
+  return {
+    severity: 'warning',
+    key: folder.folder,
+    message: `${folder.folder} holds ${bytes} bytes of a run that is not committed`,
+    hint: 'Leave it when that run is still going on or will be resumed; otherwise remove unfinished runs with prune.',
+  }
+}
