@@ -44,7 +44,7 @@ export default {
       comment:
         'another package is imported by its name and a published entry, never by a path into its folders: users of the published packages could not do that either.',
       severity: 'error',
-      from: { path: '^(packages/[^/]+|examples)/' },
+      from: { path: '^(packages/[^/]+|examples|proofs)/' },
       to: {
         path: '^packages/[^/]+/',
         pathNot: '^$1/|^packages/[^/]+/src/(?:index|testing/index|conformance/index)\\.ts$|/(?:package|manifest\\.schema)\\.json$',
@@ -70,7 +70,7 @@ export default {
       comment: 'tests, end-to-end suites and tooling are not published: a source that imports them works here and fails at its users.',
       severity: 'error',
       from: { path: '^packages/[^/]+/src/', pathNot: '\\.test\\.ts$|/__fixtures__/' },
-      to: { path: '\\.test\\.ts$|^packages/[^/]+/e2e/|^(?:tooling|examples|benchmarks)/|^@backup-planet/tooling' },
+      to: { path: '\\.test\\.ts$|^packages/[^/]+/e2e/|^(?:tooling|examples|benchmarks|proofs)/|^@backup-planet/tooling' },
     },
     {
       name: 'declared-dependencies',

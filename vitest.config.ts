@@ -32,7 +32,13 @@ export default defineConfig({
         test: {
           ...sharedTests,
           name: 'servers',
-          include: ['packages/*/e2e/**/*.test.ts', 'examples/**/*.test.ts', 'tooling/**/*.server.test.ts', 'tooling/servers/**/*.test.ts'],
+          include: [
+            'packages/*/e2e/**/*.test.ts',
+            'examples/**/*.test.ts',
+            'proofs/**/*.test.ts',
+            'tooling/**/*.server.test.ts',
+            'tooling/servers/**/*.test.ts',
+          ],
           // Every file brings a database server of its own; more than two at once would time each other out.
           maxWorkers: 2,
           sequence: { groupOrder: 1 },

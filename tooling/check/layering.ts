@@ -13,7 +13,7 @@ export interface LayeringViolation {
 /** Every import below `directory` that breaks a rule of `.dependency-cruiser.mjs`, and how many files were read. */
 export async function findLayeringViolations(directory: string): Promise<{ violations: readonly LayeringViolation[]; files: number }> {
   const rules: IConfiguration = configuration
-  const folders = ['packages', 'examples', 'tooling', 'benchmarks'].filter((folder) => existsSync(join(directory, folder)))
+  const folders = ['packages', 'examples', 'tooling', 'benchmarks', 'proofs'].filter((folder) => existsSync(join(directory, folder)))
   const { output } = await cruise(folders, {
     ...rules.options,
     baseDir: directory,

@@ -12,6 +12,7 @@ export function installPackages({ quiet }) {
     const manifests = [
       repositoryRoot,
       join(repositoryRoot, 'tooling'),
+      join(repositoryRoot, 'proofs'),
       join(repositoryRoot, 'examples'),
       join(repositoryRoot, 'examples', 'write-your-own-uploader'),
       ...packageDirectories(),

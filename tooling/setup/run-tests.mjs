@@ -5,6 +5,9 @@ import { ownNodeEnvironment, ownNodePath } from './own-node.mjs'
 import { cacheDirectory, repositoryRoot } from './repository-root.mjs'
 import { countTests, isForgivenSkip, skippedTests } from './test-count.mjs'
 
+/** How often `npm run test:sweep` repeats each proof; `npm test` does a few. An environment variable of the same name wins. */
+const fullCounts = { BACKUP_PLANET_MONEY_COUNT: '60', BACKUP_PLANET_KILL_COUNT: '200' }
+
 /**
  * Runs vitest and ends with one plain line, `N passed, N failed, N skipped`. Resolves with the exit code.
  * With `CI=true` a skipped test is a failure, so that nothing is left unproven in silence; tests that read real sample
@@ -14,7 +17,7 @@ export async function runTests(verb, vitestArguments) {
   const results = join(cacheDirectory, `${verb}-results.json`)
   mkdirSync(cacheDirectory, { recursive: true })
   rmSync(results, { force: true })
-  const environment = ownNodeEnvironment(verb === 'sweep' ? { BACKUP_PLANET_SWEEP: 'full' } : {})
+  const environment = ownNodeEnvironment(verb === 'sweep' ? { ...fullCounts, ...process.env } : {})
   const ended = await runInForeground(
     ownNodePath,
     [
@@ -23,7 +26,7 @@ export async function runTests(verb, vitestArguments) {
       '--reporter=default',
       '--reporter=json',
       `--outputFile.json=${results}`,
-      ...vitestArguments,
+      ...(verb === 'sweep' && vitestArguments.length === 0 ? ['proofs'] : vitestArguments),
     ],
     { environment },
   )
