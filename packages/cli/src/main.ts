@@ -26,6 +26,7 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
   environment: process.env,
   signal: controller.signal,
 })
-// Whatever a plugin forgot to close must not keep a finished command alive.
 process.off('SIGINT', stop)
 process.off('SIGTERM', stop)
+// Whatever a plugin forgot to close must not keep a finished command alive; without such a leftover this timer never fires.
+setTimeout(() => process.exit(), 5000).unref()

@@ -1,4 +1,4 @@
-import { dirname, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import {
   type Agent,
@@ -28,13 +28,16 @@ export interface Workspace {
   repository(name: string): Promise<Repository>
   staging(): Staging
   /** For files of restores on their way. */
-  scratch(): { readonly directory: string; readonly budgetBytes?: number }
+  scratch(): { readonly directory: string; readonly budgetBytes: number }
 }
 
 export interface WorkspaceSettings extends SecretSources {
   readonly configuration: Configuration
   readonly plugins: readonly Plugin[]
 }
+
+/** How much of a restore waits on the local disk where the configuration says nothing; a larger file passes alone. */
+const restoreBudget = 2 * 1024 ** 3
 
 export function createWorkspace({ configuration, plugins, ...sources }: WorkspaceSettings): Workspace {
   const folder = dirname(configuration.file)
@@ -85,8 +88,8 @@ export function createWorkspace({ configuration, plugins, ...sources }: Workspac
       target === 'source' ? openAgent(configuration.job(job), ['jobs', job]) : openAgent(configuration.target(target), ['targets', target]),
     repositoryOf: (job) => openRepository(configuration.job(job).repository),
     repository: openRepository,
-    staging: () => createDirectoryStaging({ directory, ...budget }),
-    scratch: () => ({ directory, ...budget }),
+    staging: () => createDirectoryStaging({ directory: join(directory, 'runs'), ...budget }),
+    scratch: () => ({ directory: join(directory, 'restores'), budgetBytes: staging.budget ?? restoreBudget }),
   }
 }
 

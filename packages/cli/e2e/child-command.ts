@@ -1,0 +1,58 @@
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+
+const main = join(import.meta.dirname, '..', 'src', 'main.ts')
+
+export interface ChildResult {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface ChildCommand {
+  /** Resolves once standard error holds this text; rejects when the process ends without it. */
+  said(text: string): Promise<void>
+  signal(signal: NodeJS.Signals): void
+  readonly ended: Promise<ChildResult>
+}
+
+/** The command as a process of its own, the way a shell starts it. */
+export function startCommand(argv: readonly string[], environment: Readonly<Record<string, string>>, directory: string): ChildCommand {
+  const child = spawn(process.execPath, ['--conditions=@backup-planet/source', main, ...argv], {
+    cwd: directory,
+    env: { PATH: process.env.PATH, HOME: directory, XDG_STATE_HOME: directory, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const written = { stdout: '', stderr: '' }
+  const listeners = new Set<() => void>()
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    written.stdout += text
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    written.stderr += text
+    for (const listener of listeners) listener()
+  })
+  const ended = new Promise<ChildResult>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code) => resolve({ code, ...written }))
+  })
+  return {
+    ended,
+    signal: (signal) => void child.kill(signal),
+    said: (text) =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          if (written.stderr.includes(text)) resolve()
+        }
+        listeners.add(look)
+        look()
+        void ended.then(({ code, stderr }) =>
+          reject(new Error(`the command ended with ${code} and never said ${JSON.stringify(text)}:\n${stderr}`)),
+        )
+      }),
+  }
+}
+
+export function command(argv: readonly string[], environment: Readonly<Record<string, string>>, directory: string): Promise<ChildResult> {
+  return startCommand(argv, environment, directory).ended
+}

@@ -1,0 +1,45 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { command, startCommand } from './child-command.ts'
+
+const plugin = join(import.meta.dirname, '..', 'src', '__fixtures__', 'hanging-plugin.ts')
+let directory: string
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'backup-planet-signals-'))
+  const configuration = `repositories: { local: { kind: archive, destination: ./backups } }
+jobs: { shop: { agent: sample, plugin: ${JSON.stringify(plugin)}, repository: local } }
+staging: { directory: ./staging }
+`
+  await writeFile(join(directory, 'backup-planet.yaml'), configuration, { mode: 0o600 })
+})
+afterEach(() => rm(directory, { recursive: true, force: true }))
+
+test.each(['SIGINT', 'SIGTERM'] as const)(
+  '%s in the middle of a run: 130, cleaned up, nothing listed, and the next run works',
+  async (signal) => {
+    const run = startCommand(['run', 'shop'], { SAMPLE_HANGS: '1' }, directory)
+    await run.said('capture hangs')
+    run.signal(signal)
+    const { code, stderr } = await run.ended
+    expect(stderr).toContain(`${signal}: stopping and cleaning up`)
+    expect(stderr).toContain('failed: ABORTED')
+    expect(code).toBe(130)
+    expect(await command(['list'], {}, directory)).toMatchObject({ code: 0, stdout: 'no backups yet\n' })
+    const left = await readdir(join(directory, 'staging'), { recursive: true })
+    expect(left.filter((name) => name.includes('text.txt'))).toEqual([])
+    expect(await command(['run', 'shop'], {}, directory)).toMatchObject({ code: 0 })
+  },
+)
+
+test('a command that succeeds leaves at once and prints nothing but its result', async () => {
+  const beganAt = performance.now()
+  expect(await command(['discover', 'shop'], {}, directory)).toEqual({
+    code: 0,
+    stdout: 'sample: sample 1.0, 1 item\nITEM    SIZE  DETAIL\norders  10 B  1 text\n',
+    stderr: '',
+  })
+  expect(performance.now() - beganAt).toBeLessThan(4500)
+})
