@@ -7,8 +7,8 @@ export async function runBlock(name: string, block: () => Promise<string>): Prom
     process.stdout.write(`  ✓ ${name.padEnd(22)} ${time()}  ${summary}\n`)
     return true
   } catch (error) {
-    if (!(error instanceof CheckFailure)) throw error
-    process.stdout.write(`  ✗ ${name.padEnd(22)} ${time()}\n\n${error.message.trimEnd().replace(/^/gm, '    ')}\n\n`)
+    const found = error instanceof CheckFailure ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)
+    process.stdout.write(`  ✗ ${name.padEnd(22)} ${time()}\n\n${found.trimEnd().replace(/^/gm, '    ')}\n\n`)
     return false
   }
 }

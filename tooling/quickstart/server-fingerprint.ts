@@ -17,20 +17,15 @@ export interface FingerprintSubject {
 
 /** Row counts and `CHECKSUM TABLE EXTENDED` of every table, `mariadb-dump` of every database, and every user with its grants. */
 export async function fingerprintServer(server: ThrowawayMariadb, subject: FingerprintSubject): Promise<ServerFingerprint> {
-  const lines: string[] = []
   const names = await tablesOf(server, subject.databases)
-  let rows = 0
-  for (const name of names) {
-    const count = (await server.client(`SELECT count(*) FROM ${name}`)).trim()
-    const checksum = (await server.client(`CHECKSUM TABLE ${name} EXTENDED`)).trim().split('\t').at(-1)
-    rows += Number(count)
-    lines.push(`${name} ${count} rows, CHECKSUM TABLE ${checksum}`)
-  }
+  const counts = await linesOf(server, names.map((name) => `SELECT count(*) FROM ${name}`).join('; '))
+  const checksums = await linesOf(server, `CHECKSUM TABLE ${names.join(', ')} EXTENDED`)
+  const lines = names.map((name, index) => `${name} ${counts[index]} rows, CHECKSUM TABLE ${checksums[index]?.split('\t').at(-1)}`)
   for (const database of subject.databases) lines.push(`${database} mariadb-dump ${await dumpHash(server, database)}`)
   for (const user of subject.users) {
     lines.push((await server.client(`SHOW CREATE USER ${user}`)).trim(), (await server.client(`SHOW GRANTS FOR ${user}`)).trim())
   }
-  return { rows, tables: names.length, lines }
+  return { rows: counts.reduce((sum, count) => sum + Number(count), 0), tables: names.length, lines }
 }
 
 /** The lines that only one of the two has; none when they hold the same. */
@@ -43,11 +38,15 @@ export function differences(before: ServerFingerprint, after: ServerFingerprint)
 async function tablesOf(server: ThrowawayMariadb, databases: readonly string[]): Promise<readonly string[]> {
   const list = databases.map((name) => `'${name}'`).join(', ')
   const quoted = (column: string) => `concat('\`', replace(${column}, '\`', '\`\`'), '\`')`
-  const found = await server.client(
+  return linesOf(
+    server,
     `SELECT concat(${quoted('table_schema')}, '.', ${quoted('table_name')}) FROM information_schema.tables
      WHERE table_schema IN (${list}) AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY 1`,
   )
-  return found.split('\n').filter((line) => line !== '')
+}
+
+async function linesOf(server: ThrowawayMariadb, sql: string): Promise<readonly string[]> {
+  return (await server.client(sql)).split('\n').filter((line) => line !== '')
 }
 
 async function dumpHash(server: ThrowawayMariadb, database: string): Promise<string> {
