@@ -128,11 +128,7 @@ function unpackGroup(
 function unpackOne(format: ArchiveFormat, encrypted: boolean, archive: string, folder: string, decrypt: string): string[] {
   if (format === 'zip') {
     if (!encrypted) return [`unzip -q -o ${archive} -d ${folder}`]
-    return [
-      `${decrypt} --output restored/archive.zip ${archive}`,
-      `unzip -q -o restored/archive.zip -d ${folder}`,
-      'rm restored/archive.zip',
-    ]
+    return [`${decrypt} ${archive} > restored/archive.zip`, `unzip -q -o restored/archive.zip -d ${folder}`, 'rm restored/archive.zip']
   }
   const compression = format === 'tar.zst' ? '--zstd' : '--gzip'
   return encrypted
@@ -140,18 +136,14 @@ function unpackOne(format: ArchiveFormat, encrypted: boolean, archive: string, f
     : [`tar --extract ${compression} --file ${archive} --directory ${folder}`]
 }
 
+/** Decrypts into a redirection, since `age --output` creates no file for empty content. */
 function copyByNames(archives: readonly StoredArchive[], names: StoredObject, decrypt: string): string[] {
   const encryptedNames = names.key.endsWith(encryptedSuffix)
   const copy = archives.some((archive) => archive.format === 'files' && archive.encrypted)
-    ? [
-        `  case "$object" in`,
-        `    *${encryptedSuffix}) ${decrypt} --output "$path" "$object" ;;`,
-        '    *) cp "$object" "$path" ;;',
-        '  esac',
-      ]
+    ? [`  case "$object" in`, `    *${encryptedSuffix}) ${decrypt} "$object" > "$path" ;;`, '    *) cp "$object" "$path" ;;', '  esac']
     : ['  cp "$object" "$path"']
   return [
-    ...(encryptedNames ? [`${decrypt} --output restored/.names ${names.key}`] : []),
+    ...(encryptedNames ? [`${decrypt} ${names.key} > restored/.names`] : []),
     `while IFS= read -r -d '' object && IFS= read -r -d '' path; do`,
     '  mkdir -p "$(dirname "$path")"',
     ...copy,
