@@ -174,6 +174,17 @@ export async function killQuery(settings: MysqlConnectionSettings, threadId: num
   }
 }
 
+/** Ends other sessions of the same account together with what they run. Ids that are gone already are passed over. */
+export async function killConnections(settings: MysqlConnectionSettings, threadIds: readonly number[]): Promise<void> {
+  const control = await mysql.createConnection(driverOptions(settings))
+  control.on('error', () => undefined)
+  try {
+    for (const id of threadIds) await control.query(`KILL ${id}`).catch(() => undefined)
+  } finally {
+    control.destroy()
+  }
+}
+
 function lostError(error: unknown, threadId: number): BackupError {
   return new BackupError(`the connection ${threadId} to the server was lost`, {
     code: 'UNREACHABLE',

@@ -1,0 +1,70 @@
+import type { DumpAccount } from '../dump-layout.ts'
+import type { MysqlSession } from '../mysql-connection.ts'
+import { quoteIdentifier, quoteText } from '../mysql-quoting.ts'
+import type { ServerFacts } from '../mysql-server.ts'
+
+/** Accounts that every server makes for itself. */
+const systemAccounts: ReadonlySet<string> = new Set([
+  'root@localhost',
+  'mysql@localhost',
+  'mariadb.sys@localhost',
+  'mysql.sys@localhost',
+  'mysql.session@localhost',
+  'mysql.infoschema@localhost',
+  'PUBLIC@',
+])
+
+/** Users and roles with their grants. The statements hold password hashes. */
+export async function readAccounts(session: MysqlSession, server: ServerFacts, systemUsers: boolean): Promise<readonly DumpAccount[]> {
+  const mariadb = server.flavour === 'mariadb'
+  const rolesAreMarked = mariadb && server.supports.roles
+  const listed = await session.rows(
+    rolesAreMarked
+      ? 'SELECT user, host, is_role FROM mysql.user ORDER BY user, host'
+      : "SELECT user, host, 'N' AS is_role FROM mysql.user ORDER BY user, host",
+    'listing the accounts',
+  )
+  const accounts: DumpAccount[] = []
+  for (const row of listed) {
+    const user = row.text('user')
+    const host = row.text('host')
+    if (!systemUsers && systemAccounts.has(`${user}@${host}`)) continue
+    const role = row.text('is_role') === 'Y'
+    const account = role ? quoteIdentifier(user) : `${quoteText(user)}@${quoteText(host)}`
+    const create = role ? `CREATE ROLE ${account}` : await showCreateUser(session, account)
+    const grants = await session.rows(`SHOW GRANTS FOR ${account}`, `reading the grants of ${account}`)
+    const lines = grants.map((grant) => grant.at(0) ?? '').filter((line) => !role || isOfRole(line, user))
+    accounts.push({ type: 'account', kind: role ? 'role' : 'user', user, host: role ? '' : host, create, grants: orderedGrants(lines) })
+  }
+  return accounts
+}
+
+async function showCreateUser(session: MysqlSession, account: string): Promise<string> {
+  const [row] = await session.rows(`SHOW CREATE USER ${account}`, `reading account ${account}`)
+  return row?.at(0) ?? ''
+}
+
+/** SHOW GRANTS of a MariaDB role prints the grants of the roles it holds as well. */
+function isOfRole(line: string, role: string): boolean {
+  return new RegExp(` TO ${escapeExpression(quoteIdentifier(role))}(?:@\`\`)?(?: |$)`).test(line)
+}
+
+function escapeExpression(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
+}
+
+/** Granted roles, then privileges, then the default role, which must be granted before. */
+export function orderedGrants(lines: readonly string[]): readonly string[] {
+  const rank = (line: string): number => (/^SET DEFAULT ROLE/i.test(line) ? 2 : / ON /i.test(line) ? 1 : 0)
+  return [...lines].sort((a, b) => rank(a) - rank(b))
+}
+
+/** All accounts as SQL for a hand: users, then roles, then what is granted to them. */
+export function accountsSql(accounts: readonly DumpAccount[]): string {
+  const create = (account: DumpAccount): string =>
+    account.create.replace(/^CREATE (USER|ROLE) (?!IF NOT EXISTS)/i, 'CREATE $1 IF NOT EXISTS ')
+  const users = accounts.filter((account) => account.kind === 'user').map(create)
+  const roles = accounts.filter((account) => account.kind === 'role').map(create)
+  const grants = [...accounts].sort((a, b) => Number(a.kind === 'user') - Number(b.kind === 'user')).flatMap((account) => account.grants)
+  return [...users, ...roles, ...grants].map((statement) => `${statement};\n`).join('')
+}

@@ -1,0 +1,35 @@
+import type { ResolvedMysqlAgentSettings } from '../mysql-agent-settings.ts'
+
+/** Schemas that belong to the server itself and are never copied as schemas. */
+export const systemSchemas: ReadonlySet<string> = new Set(['information_schema', 'performance_schema', 'sys', 'mysql', 'ndbinfo'])
+
+type Selection = Pick<ResolvedMysqlAgentSettings, 'includeSchemas' | 'excludeSchemas' | 'includeTables' | 'excludeTables'>
+
+/** Names that are folders in the data directory rather than schemas, and names that old servers could not convert. */
+export function isForeignSchema(schema: string): boolean {
+  return schema === 'lost+found' || schema.startsWith('#mysql50#')
+}
+
+export function schemaIsSelected(selection: Selection, schema: string): boolean {
+  if (systemSchemas.has(schema.toLowerCase()) || isForeignSchema(schema)) return false
+  if (selection.excludeSchemas.some((pattern) => matchesPattern(pattern, schema))) return false
+  return selection.includeSchemas === undefined || selection.includeSchemas.some((pattern) => matchesPattern(pattern, schema))
+}
+
+export function tableIsSelected(selection: Selection, schema: string, table: string): boolean {
+  if (selection.excludeTables.some((pattern) => matchesTable(pattern, schema, table))) return false
+  return selection.includeTables === undefined || selection.includeTables.some((pattern) => matchesTable(pattern, schema, table))
+}
+
+function matchesTable(pattern: string, schema: string, table: string): boolean {
+  return matchesPattern(pattern, `${schema}.${table}`)
+}
+
+/** `*` is any text, `?` one character, everything else itself. */
+export function matchesPattern(pattern: string, name: string): boolean {
+  const expression = pattern
+    .replace(/[\\^$.+()[\]{}|/]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.')
+  return new RegExp(`^${expression}$`, 'su').test(name)
+}

@@ -1,0 +1,204 @@
+import { createHash, type Hash } from 'node:crypto'
+import { parentPort, workerData } from 'node:worker_threads'
+import { constants, createZstdCompress } from 'node:zlib'
+import { BackupError } from '@backup-planet/core'
+import { connect, type MysqlConnection } from '../mysql-connection.ts'
+import { errorNumber, mysqlError } from '../mysql-errors.ts'
+import { readRawRows } from './raw-query.ts'
+import { RowText, rowTextLength } from './row-text.ts'
+import type { FromReader, PlainFailure, ReadTask, TableReaderData, ToReader } from './table-reader-messages.ts'
+
+/**
+ * A thread that owns one connection and its snapshot: it reads rows, turns them into text, hashes and compresses them, and
+ * sends the compressed blocks to the main thread as long as that grants credit. No credit stops the reading from the socket.
+ */
+const textBlockBytes = 262_144
+/** Text waiting for the compressor beyond this stops the reading from the socket. */
+const textWaitingBytes = 1_048_576
+const sentBlockBytes = 131_072
+/** Files of one task that may still be compressing behind the one that is being filled. */
+const filesEnding = 3
+
+const port = parentPort
+if (port === null) throw new TypeError('this module runs only as a thread of its own')
+const data = workerData as TableReaderData
+
+let credit = 0
+let creditArrived: (() => void) | undefined
+
+function send(message: FromReader, transfer: readonly ArrayBuffer[] = []): void {
+  port?.postMessage(message, transfer)
+}
+
+function plain(error: unknown, during: string): PlainFailure {
+  const failure = mysqlError(error, during)
+  const number = errorNumber(error) ?? errorNumber(failure)
+  return {
+    message: failure.message,
+    code: BackupError.is(failure) ? failure.code : 'UNKNOWN',
+    ...(BackupError.is(failure) && failure.hint !== undefined ? { hint: failure.hint } : {}),
+    ...(number === undefined ? {} : { number }),
+  }
+}
+
+async function takeCredit(): Promise<void> {
+  while (credit === 0) await new Promise<void>((resolve) => (creditArrived = resolve))
+  credit--
+}
+
+/** One file being compressed: text goes in, blocks go to the main thread. */
+class ChunkFile {
+  readonly #id: number
+  readonly #file: number
+  readonly #hash: Hash = createHash('sha256')
+  readonly #compressor = createZstdCompress({
+    chunkSize: sentBlockBytes,
+    params: { [constants.ZSTD_c_compressionLevel]: data.compressionLevel },
+  })
+  readonly #sent: Promise<void>
+  #bytesUnsaid = 0
+  #rowsUnsaid = 0
+
+  constructor(id: number, file: number) {
+    this.#id = id
+    this.#file = file
+    send({ type: 'file-begin', id, file })
+    this.#sent = this.#sendBlocks()
+    this.#sent.catch(() => undefined)
+  }
+
+  write(block: Uint8Array, compressed: () => void): void {
+    this.#hash.update(block)
+    this.#bytesUnsaid += block.length
+    this.#compressor.write(block, compressed)
+  }
+
+  async end(rows: number, bytes: number): Promise<void> {
+    this.#rowsUnsaid = rows
+    this.#compressor.end()
+    await this.#sent
+    send({ type: 'file-end', id: this.#id, file: this.#file, rows, bytes, sha256: this.#hash.digest('hex') })
+  }
+
+  async #sendBlocks(): Promise<void> {
+    for await (const compressed of this.#compressor) {
+      await takeCredit()
+      const block = new Uint8Array(compressed.length)
+      block.set(compressed)
+      send({ type: 'block', id: this.#id, file: this.#file, block, rows: this.#rowsUnsaid, bytes: this.#bytesUnsaid }, [block.buffer])
+      this.#rowsUnsaid = 0
+      this.#bytesUnsaid = 0
+    }
+  }
+}
+
+async function read(connection: MysqlConnection, task: ReadTask): Promise<void> {
+  let file: ChunkFile | undefined
+  let files = 0
+  let ending = 0
+  let ended: Promise<unknown> = Promise.resolve()
+  let total = 0
+  let waitingBytes = 0
+  let paused = false
+  const steer = (): void => {
+    const full = waitingBytes > textWaitingBytes || ending > filesEnding
+    if (full === paused) return
+    paused = full
+    if (full) rows.pause()
+    else rows.resume()
+  }
+  const text = new RowText(task.columns, textBlockBytes, (block) => {
+    file ??= new ChunkFile(task.id, ++files)
+    waitingBytes += block.length
+    file.write(block, () => {
+      waitingBytes -= block.length
+      steer()
+    })
+    steer()
+  })
+  const endFile = (): void => {
+    text.flush()
+    const [done, count, bytes] = [file, text.rows, text.size]
+    text.reset()
+    if (done === undefined) return
+    file = undefined
+    ending++
+    const end = done.end(count, bytes).finally(() => {
+      ending--
+      steer()
+    })
+    ended = Promise.all([ended, end])
+    ended.catch(() => undefined)
+    steer()
+  }
+  const rows = readRawRows(connection.driver, task.sql, (packet, begin, end) => {
+    // Twice the packet is more than its text can be; only near the limit is the row measured exactly.
+    const worst = 2 * (end - begin) + 2 * task.columns
+    if (
+      text.rows > 0 &&
+      text.size + worst > data.chunkBytes &&
+      text.size + rowTextLength(task.columns, packet, begin, end) > data.chunkBytes
+    ) {
+      endFile()
+    }
+    text.add(packet, begin, end)
+    total++
+  })
+  const columns = await rows.done
+  if (columns !== task.columns) {
+    throw new BackupError(`${task.name} was read with ${columns} columns instead of ${task.columns}`, {
+      code: 'INCONSISTENT',
+      hint: 'The table was altered during the backup; run again when no schema change is in progress.',
+    })
+  }
+  endFile()
+  await ended
+  send({ type: 'done', id: task.id, rows: total })
+}
+
+async function main(): Promise<void> {
+  const connection = await connect(data.connection, {
+    setup: [
+      // Column bytes as they are stored, whatever their character set; identifiers in our statements stay UTF-8.
+      'SET SESSION character_set_results = NULL',
+      'SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ',
+    ],
+  })
+  const { threadId } = connection
+  void connection.lost.then((failure) => {
+    if (failure !== undefined) send({ type: 'lost', failure: plain(failure, 'reading') })
+  })
+  let queue: Promise<void> = Promise.resolve()
+  const enqueue = (id: number, during: string, work: () => Promise<void>): void => {
+    queue = queue.then(work).catch((error: unknown) => send({ type: 'failed', id, failure: plain(error, during) }))
+  }
+  port?.on('message', (message: ToReader) => {
+    if (message.type === 'credit') {
+      credit += message.blocks
+      creditArrived?.()
+    } else if (message.type === 'begin-snapshot') {
+      enqueue(message.id, 'beginning a snapshot', async () => {
+        await connection.run('START TRANSACTION WITH CONSISTENT SNAPSHOT')
+        send({ type: 'answer', id: message.id, columns: [], rows: [] })
+      })
+    } else if (message.type === 'ask') {
+      enqueue(message.id, message.during, async () => {
+        const rows = await connection.rows(message.sql, message.during)
+        const columns = rows[0]?.columns ?? []
+        send({ type: 'answer', id: message.id, columns, rows: rows.map((row) => columns.map((_, index) => row.at(index) ?? null)) })
+      })
+    } else if (message.type === 'read') enqueue(message.id, `reading ${message.name}`, () => read(connection, message))
+    else {
+      enqueue(0, 'ending', async () => {
+        await connection[Symbol.asyncDispose]()
+        port?.close()
+      })
+    }
+  })
+  send({ type: 'ready', threadId })
+}
+
+main().catch((error: unknown) => {
+  send({ type: 'lost', failure: plain(error, 'connecting') })
+  port.close()
+})

@@ -1,0 +1,289 @@
+import { Worker } from 'node:worker_threads'
+import { BackupError, type FailureCode } from '@backup-planet/core'
+import type { MysqlSession } from '../mysql-connection.ts'
+import { type ServerRow, serverRow } from '../mysql-rows.ts'
+import type { FromReader, PlainFailure, ReadTask, TableReaderData, ToReader } from './table-reader-messages.ts'
+
+const threadHint = 'Run again; lower the setting threads if the machine has little memory.'
+
+/** Blocks that may be on their way from one thread, of 128 KiB each. */
+const blocksInFlight = 16
+
+/** A file as it comes out of a reading thread. */
+export interface ReadFile {
+  /** Compressed content; reading it is what lets the thread go on. */
+  readonly content: AsyncIterable<Uint8Array>
+  /** Resolves after the content has ended. */
+  readonly facts: Promise<{ readonly rows: number; readonly bytes: number; readonly sha256: string }>
+}
+
+export interface ReadOptions {
+  /** Takes every file the moment it begins, and must consume its content. */
+  readonly onFile: (file: ReadFile) => Promise<void>
+  /** Text bytes and rows since the last call. */
+  readonly onRead?: (bytes: number, rows: number) => void
+}
+
+/** The main thread's end of one thread with one connection and one snapshot. `rows` asks within the snapshot; what it answers is bytes read as UTF-8. */
+export interface TableReader extends MysqlSession, AsyncDisposable {
+  readonly threadId: number
+  /** The connection or the thread broke: the snapshot is gone. Stays pending otherwise. */
+  readonly lost: Promise<BackupError>
+  beginSnapshot(): Promise<void>
+  /** Resolves with the number of rows when every file has been consumed. One at a time. */
+  read(task: Omit<ReadTask, 'id'>, options: ReadOptions): Promise<number>
+  /** Ends the thread at once, whatever it does. */
+  terminate(): Promise<void>
+}
+
+/** Starts a thread and connects it. Throws what connecting throws. */
+export async function createTableReader(data: TableReaderData): Promise<TableReader> {
+  const reader = new ThreadTableReader(data)
+  await reader.ready
+  return reader
+}
+
+/** Beside this module in the sources, beside the bundle when built. */
+function startThread(data: TableReaderData): Worker {
+  const fromSource = import.meta.url.endsWith('.ts')
+  const url = new URL(fromSource ? './table-reader-thread.ts' : './table-reader-thread.js', import.meta.url)
+  return new Worker(url, {
+    workerData: data,
+    ...(fromSource ? { execArgv: ['--conditions=@backup-planet/source'] } : { execArgv: [] }),
+    resourceLimits: { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 8 },
+  })
+}
+
+interface Reading {
+  readonly options: ReadOptions
+  readonly resolve: (rows: number) => void
+  readonly reject: (error: unknown) => void
+  readonly written: Promise<void>[]
+  readonly files: Map<number, FileQueue>
+}
+
+class ThreadTableReader implements TableReader {
+  threadId = 0
+  readonly ready: Promise<void>
+  readonly lost: Promise<BackupError>
+  readonly #worker: Worker
+  readonly #exited: Promise<void>
+  readonly #answers = new Map<
+    number,
+    { resolve: (answer: Extract<FromReader, { type: 'answer' }>) => void; reject: (error: unknown) => void }
+  >()
+  readonly #readings = new Map<number, Reading>()
+  #lose: (error: BackupError) => void = () => undefined
+  #lastId = 0
+  #ending = false
+  #broken: BackupError | undefined
+
+  constructor(data: TableReaderData) {
+    this.#worker = startThread(data)
+    this.lost = new Promise((resolve) => {
+      this.#lose = resolve
+    })
+    this.#exited = new Promise((resolve) => this.#worker.once('exit', () => resolve()))
+    this.ready = new Promise((resolve, reject) => {
+      this.#worker.on('message', (message: FromReader) => {
+        if (message.type === 'ready') {
+          this.threadId = message.threadId
+          resolve()
+        } else this.#receive(message)
+      })
+      void this.lost.then(reject)
+    })
+    this.ready.catch(() => undefined)
+    this.#worker.on('error', (error) =>
+      this.#break(new BackupError(`a reading thread failed: ${error.message}`, { code: 'UNKNOWN', cause: error })),
+    )
+    this.#worker.once('exit', () => {
+      if (!this.#ending) this.#break(new BackupError('a reading thread ended by itself', { code: 'UNKNOWN', hint: threadHint }))
+    })
+    this.#send({ type: 'credit', blocks: blocksInFlight })
+  }
+
+  async rows(sql: string, during = 'reading'): Promise<readonly ServerRow[]> {
+    const answer = await this.#ask((id) => ({ type: 'ask', id, sql, during }))
+    return answer.rows.map((values) => serverRow(answer.columns, values, during))
+  }
+
+  async run(sql: string, during?: string): Promise<void> {
+    await this.rows(sql, during)
+  }
+
+  async beginSnapshot(): Promise<void> {
+    await this.#ask((id) => ({ type: 'begin-snapshot', id }))
+  }
+
+  #ask(message: (id: number) => ToReader): Promise<Extract<FromReader, { type: 'answer' }>> {
+    if (this.#broken !== undefined) return Promise.reject(this.#broken)
+    const id = ++this.#lastId
+    return new Promise((resolve, reject) => {
+      this.#answers.set(id, { resolve, reject })
+      this.#send(message(id))
+    })
+  }
+
+  async read(task: Omit<ReadTask, 'id'>, options: ReadOptions): Promise<number> {
+    if (this.#broken !== undefined) throw this.#broken
+    const id = ++this.#lastId
+    const written: Promise<void>[] = []
+    const rows = await new Promise<number>((resolve, reject) => {
+      this.#readings.set(id, { options, resolve, reject, written, files: new Map() })
+      this.#send({ type: 'read', id, ...task })
+    })
+    await Promise.all(written)
+    return rows
+  }
+
+  async terminate(): Promise<void> {
+    this.#ending = true
+    this.#break(new BackupError('the reading thread was ended', { code: 'ABORTED' }))
+    await this.#worker.terminate()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#ending) return this.#exited
+    this.#ending = true
+    if (this.#broken !== undefined || this.#readings.size > 0) {
+      await this.#worker.terminate()
+      return
+    }
+    this.#send({ type: 'end' })
+    const timer = setTimeout(() => void this.#worker.terminate(), 5000)
+    await this.#exited
+    clearTimeout(timer)
+  }
+
+  #send(message: ToReader): void {
+    this.#worker.postMessage(message)
+  }
+
+  #receive(message: Exclude<FromReader, { type: 'ready' }>): void {
+    if (message.type === 'lost') {
+      this.#break(revived(message.failure))
+      return
+    }
+    if (message.type === 'answer') {
+      this.#answers.get(message.id)?.resolve(message)
+      this.#answers.delete(message.id)
+      return
+    }
+    const reading = this.#readings.get(message.id)
+    if (message.type === 'failed') {
+      const error = revived(message.failure)
+      this.#answers.get(message.id)?.reject(error)
+      this.#answers.delete(message.id)
+      this.#readings.delete(message.id)
+      for (const file of reading?.files.values() ?? []) file.fail(error)
+      // What was begun must have let go of its file before the caller goes on.
+      if (reading !== undefined) void Promise.allSettled(reading.written).then(() => reading.reject(error))
+      return
+    }
+    if (reading === undefined) {
+      if (message.type === 'block') this.#send({ type: 'credit', blocks: 1 })
+      return
+    }
+    if (message.type === 'file-begin') {
+      const file = new FileQueue(() => this.#send({ type: 'credit', blocks: 1 }))
+      reading.files.set(message.file, file)
+      const written = reading.options.onFile(file).catch((error: unknown) => {
+        file.drop()
+        this.#readings.delete(message.id)
+        reading.reject(error)
+      })
+      reading.written.push(written)
+    } else if (message.type === 'block') {
+      reading.files.get(message.file)?.push(message.block)
+      reading.options.onRead?.(message.bytes, message.rows)
+    } else if (message.type === 'file-end') {
+      reading.files.get(message.file)?.end(message)
+      reading.files.delete(message.file)
+    } else {
+      this.#readings.delete(message.id)
+      reading.resolve(message.rows)
+    }
+  }
+
+  #break(error: BackupError): void {
+    if (this.#broken !== undefined) return
+    this.#broken = error
+    for (const answer of this.#answers.values()) answer.reject(error)
+    this.#answers.clear()
+    for (const reading of this.#readings.values()) {
+      for (const file of reading.files.values()) file.fail(error)
+      reading.reject(error)
+    }
+    this.#readings.clear()
+    if (!this.#ending) this.#lose(error)
+  }
+}
+
+/** Blocks between the thread and whoever writes them. */
+class FileQueue implements ReadFile {
+  readonly content: AsyncIterable<Uint8Array>
+  readonly facts: Promise<{ rows: number; bytes: number; sha256: string }>
+  readonly #onTaken: () => void
+  readonly #blocks: Uint8Array[] = []
+  #wake: (() => void) | undefined
+  #ended = false
+  #dropped = false
+  #failure: unknown
+  #settle: { resolve: (facts: { rows: number; bytes: number; sha256: string }) => void; reject: (error: unknown) => void }
+
+  constructor(onTaken: () => void) {
+    this.#onTaken = onTaken
+    this.#settle = { resolve: () => undefined, reject: () => undefined }
+    this.facts = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject }
+    })
+    this.facts.catch(() => undefined)
+    this.content = this.#take()
+  }
+
+  push(block: Uint8Array): void {
+    if (this.#dropped) this.#onTaken()
+    else this.#blocks.push(block)
+    this.#wake?.()
+  }
+
+  end(facts: { readonly rows: number; readonly bytes: number; readonly sha256: string }): void {
+    this.#ended = true
+    this.#settle.resolve({ rows: facts.rows, bytes: facts.bytes, sha256: facts.sha256 })
+    this.#wake?.()
+  }
+
+  fail(error: unknown): void {
+    this.#failure = error
+    this.#settle.reject(error)
+    this.#wake?.()
+  }
+
+  /** Nobody reads any more: what comes is thrown away, so that the thread does not wait for ever. */
+  drop(): void {
+    this.#dropped = true
+    for (const _ of this.#blocks.splice(0)) this.#onTaken()
+  }
+
+  async *#take(): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      if (this.#failure !== undefined) throw this.#failure
+      const block = this.#blocks.shift()
+      if (block !== undefined) {
+        yield block
+        this.#onTaken()
+      } else if (this.#ended) return
+      else await new Promise<void>((resolve) => (this.#wake = resolve))
+    }
+  }
+}
+
+function revived(failure: PlainFailure): BackupError {
+  const cause = failure.number === undefined ? undefined : Object.assign(new Error(failure.message), { errno: failure.number })
+  return new BackupError(failure.message, {
+    code: failure.code as FailureCode,
+    hint: failure.hint,
+    ...(cause === undefined ? {} : { cause }),
+  })
+}

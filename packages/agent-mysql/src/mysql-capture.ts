@@ -1,0 +1,160 @@
+import type { Capture, CaptureFacts, OperationOptions, Position, Problem, Stage } from '@backup-planet/core'
+import { abortError, BackupError, throwIfAborted } from '@backup-planet/core'
+import { AccountCopy } from './dump/account-copy.ts'
+import { copyTables, type TableJob } from './dump/copy-queue.ts'
+import { ItemCopy } from './dump/item-copy.ts'
+import { metadataText } from './dump/item-files.ts'
+import { restoreGuide } from './dump/restore-guide.ts'
+import type { ServerInventory } from './dump/server-inventory.ts'
+import type { Snapshot } from './dump/snapshot.ts'
+import { accountsItem, type DumpTable } from './dump-layout.ts'
+import type { ResolvedMysqlAgentSettings } from './mysql-agent-settings.ts'
+import { connect } from './mysql-connection.ts'
+import { mysqlError } from './mysql-errors.ts'
+import type { ServerFacts } from './mysql-server.ts'
+
+export interface MysqlCaptureOptions {
+  readonly settings: ResolvedMysqlAgentSettings
+  readonly server: ServerFacts
+  readonly sourceName: string
+  readonly inventory: ServerInventory
+  readonly snapshot: Snapshot
+}
+
+/** One snapshot of the server, being copied into files. */
+export class MysqlCapture implements Capture {
+  readonly facts: CaptureFacts
+  readonly #options: MysqlCaptureOptions
+  readonly #position: Position | undefined
+  #copied = false
+
+  constructor(options: MysqlCaptureOptions) {
+    const { server, snapshot, settings } = options
+    this.#options = options
+    this.#position = positionOf(server, snapshot)
+    this.facts = {
+      application: 'mysql',
+      source: { id: server.id, name: options.sourceName, version: server.version },
+      kind: 'full',
+      consistentAt: snapshot.consistentAt,
+      ...(this.#position === undefined ? {} : { position: this.#position }),
+      facts: {
+        flavour: server.flavour,
+        serverId: server.serverId,
+        lowerCaseTableNames: server.lowerCaseTableNames,
+        characterSet: server.variables.character_set_server ?? '',
+        collation: server.variables.collation_server ?? '',
+        lock: snapshot.lockMethod,
+        lockedMilliseconds: Math.round(snapshot.lockedMilliseconds * 10) / 10,
+        ddlGuard: snapshot.ddlGuard,
+        verify: settings.verify,
+        threads: snapshot.readers.length,
+        binlog: snapshot.position === undefined ? null : { ...snapshot.position },
+      },
+      restoreGuide: restoreGuide(server, snapshot),
+    }
+  }
+
+  async copyTo(stage: Stage, options: OperationOptions = {}): Promise<void> {
+    const { signal } = options
+    throwIfAborted(signal, 'copying')
+    if (this.#copied) throw new TypeError('a capture is copied only once')
+    this.#copied = true
+    const { snapshot } = this.#options
+    const stop = new AbortController()
+    const onAbort = (): void => stop.abort(signal?.reason)
+    signal?.addEventListener('abort', onAbort, { once: true })
+    void snapshot.lost.then((failure) => stop.abort(failure))
+    const ended = new Promise<never>((_, reject) => {
+      stop.signal.addEventListener('abort', () => reject(stop.signal.reason), { once: true })
+    })
+    ended.catch(() => undefined)
+    const copying = this.#copy(stage, stop, options)
+    copying.catch(() => undefined)
+    try {
+      await Promise.race([copying, ended])
+    } catch (error) {
+      await snapshot.terminate()
+      await copying.catch(() => undefined)
+      if (signal?.aborted) throw abortError(signal, 'copying')
+      throw mysqlError(stop.signal.aborted && BackupError.is(stop.signal.reason) ? stop.signal.reason : error, 'copying')
+    } finally {
+      signal?.removeEventListener('abort', onAbort)
+    }
+  }
+
+  async #copy(stage: Stage, stop: AbortController, options: OperationOptions): Promise<void> {
+    const { settings, server, inventory, snapshot } = this.#options
+    const { onProgress } = options
+    const problem = (found: Problem): void => onProgress?.({ type: 'problem', problem: found })
+    await using definitions = await connect(settings, { signal: stop.signal })
+    const metadata = metadataText(snapshot.consistentAt, server.version, snapshot.position)
+    const items: ItemCopy[] = []
+    for (const schema of inventory.schemas) {
+      if (schema.failure !== undefined) {
+        await stage.failItem(schema.name, schema.failure)
+        onProgress?.({ type: 'item', phase: 'capture', item: schema.name, state: 'failed' })
+        continue
+      }
+      items.push(
+        new ItemCopy({
+          stage,
+          settings,
+          server,
+          definitions,
+          metadata,
+          inventory: schema.inventory,
+          innodbNumbers: schema.innodbNumbers,
+          tables: schema.inventory.tables.map((table) => ({ ...table, table: this.#withConsistency(table.table) })),
+          position: this.#position,
+          signal: stop.signal,
+          onProgress,
+          onProblem: problem,
+        }),
+      )
+    }
+    items.sort((a, b) => b.estimatedBytes - a.estimatedBytes)
+    const all = items.flatMap((item) => item.jobs())
+    const early = (job: TableJob): boolean => snapshot.nonTransactional === 'locked' && !job.transactional
+    const first = all.filter(early)
+    if (first.length > 0) await copyTables(first, snapshot.readers, stop)
+    await snapshot.releaseTables()
+    for (const item of items) if (item.empty) await item.end()
+    await copyTables(
+      all.filter((job) => !early(job)),
+      snapshot.readers,
+      stop,
+    )
+    for (const item of items) await item.end()
+    if (inventory.accounts !== undefined) {
+      await new AccountCopy({
+        stage,
+        metadata,
+        position: this.#position,
+        accounts: inventory.accounts,
+        item: accountsItem,
+        onProgress,
+      }).copy(stop.signal)
+    }
+  }
+
+  #withConsistency(table: DumpTable): DumpTable {
+    if (table.transactional) return table
+    return { ...table, consistency: this.#options.snapshot.nonTransactional === 'locked' ? 'locked' : 'none' }
+  }
+
+  /** Nothing on the server waits to hear that it is backed up: binlogs are not purged by this agent. */
+  async confirm(options: OperationOptions = {}): Promise<void> {
+    throwIfAborted(options.signal, 'confirming')
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#options.snapshot[Symbol.asyncDispose]()
+  }
+}
+
+function positionOf(server: ServerFacts, snapshot: Snapshot): Position | undefined {
+  const { position } = snapshot
+  if (position === undefined) return undefined
+  return { chain: server.id, value: { file: position.file, offset: position.offset, gtid: position.gtid } }
+}
