@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import { startThrowawayMariadb } from '../servers/throwaway-mariadb.ts'
 import { CheckFailure } from './check-block.ts'
 import type { PackageDescription } from './check-packaging.ts'
-import { exampleBlocks, rootExample } from './readme-examples.ts'
+import { exampleBlocks, packageExamples, rootExample } from './readme-examples.ts'
 import { runTool } from './run-tool.ts'
 
 export interface ConsumerProject {
@@ -46,11 +46,15 @@ async function importEverything(directory: string, packages: readonly PackageDes
 
 async function compileExamples(directory: string, repository: string, packages: readonly PackageDescription[]): Promise<void> {
   const files: string[] = []
-  for (const [folder, readme] of [['root', repository], ...packages.map((one) => [basename(one.directory), one.directory])]) {
-    if (folder === undefined || readme === undefined) continue
-    const blocks = exampleBlocks(await readFile(join(readme, 'README.md'), 'utf8'))
+  const readmes = [
+    { name: 'root', blocks: exampleBlocks(await readmeOf(repository)) },
+    ...(await Promise.all(
+      packages.map(async ({ directory: one }) => ({ name: basename(one), blocks: packageExamples(await readmeOf(one)) })),
+    )),
+  ]
+  for (const { name, blocks } of readmes) {
     for (const [index, text] of blocks.entries()) {
-      const file = `readme-${folder}-${index + 1}.ts`
+      const file = `readme-${name}-${index + 1}.ts`
       await writeFile(join(directory, file), text)
       files.push(file)
     }
@@ -69,6 +73,12 @@ async function compileExamples(directory: string, repository: string, packages: 
     files,
   })
   await runTool(process.execPath, [join(repository, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', directory], { directory })
+}
+
+function readmeOf(directory: string): Promise<string> {
+  return readFile(join(directory, 'README.md'), 'utf8').catch(() => {
+    throw new CheckFailure(`${directory} has no README.md`)
+  })
 }
 
 async function linkNodeTypes(directory: string, repository: string): Promise<void> {

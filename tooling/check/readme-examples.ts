@@ -4,7 +4,12 @@ import { join } from 'node:path'
 /** The file that the example of the root README is. */
 export const rootExample = 'examples/mysql-to-directory.ts'
 
-/** Every TypeScript block of a README, as a user would copy it. */
+/** The TypeScript blocks of a package's README below its heading "Example": whole programs, as a user would copy them. */
+export function packageExamples(markdown: string): readonly string[] {
+  return exampleBlocks(/^## Example[^\n]*\n(.*?)(?=^## |$(?![\s\S]))/ms.exec(markdown)?.[1] ?? '')
+}
+
+/** Every TypeScript block of a README. */
 export function exampleBlocks(markdown: string): readonly string[] {
   return [...markdown.matchAll(/^```ts\n(.*?)^```$/gms)].map((block) => block[1] ?? '')
 }
