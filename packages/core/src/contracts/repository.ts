@@ -23,6 +23,8 @@ export interface Repository extends AsyncDisposable {
   list(filter?: BackupFilter, options?: OperationOptions): AsyncIterable<Backup>
   /** The items of a backup with their files, decrypted where needed. */
   inventory(backup: Backup, options?: OperationOptions): Promise<readonly ManifestItem[]>
+  /** The `RESTORE.md` of a backup; `undefined` when it has none. Left out by a repository that keeps none. */
+  readGuide?(backup: Backup, options?: OperationOptions): Promise<string | undefined>
   /** One file, or a range of it. Throws `NOT_FOUND`, `CORRUPTED`, `WRONG_CREDENTIALS`. */
   open(
     backup: Backup,

@@ -24,12 +24,14 @@ interface PhaseState {
  */
 export class ProgressAggregator {
   readonly #phases = new Map<Phase, PhaseState>()
-  readonly #expected: Partial<Record<Phase, number>>
-  #begun = new Set<string>()
+  readonly #expected = new Map<Phase, number>()
+  readonly #begun = new Set<string>()
 
-  /** @param expected bytes of whole phases, where they are known beforehand */
-  constructor(expected: Partial<Record<Phase, number>> = {}) {
-    this.#expected = expected
+  /** Bytes of a whole phase, where they are known beforehand. */
+  expect(phase: Phase, bytes: number): void {
+    this.#expected.set(phase, bytes)
+    const known = this.#phases.get(phase)
+    if (known !== undefined) known.expected = bytes
   }
 
   /** Bytes of the phase that moved most: what the operation is said to have moved. */
@@ -52,7 +54,7 @@ export class ProgressAggregator {
         const key = `${progress.phase} ${progress.item}`
         if (progress.state === 'begun' && !this.#begun.has(key)) {
           this.#begun.add(key)
-          if (progress.bytesTotal !== undefined && this.#expected[progress.phase] === undefined) {
+          if (progress.bytesTotal !== undefined && !this.#expected.has(progress.phase)) {
             phase.expected = (phase.expected ?? 0) + progress.bytesTotal
           }
         }
@@ -77,7 +79,7 @@ export class ProgressAggregator {
         bytes: 0,
         rows: undefined,
         item: undefined,
-        expected: this.#expected[name],
+        expected: this.#expected.get(name),
         rate: undefined,
         saidBytes: 0,
         saidAt: undefined,

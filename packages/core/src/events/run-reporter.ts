@@ -15,7 +15,7 @@ export interface RunOptions {
 /** The one mouth of an operation. Dispose it, or its timer stays; the timer does not keep the process alive. */
 export class RunReporter implements Disposable {
   readonly problems: Problem[] = []
-  readonly #aggregator: ProgressAggregator
+  readonly #aggregator = new ProgressAggregator()
   readonly #listener: RunEventListener | undefined
   readonly #beganAt = performance.now()
   #movedAt = performance.now()
@@ -23,9 +23,8 @@ export class RunReporter implements Disposable {
   readonly #timer: NodeJS.Timeout | undefined
   #finished = false
 
-  constructor(options: RunOptions, expected: Partial<Record<Phase, number>> = {}) {
+  constructor(options: RunOptions) {
     this.#listener = options.onEvent
-    this.#aggregator = new ProgressAggregator(expected)
     const stalledAfter = (options.stalledAfterSeconds ?? 60) * 1000
     if (this.#listener === undefined) return
     this.#timer = setInterval(() => this.#look(stalledAfter), Math.max(10, stalledAfter / 4))
@@ -58,6 +57,11 @@ export class RunReporter implements Disposable {
     }
   }
 
+  /** So many bytes will have moved in this phase at its end. */
+  expect(phase: Phase, bytes: number): void {
+    this.#aggregator.expect(phase, bytes)
+  }
+
   problem(problem: Problem): void {
     this.onProgress({ type: 'problem', problem })
   }
@@ -86,10 +90,9 @@ export class RunReporter implements Disposable {
 /** Runs one operation with a reporter that ends in `finished`, however the operation ends. */
 export async function reportRun<T>(
   options: RunOptions,
-  expected: Partial<Record<Phase, number>>,
   run: (reporter: RunReporter) => Promise<{ readonly result: T; readonly outcome: RunOutcome }>,
 ): Promise<T> {
-  using reporter = new RunReporter(options, expected)
+  using reporter = new RunReporter(options)
   try {
     const { result, outcome } = await run(reporter)
     reporter.finish(outcome)

@@ -35,7 +35,7 @@ export interface BackUpReport {
  * run was committed; a capture that was complete by then stays sealed in the staging, and the next run sends it.
  */
 export function backUp(parts: BackUpParts, options: RunOptions = {}): Promise<BackUpReport> {
-  return reportRun(options, {}, async (reporter) => {
+  return reportRun(options, async (reporter) => {
     const result = await run(parts, reporter, options)
     return { result, outcome: result.backup.status === 'partial' ? 'partial' : 'done' }
   })

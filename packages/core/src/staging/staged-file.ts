@@ -77,9 +77,9 @@ export async function* readUnchanged(facts: LocalFileFacts, range?: ByteRange): 
 }
 
 function changed(facts: LocalFileFacts, what: string, cause?: unknown): BackupError {
-  return new BackupError(`staged file ${facts.item}/${facts.name} has changed since it was staged: ${what}`, {
+  return new BackupError(`${facts.path} has changed since it was written: ${what}`, {
     code: 'CORRUPTED',
-    hint: 'Keep every other program away from the staging directory and back up again.',
+    hint: 'Keep every other program away from this directory, check its disk, and try again.',
     cause,
   })
 }

@@ -1,0 +1,394 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Repository, Stage } from '../contracts/index.ts'
+import { BackupError } from '../errors/backup-error.ts'
+import type { RunEvent } from '../events/run-event.ts'
+import { createDirectoryStaging } from '../staging/directory-staging.ts'
+import {
+  type AgentScript,
+  addBackup,
+  Calls,
+  content,
+  RecordingRepository,
+  recordingAgent,
+  recordingStaging,
+  unreachable,
+} from './__fixtures__/recording-parts.ts'
+import { type BackUpParts, type BackUpReport, backUp } from './back-up.ts'
+import { createRunId } from './run-id.ts'
+
+let directory: string
+let calls: Calls
+let repository: RecordingRepository
+let events: RunEvent[]
+
+beforeEach(async () => {
+  directory = await mkdtemp(path.join(tmpdir(), 'pipeline-test-'))
+  calls = new Calls()
+  repository = new RecordingRepository(calls)
+  events = []
+})
+afterEach(() => rm(directory, { recursive: true, force: true }))
+
+interface Changes extends Partial<Omit<AgentScript, 'calls'>> {
+  readonly parts?: Partial<BackUpParts>
+  readonly signal?: AbortSignal
+  readonly budgetBytes?: number
+}
+
+let agent: ReturnType<typeof recordingAgent>
+function run({ parts, signal, budgetBytes = 1000, ...script }: Changes = {}): Promise<BackUpReport> {
+  agent = recordingAgent({ calls, ...script })
+  const staging = recordingStaging(createDirectoryStaging({ directory, budgetBytes, minimumFreeBytes: 0 }), calls)
+  return backUp(
+    { agent, repository, staging, request: { job: 'shop', kind: 'full' }, ...parts },
+    { signal, onEvent: (event) => events.push(event) },
+  )
+}
+
+async function kept(): Promise<string[]> {
+  return readdir(path.join(directory, 'shop')).catch(() => [])
+}
+
+function outcome(): unknown {
+  const last = events.at(-1)
+  return last?.type === 'finished' ? last.outcome : undefined
+}
+
+describe('a backup that succeeds', () => {
+  test('confirms after the record is written, then removes the stage and lets go of the server, in this order', async () => {
+    const report = await run()
+    const order = [
+      'capture begun',
+      'stage begun',
+      'copy begun',
+      'copy ended',
+      'sealed',
+      'record written',
+      'confirmed',
+      'stage removed',
+      'stage disposed',
+      'capture disposed',
+    ]
+    expect(calls.names.filter((name) => order.includes(name))).toEqual(order)
+    expect(report).toMatchObject({ confirmed: true, resumed: [], problems: [], backup: { job: 'shop', status: 'complete' } })
+    expect(await kept()).toEqual([])
+    expect(events.map(({ type }) => type)).toEqual(['started', 'stored', 'confirmed', 'finished'])
+    expect(outcome()).toBe('done')
+  })
+
+  test('overlaps: a file is stored before the next is written', async () => {
+    await run({
+      async copyTo(stage) {
+        await stage.write({ item: 'a', name: '1' }, content('1'))
+        const deadline = Date.now() + 5000
+        while (!calls.names.includes('stored a/1')) {
+          if (Date.now() > deadline) throw new Error('the first file was not stored while the capture went on')
+          await new Promise((resolve) => setImmediate(resolve))
+        }
+        await stage.sealItem({ item: 'a', facts: {} })
+      },
+    })
+  })
+
+  test('gives the agent the complete backups of this job as its chain', async () => {
+    addBackup(repository, '1', { a: { x: '1' } })
+    addBackup(repository, '2', { a: { x: '1' } }, { status: 'partial' })
+    addBackup(repository, '3', { a: { x: '1' } }, { job: 'other' })
+    await run()
+    expect(agent.requests[0]?.chain.map(({ id }) => id)).toEqual(['1'])
+  })
+
+  test('is not spoiled by a listener that throws', async () => {
+    const staging = createDirectoryStaging({ directory, budgetBytes: 1000, minimumFreeBytes: 0 })
+    const parts = { agent: recordingAgent({ calls }), repository, staging, request: { job: 'shop', kind: 'full' as const } }
+    const report = await backUp(parts, {
+      onEvent: () => {
+        throw new Error('the display is broken')
+      },
+    })
+    expect(report.confirmed).toBe(true)
+  })
+})
+
+describe('items that fail', () => {
+  const failing =
+    (...failed: string[]) =>
+    async (stage: Stage) => {
+      for (const item of ['a', 'b']) {
+        await stage.write({ item, name: 'data' }, content(item))
+        if (failed.includes(item)) await stage.failItem(item, { code: 'APPLICATION', message: `${item} is broken`, hint: 'Repair it.' })
+        else await stage.sealItem({ item, facts: {} })
+      }
+    }
+
+  test('one of two: the backup is partial, named, and not confirmed', async () => {
+    const report = await run({ copyTo: failing('b') })
+    expect(report).toMatchObject({ confirmed: false, backup: { status: 'partial' } })
+    expect(report.problems.map(({ message }) => message)).toEqual(['b is broken', expect.stringContaining('because b failed')])
+    expect(calls.names).not.toContain('confirmed')
+    expect(outcome()).toBe('partial')
+    expect(await kept()).toEqual([])
+  })
+
+  test('all: the run fails and nothing is committed', async () => {
+    await expect(run({ copyTo: failing('a', 'b') })).rejects.toMatchObject({
+      code: 'APPLICATION',
+      message: expect.stringContaining('all 2 items failed'),
+    })
+    expect(repository.backups).toEqual([])
+    expect(calls.names).not.toContain('confirmed')
+    expect(calls.names.slice(-2)).toEqual(['stage disposed', 'capture disposed'])
+    expect(await kept()).toEqual([])
+    expect(outcome()).toBe('failed')
+  })
+
+  test('none captured at all: the run fails', async () => {
+    await expect(run({ copyTo: async () => undefined })).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    expect(repository.backups).toEqual([])
+  })
+})
+
+describe('the capture fails', () => {
+  test.each(['capture begun', 'stage begun', 'copy begun', 'written a', 'written b', 'copy ended'])(
+    'at "%s": nothing is committed or left',
+    async (moment) => {
+      const failure = new BackupError('the server is gone', { code: 'UNREACHABLE' })
+      calls.at = (name) => {
+        if (name === moment) throw failure
+      }
+      await expect(run()).rejects.toBe(failure)
+      expect(repository.backups).toEqual([])
+      expect(calls.names).not.toContain('confirmed')
+      expect(calls.names.filter((name) => name === 'capture disposed').length).toBe(moment === 'capture begun' ? 0 : 1)
+      expect(await kept()).toEqual([])
+    },
+  )
+
+  test('a repository that ignores its signal ends all the same', async () => {
+    class DeafRepository extends RecordingRepository {
+      override store(...[request, contents]: Parameters<Repository['store']>) {
+        return super.store(request, contents, {})
+      }
+    }
+    repository = new DeafRepository(calls)
+    calls.at = (name) => {
+      if (name === 'written a') throw new RangeError('lost')
+    }
+    await expect(run()).rejects.toThrow(RangeError)
+    expect(await kept()).toEqual([])
+  })
+})
+
+describe('the store fails', () => {
+  test.each(['store begun', 'stored a/data', 'record written'])(
+    'for now, at "%s": the capture is kept, said so, and sent first by the next run',
+    async (moment) => {
+      calls.at = (name) => {
+        if (name === moment) throw unreachable()
+      }
+      const failure = await run({ parts: { id: 'first' } }).catch((error: unknown) => error)
+      expect(failure).toMatchObject({ code: 'UNREACHABLE', retryable: true, hint: expect.stringContaining('the next run sends it first') })
+      expect(calls.names).not.toContain('confirmed')
+      expect(calls.names).not.toContain('stage removed')
+      expect(await kept()).toEqual(['first'])
+
+      calls.at = () => undefined
+      calls.names.length = 0
+      const report = await run({ parts: { id: 'second' } })
+      expect(report.resumed.map(({ id }) => id)).toEqual(['first'])
+      expect(calls.indexOf('record written')).toBeLessThan(calls.indexOf('capture begun'))
+      expect(agent.requests[0]?.chain.map(({ id }) => id)).toEqual(['first'])
+      expect(calls.names.filter((name) => name === 'confirmed')).toHaveLength(1)
+      expect(repository.backups.map(({ id }) => id)).toEqual(['first', 'second'])
+      expect(await kept()).toEqual([])
+    },
+  )
+
+  test('for now, and the capture does not fit: nothing is kept and the store is blamed', async () => {
+    const cause = unreachable()
+    calls.at = (name) => {
+      if (name === 'store begun') throw cause
+    }
+    const copyTo = async (stage: Stage) => {
+      for (let number = 0; number < 10; number++) await stage.write({ item: 'a', name: `${number}` }, content('x'.repeat(20)))
+    }
+    await expect(run({ copyTo, budgetBytes: 100 })).rejects.toBe(cause)
+    expect(await kept()).toEqual([])
+    expect(calls.names).toContain('capture disposed')
+  })
+
+  test('for now, and items fail for want of room: no partial stage is kept', async () => {
+    const cause = unreachable()
+    calls.at = (name) => {
+      if (name === 'store begun') throw cause
+    }
+    const copyTo = async (stage: Stage) => {
+      for (let number = 0; number < 10; number++) {
+        const item = String(number)
+        const written = await stage.write({ item, name: 'data' }, content('x'.repeat(20))).catch(() => undefined)
+        if (written === undefined) await stage.failItem(item, { code: 'UNKNOWN', message: 'not written' })
+        else await stage.sealItem({ item, facts: {} })
+      }
+    }
+    await expect(run({ copyTo, budgetBytes: 100 })).rejects.toBe(cause)
+    expect(await kept()).toEqual([])
+  })
+
+  test('for good while the capture runs: the capture is aborted', async () => {
+    const cause = new BackupError('wrong password', { code: 'WRONG_CREDENTIALS' })
+    calls.at = (name) => {
+      if (name === 'store begun') throw cause
+    }
+    let aborted = false
+    const copyTo: AgentScript['copyTo'] = (_, { signal }) =>
+      new Promise((_resolve, reject) => {
+        const end = () => {
+          aborted = true
+          reject(new BackupError('capture was aborted', { code: 'ABORTED', cause: signal?.reason }))
+        }
+        if (signal?.aborted) end()
+        else signal?.addEventListener('abort', end)
+      })
+    await expect(run({ copyTo })).rejects.toBe(cause)
+    expect(aborted).toBe(true)
+    expect(await kept()).toEqual([])
+  })
+
+  test('for good after the seal: the sealed stage is kept', async () => {
+    calls.at = (name) => {
+      if (name === 'record written') throw new BackupError('access denied', { code: 'ACCESS_DENIED' })
+    }
+    await expect(run({ parts: { id: 'first' } })).rejects.toMatchObject({ code: 'ACCESS_DENIED', hint: expect.stringContaining('kept') })
+    expect(await kept()).toEqual(['first'])
+  })
+})
+
+describe('after the commit', () => {
+  test.each([
+    ['confirmed', 'the application could not be told'],
+    ['stage removed', 'the staged files could not be removed'],
+    ['stage disposed', 'the staging could not be closed'],
+    ['capture disposed', 'could not be released'],
+  ])('a failure at "%s" is a problem, not a lost backup', async (moment, message) => {
+    calls.at = (name) => {
+      if (name === moment) throw new BackupError('it broke', { code: 'APPLICATION' })
+    }
+    const report = await run()
+    expect(report.backup.status).toBe('complete')
+    expect(report.confirmed).toBe(moment !== 'confirmed')
+    expect(report.problems).toHaveLength(1)
+    expect(report.problems[0]?.message).toContain(message)
+    expect(calls.names).toContain('capture disposed')
+  })
+
+  test('a stage that was committed but not removed is removed by the next run, not stored again', async () => {
+    calls.at = (name) => {
+      if (name === 'stage removed') throw new Error('killed here')
+    }
+    await run({ parts: { id: 'first' } })
+    expect(await kept()).toEqual(['first'])
+    calls.at = () => undefined
+    const report = await run({ parts: { id: 'second' } })
+    expect(report.resumed).toEqual([])
+    expect(repository.backups.map(({ id }) => id)).toEqual(['first', 'second'])
+    expect(await kept()).toEqual([])
+  })
+})
+
+describe('a stage kept by an earlier run', () => {
+  const fail = async (): Promise<void> => {
+    calls.at = (name) => {
+      if (name === 'record written') throw unreachable()
+    }
+    await run({ parts: { id: 'first' } }).catch(() => undefined)
+    calls.at = () => undefined
+    calls.names.length = 0
+  }
+
+  test('is kept when it cannot be sent again, and nothing is captured then', async () => {
+    await fail()
+    calls.at = (name) => {
+      if (name === 'store begun') throw unreachable()
+    }
+    await expect(run({ parts: { id: 'second' } })).rejects.toMatchObject({
+      code: 'UNREACHABLE',
+      message: expect.stringContaining('run first, staged earlier'),
+    })
+    expect(calls.names).not.toContain('capture begun')
+    expect(await kept()).toEqual(['first'])
+  })
+
+  test('is given up with a problem when it is damaged', async () => {
+    await fail()
+    calls.at = (name) => {
+      if (name === 'store begun' && !calls.names.includes('capture begun')) throw new BackupError('bad bytes', { code: 'CORRUPTED' })
+    }
+    const report = await run({ parts: { id: 'second' } })
+    expect(report.problems).toMatchObject([{ severity: 'warning', code: 'CORRUPTED', message: expect.stringContaining('first') }])
+    expect(repository.backups.map(({ id }) => id)).toEqual(['second'])
+  })
+})
+
+describe('an abort', () => {
+  test('beforehand has no effect at all', async () => {
+    await expect(run({ signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'ABORTED' })
+    expect(calls.names).toEqual([])
+    expect(await kept()).toEqual([])
+    expect(outcome()).toBe('aborted')
+  })
+
+  test.each([
+    'listed',
+    'capture begun',
+    'stage begun',
+    'copy begun',
+    'store begun',
+    'written a',
+    'stored a/data',
+    'written b',
+    'copy ended',
+  ])('at "%s" commits nothing, leaves nothing and lets go of the server', async (moment) => {
+    const controller = new AbortController()
+    calls.at = (name) => {
+      if (name === moment) controller.abort()
+    }
+    await expect(run({ signal: controller.signal })).rejects.toMatchObject({ code: 'ABORTED' })
+    expect(repository.backups).toEqual([])
+    expect(calls.names).not.toContain('confirmed')
+    expect(calls.names.filter((name) => name === 'capture disposed')).toHaveLength(calls.names.includes('capture begun') ? 1 : 0)
+    expect(await kept()).toEqual([])
+    expect(outcome()).toBe('aborted')
+  })
+
+  test('after the seal keeps the sealed stage for the next run', async () => {
+    const controller = new AbortController()
+    calls.at = (name) => {
+      if (name === 'sealed') controller.abort()
+    }
+    await expect(run({ signal: controller.signal, parts: { id: 'first' } })).rejects.toMatchObject({ code: 'ABORTED' })
+    expect(repository.backups).toEqual([])
+    expect(await kept()).toEqual(['first'])
+  })
+
+  test('after the commit: the backup is there, not confirmed, and said so', async () => {
+    const controller = new AbortController()
+    calls.at = (name) => {
+      if (name === 'record written') controller.abort()
+    }
+    const report = await run({ signal: controller.signal })
+    expect(report).toMatchObject({ confirmed: false, problems: [{ code: 'ABORTED' }] })
+    expect(calls.names).not.toContain('confirmed')
+    expect(calls.names.slice(-3)).toEqual(['stage removed', 'stage disposed', 'capture disposed'])
+  })
+})
+
+test('run ids sort by time and do not repeat', () => {
+  const early = createRunId(new Date('2026-11-22T08:03:12.999Z'))
+  const late = createRunId(new Date('2026-11-22T08:03:13Z'))
+  expect(early).toMatch(/^20261122T080312Z-[a-z2-7]{6}$/)
+  expect(early < late).toBe(true)
+  expect(new Set(Array.from({ length: 1000 }, () => createRunId(new Date(0)))).size).toBe(1000)
+})

@@ -1,0 +1,92 @@
+import type { Agent, Backup, OperationOptions, Repository, RestoredFileFacts, RestorePlan, RestoreReport } from '../contracts/index.ts'
+import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
+import { type RunOptions, type RunReporter, reportRun } from '../events/run-reporter.ts'
+import { restorableFiles } from './backup-files.ts'
+import { assertItems } from './restore-plan.ts'
+import { createRestoredFiles } from './restored-files.ts'
+import { type ScratchSettings, ScratchSpace } from './scratch-space.ts'
+
+export interface RestoreParts {
+  readonly agent: Agent
+  readonly repository: Repository
+  readonly plan: RestorePlan
+  readonly scratch: ScratchSettings
+}
+
+/**
+ * Carries out a plan. Every file is whole and verified on the local disk before the agent sees it (`CORRUPTED` otherwise), and
+ * everything local is removed at the end, however it ends. Throws `INVALID_INPUT` for a plan with errors or for another application,
+ * `NOT_FOUND` when a backup of the plan is gone.
+ */
+export function restore(parts: RestoreParts, options: RunOptions = {}): Promise<RestoreReport> {
+  return reportRun(options, async (reporter) => {
+    const report = await run(parts, reporter, options)
+    const failed = report.items.filter(({ failure }) => failure !== undefined).length
+    const outcome = failed === 0 ? 'done' : failed === report.items.length ? 'failed' : 'partial'
+    return { result: report, outcome }
+  })
+}
+
+async function run(
+  { agent, repository, plan, scratch }: RestoreParts,
+  reporter: RunReporter,
+  { signal }: RunOptions,
+): Promise<RestoreReport> {
+  throwIfAborted(signal, 'the restore')
+  assertExecutable(plan, agent)
+  const operation: OperationOptions = { signal, onProgress: reporter.onProgress }
+  reporter.emit({ type: 'started', action: 'restore', id: plan.id, application: plan.application })
+  const backups = await findBackups(repository, plan, operation)
+  for (const { item, backup } of plan.items) {
+    assertItems(
+      [item],
+      backups.filter(({ id }) => id === backup),
+    )
+  }
+  const inventory: RestoredFileFacts[] = []
+  for (const backup of backups) inventory.push(...(await restorableFiles(repository, backup, operation)))
+  reporter.expect('read', expectedBytes(plan, inventory))
+
+  const ended = new AbortController()
+  const running: OperationOptions = { ...operation, signal: AbortSignal.any([ended.signal, ...(signal === undefined ? [] : [signal])]) }
+  await using space = await ScratchSpace.create(scratch)
+  try {
+    return await agent.restore(plan, createRestoredFiles({ repository, backups, inventory, scratch: space }, running), operation)
+  } finally {
+    // A stream that the agent forgot must not write into a folder that is being removed.
+    ended.abort(new BackupError('the restore has ended', { code: 'ABORTED' }))
+  }
+}
+
+function assertExecutable(plan: RestorePlan, agent: Agent): void {
+  if (plan.contract !== 'restore-plan/1') throw new TypeError(`unknown plan contract ${String(plan.contract)}`)
+  if (plan.application !== agent.application) {
+    throw new BackupError(`plan ${plan.id} is for ${plan.application} and the target is ${agent.application}`, {
+      code: 'INVALID_INPUT',
+      hint: `Choose a target whose agent is ${plan.application}.`,
+    })
+  }
+  const error = plan.problems.find(({ severity }) => severity === 'error')
+  if (error === undefined) return
+  throw new BackupError(`plan ${plan.id} cannot be carried out: ${error.message}`, { code: error.code, hint: error.hint })
+}
+
+async function findBackups(repository: Repository, plan: RestorePlan, options: OperationOptions): Promise<Backup[]> {
+  const found = new Map<string, Backup>()
+  const wanted = new Set(plan.backups)
+  for await (const backup of repository.list({}, options)) if (wanted.has(backup.id)) found.set(backup.id, backup)
+  return plan.backups.map((id) => {
+    const backup = found.get(id)
+    if (backup !== undefined) return backup
+    throw new BackupError(`backup ${id} of the plan is not in ${repository.destination}`, {
+      code: 'NOT_FOUND',
+      hint: 'It may have been removed since the plan was made; make a new plan.',
+    })
+  })
+}
+
+/** An upper bound: an agent may need less, never more. */
+function expectedBytes(plan: RestorePlan, inventory: readonly RestoredFileFacts[]): number {
+  const items = new Set(plan.items.map(({ item }) => item))
+  return inventory.reduce((sum, file) => (items.has(file.item) ? sum + file.size : sum), 0)
+}

@@ -1,0 +1,54 @@
+import type { Finding, Repository } from '../contracts/index.ts'
+import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
+import { type RunOptions, RunReporter } from '../events/run-reporter.ts'
+
+export interface VerifyParts {
+  readonly repository: Repository
+  /** Every byte, not only the structure. */
+  readonly readData?: boolean
+  readonly job?: string
+  readonly id?: string
+}
+
+/** What is whole in a repository and what is not. Changes nothing. Throws `NOT_FOUND` when `id` names no backup. */
+export async function* verify(parts: VerifyParts, options: RunOptions = {}): AsyncGenerator<Finding, void, void> {
+  const { repository, readData = false, job, id } = parts
+  throwIfAborted(options.signal, 'verifying')
+  using reporter = new RunReporter(options)
+  const operation = { signal: options.signal, onProgress: reporter.onProgress }
+  const filter = { ...(job === undefined ? {} : { job }), ...(id === undefined ? {} : { id }) }
+  let damaged = false
+  let ended = false
+  try {
+    reporter.emit({ type: 'started', action: 'verify', ...filter })
+    if (id !== undefined || (readData && !repository.supports.deduplicates)) {
+      let bytes = 0
+      let found = false
+      for await (const backup of repository.list(filter, operation)) {
+        found = true
+        for (const { files = [] } of backup.items) for (const { size } of files) bytes += size
+      }
+      if (!found && id !== undefined) throw noBackup(id, repository.destination)
+      if (readData && bytes > 0) reporter.expect('verify', bytes)
+    }
+    for await (const finding of repository.verify({ readData, ...filter }, operation)) {
+      if (finding.severity === 'error') damaged = true
+      yield finding
+    }
+    ended = true
+    reporter.finish(damaged ? 'failed' : 'done')
+  } catch (error) {
+    ended = true
+    reporter.finish(BackupError.is(error) && error.code === 'ABORTED' ? 'aborted' : 'failed')
+    throw error
+  } finally {
+    if (!ended) reporter.finish('aborted')
+  }
+}
+
+function noBackup(id: string, destination: string): BackupError {
+  return new BackupError(`there is no backup ${id} in ${destination}`, {
+    code: 'NOT_FOUND',
+    hint: 'Look at the ids with list.',
+  })
+}
