@@ -5,9 +5,9 @@ import type { DumpChunkLine, DumpObject } from '../dump-layout.ts'
 const name = z.string().min(1).max(1024)
 const context = z.strictObject({
   sqlMode: z.string().regex(/^[A-Z0-9_,]*$/),
-  characterSetClient: z.string().regex(/^\w+$/),
-  collationConnection: z.string().regex(/^\w+$/),
-  databaseCollation: z.string().regex(/^\w+$/),
+  characterSetClient: z.string().regex(/^\w*$/),
+  collationConnection: z.string().regex(/^\w*$/),
+  databaseCollation: z.string().regex(/^\w*$/),
   timeZone: z.string().max(64).optional(),
 })
 

@@ -58,6 +58,38 @@ function qualifiers(tokens: readonly SqlToken[], schema: string): SqlToken[] {
 }
 
 /**
+ * A trigger keeps the text it was created with: takes the schema away from `ON schema.table`, which the target schema takes the
+ * place of. Throws `CORRUPTED` when it is on a table of another schema.
+ */
+export function unqualifyTriggerTable(text: string, schema: string, dialect: SqlDialect = {}): string {
+  const tokens = significantTokens(tokenizeSql(text, dialect))
+  const on = tokens.findIndex((token) => token.type === 'word' && token.word === 'ON')
+  const qualifier = tokens[on + 1]
+  const table = tokens[on + 3]
+  if (on < 0 || qualifier === undefined || table === undefined || tokens[on + 2]?.word !== '.') return text
+  if (qualifier.name !== schema) {
+    throw new BackupError(`a trigger of schema ${schema} is on a table of ${qualifier.name}`, {
+      code: 'CORRUPTED',
+      hint: 'The backup was damaged or tampered with; restore another one.',
+    })
+  }
+  return applyEdits(text, [{ begin: qualifier.begin, end: table.begin, text: '' }])
+}
+
+/** Replaces collations: `COLLATE x`, `COLLATE=x`, and names that a view converts to. */
+export function mapCollations(text: string, map: Readonly<Record<string, string>>): string {
+  if (Object.keys(map).length === 0) return text
+  const tokens = significantTokens(tokenizeSql(text))
+  const edits = tokens.flatMap((token, index) => {
+    const before = tokens[index - 1]
+    const follows = before?.word === 'COLLATE' || (before?.word === '=' && tokens[index - 2]?.word === 'COLLATE')
+    const wanted = token.type === 'word' && follows ? map[token.name] : undefined
+    return wanted === undefined ? [] : [{ begin: token.begin, end: token.end, text: wanted }]
+  })
+  return applyEdits(text, edits)
+}
+
+/**
  * Renames the schema of a GRANT: `ON old.*`, `ON old.t`, `ON PROCEDURE old.p`. A schema with wildcards is compared as it is escaped.
  */
 export function renameGrant(text: string, tokens: readonly SqlToken[], rename: ReadonlyMap<string, string>): string {

@@ -1,0 +1,2 @@
+export { planMysqlRestore } from './restore-plan.ts'
+export { runMysqlRestore } from './restore-run.ts'

@@ -1,0 +1,60 @@
+import { type Json, parseSettings } from '@backup-planet/core'
+import * as z from 'zod'
+
+const schema = z
+  .strictObject({
+    /** Tables to restore, as `schema.table` with the names of the backup, `*` and `?`; views, routines and events are then left out. */
+    tables: z
+      .array(z.string().regex(/^[^.]+\../, 'write it as schema.table'))
+      .min(1)
+      .readonly()
+      .optional(),
+    /** Connections that load at once. */
+    threads: z.int().min(1).max(64).default(4),
+    /**
+     * Accounts that exist already: `skip` leaves them as they are, `create` fails when there is one, `replace` drops and creates them;
+     * `none` restores no account. The server's own accounts and the one that restores are never replaced.
+     */
+    users: z.enum(['skip', 'create', 'replace', 'none']).default('skip'),
+    /** Leaves DEFINER out, so that the account that restores becomes the definer. */
+    stripDefiner: z.boolean().default(false),
+    /** Definer as `user@host` → definer to write instead. */
+    definerMap: z.record(z.string(), z.string().regex(/^[^@]/, 'write it as user@host')).default({}),
+    /** Collation that the target does not know → one that it knows. */
+    collationMap: z.record(z.string(), z.string().regex(/^\w+$/)).default({}),
+    /** `false`: nothing of the restore goes into the binlog of the target (`sql_log_bin=0`), so replicas do not follow. */
+    binlog: z.boolean().default(true),
+    /** Sets the GTID position of the target to that of the backup; only for a server that becomes a copy. */
+    restoreGtid: z.boolean().default(false),
+    /** Builds secondary indexes after the rows, which is faster for InnoDB. */
+    deferIndexes: z.boolean().default(true),
+    /** While it runs, commits of the whole target server survive a crash of the server but not of the machine. Set back at the end. */
+    relaxedCommits: z.boolean().default(false),
+    /** What is compared with the backup afterwards: nothing, rows, or the checksum too where the backup recorded one. */
+    verify: z.enum(['none', 'rows', 'checksum']).default('checksum'),
+    /** Attempts for a chunk that meets a deadlock or a lock timeout. */
+    attempts: z.int().min(1).max(100).default(10),
+  })
+  .readonly()
+
+export type MysqlRestoreOptions = z.output<typeof schema>
+
+/** Throws `INVALID_SETTINGS` that names every unknown or wrong option. */
+export function parseRestoreOptions(options: Readonly<Record<string, Json>> | undefined): MysqlRestoreOptions {
+  return parseSettings(schema, options ?? {}, 'target.options')
+}
+
+/** Whether a table of the backup is to be restored. Everything is, without patterns. */
+export function isTableSelected(options: Pick<MysqlRestoreOptions, 'tables'>, schemaName: string, table: string): boolean {
+  return options.tables?.some((pattern) => matches(pattern, schemaName, table)) ?? true
+}
+
+function matches(pattern: string, schemaName: string, table: string): boolean {
+  const dot = pattern.indexOf('.')
+  return glob(pattern.slice(0, dot)).test(schemaName) && glob(pattern.slice(dot + 1)).test(table)
+}
+
+function glob(pattern: string): RegExp {
+  const expression = pattern.replaceAll(/[\\^$.*+?()[\]{}|/]/g, (character) => ({ '*': '.*', '?': '.' })[character] ?? `\\${character}`)
+  return new RegExp(`^${expression}$`, 'su')
+}

@@ -1,0 +1,192 @@
+import { createHash } from 'node:crypto'
+import {
+  type Backup,
+  BackupError,
+  type OperationOptions,
+  type PlanStep,
+  type Problem,
+  type RestorePlan,
+  type RestorePlanItem,
+  type RestoreRequest,
+  throwIfAborted,
+} from '@backup-planet/core'
+import { accountsItem } from '../dump-layout.ts'
+import type { MysqlConnectionSettings } from '../mysql-agent-settings.ts'
+import { connect, quoteIdentifier } from '../mysql-connection.ts'
+import { compatibilityProblems, nameProblems, targetProblems } from './restore-compatibility.ts'
+import { abandonHint, readJournalHead } from './restore-journal.ts'
+import { isTableSelected, type MysqlRestoreOptions, parseRestoreOptions } from './restore-options.ts'
+import { type RestoreTargetFacts, readTarget, targetFingerprint } from './restore-target.ts'
+
+/**
+ * What a restore to the server of these settings would do, and what stands against it. Changes nothing. When a restore of the same
+ * request was cut there, its own plan comes back, so that executing it goes on where it stopped.
+ * Throws `INVALID_SETTINGS` for unknown options, `INVALID_INPUT` without a full backup, and what connecting throws.
+ */
+export async function planMysqlRestore(
+  settings: MysqlConnectionSettings,
+  request: RestoreRequest,
+  options: OperationOptions = {},
+): Promise<RestorePlan> {
+  throwIfAborted(options.signal, 'planning the restore')
+  const restore = parseRestoreOptions(request.target.options)
+  const backup = fullBackup(request.backups)
+  const problems: Problem[] = laterBackupProblems(request.backups, backup)
+  const rename = request.target.rename ?? {}
+  const chosen = chooseItems(backup, request, problems, restore)
+  await using connection = await connect(settings, { signal: options.signal })
+  const schemas = chosen.filter((item) => item.item !== accountsItem).map((item) => item.to)
+  const target = await readTarget(connection, schemas, chosen.length > schemas.length)
+  problems.push(
+    ...nameProblems(chosen, rename, target.server.lowerCaseTableNames !== 0),
+    ...compatibilityProblems(backup, target, chosen),
+    ...targetProblems(target, chosen, restore),
+  )
+  const items = chosen.map((item) => planItem(backup, item, target, restore))
+  if (!request.target.overwrite) problems.push(...items.flatMap(overwriteProblem))
+  const plan = withId({
+    contract: 'restore-plan/1',
+    application: 'mysql',
+    backups: [backup.id],
+    target: { id: target.server.id, name: placeOf(settings), fingerprint: targetFingerprint(target) },
+    items,
+    ...bytesOf(items),
+    steps: steps(items, target, restore, placeOf(settings)),
+    problems,
+    request: { rename, overwrite: request.target.overwrite, options: request.target.options ?? {} },
+  })
+  const head = await readJournalHead(connection)
+  if (head === undefined) return plan
+  if (sameWork(head.plan, plan)) return head.plan
+  const cut: Problem = {
+    severity: 'error',
+    code: 'CONFLICT',
+    message: `another restore (plan ${head.plan.id}) began on this server at ${head.beganAt} and has not ended`,
+    hint: abandonHint,
+  }
+  return { ...plan, problems: [cut, ...problems] }
+}
+
+function fullBackup(backups: readonly Backup[]): Backup {
+  const backup = backups.findLast((candidate) => candidate.kind === 'full')
+  if (backup !== undefined) return backup
+  throw new BackupError('there is no full backup to restore from', {
+    code: 'INVALID_INPUT',
+    hint: 'Choose a full backup, or a later one together with its full.',
+  })
+}
+
+function laterBackupProblems(backups: readonly Backup[], full: Backup): Problem[] {
+  const later = backups.filter((backup) => backup !== full && backup.kind !== 'full')
+  return later.length === 0
+    ? []
+    : [
+        {
+          severity: 'error',
+          code: 'UNSUPPORTED',
+          message: `backups of kind ${[...new Set(later.map((backup) => backup.kind))].join(', ')} cannot be applied here`,
+          hint: `Restore the full backup ${full.id} alone, then apply what follows with the tools of the server.`,
+        },
+      ]
+}
+
+function chooseItems(backup: Backup, request: RestoreRequest, problems: Problem[], restore: MysqlRestoreOptions) {
+  const rename = request.target.rename ?? {}
+  const wanted = request.items ?? backup.items.filter((item) => item.failure === undefined).map((item) => item.item)
+  const chosen: { item: string; to: string }[] = []
+  for (const name of new Set(wanted)) {
+    const item = backup.items.find((candidate) => candidate.item === name)
+    if (item === undefined || item.failure !== undefined) {
+      const reason = item?.failure === undefined ? 'is not in' : 'failed in'
+      problems.push({
+        severity: 'error',
+        code: 'NOT_FOUND',
+        item: name,
+        message: `${name} ${reason} backup ${backup.id}`,
+        hint: 'Choose another backup, or leave this item out.',
+      })
+    } else if (name !== accountsItem || (restore.users !== 'none' && restore.tables === undefined)) {
+      chosen.push({ item: name, to: (Object.hasOwn(rename, name) ? rename[name] : undefined) ?? name })
+    }
+  }
+  return chosen
+}
+
+function planItem(
+  backup: Backup,
+  { item, to }: { item: string; to: string },
+  target: RestoreTargetFacts,
+  restore: MysqlRestoreOptions,
+): RestorePlanItem {
+  const bytes = backup.items.find((candidate) => candidate.item === item)?.bytes
+  const overwrites = (target.schemas.get(to) ?? [])
+    .filter((object) => restore.tables === undefined || (isTable(object.type) && isTableSelected(restore, item, object.name)))
+    .map((object) => (restore.tables === undefined ? `${object.type} ${object.name}` : object.name))
+  return { item, to, backup: backup.id, overwrites, ...(bytes === undefined ? {} : { bytes }) }
+}
+
+function isTable(type: string): boolean {
+  return type === 'table' || type === 'view' || type === 'sequence'
+}
+
+function overwriteProblem(item: RestorePlanItem): Problem[] {
+  if (item.overwrites.length === 0) return []
+  const shown = item.overwrites.slice(0, 5).join(', ')
+  return [
+    {
+      severity: 'error',
+      code: 'ALREADY_EXISTS',
+      item: item.item,
+      message: `schema ${item.to} on the target holds ${item.overwrites.length} objects: ${shown}${item.overwrites.length > 5 ? ', …' : ''}`,
+      hint: 'Restore under another name with rename, or allow overwriting.',
+    },
+  ]
+}
+
+function bytesOf(items: readonly RestorePlanItem[]): { bytes?: number } {
+  if (items.some((item) => item.bytes === undefined && item.item !== accountsItem)) return {}
+  return { bytes: items.reduce((sum, item) => sum + (item.bytes ?? 0), 0) }
+}
+
+function steps(items: readonly RestorePlanItem[], target: RestoreTargetFacts, restore: MysqlRestoreOptions, place: string): PlanStep[] {
+  const schemas = items.filter((item) => item.item !== accountsItem)
+  const accounts = schemas.length < items.length
+  const texts: string[] = ['keep a journal of what is done in schema backup_planet_restore, so that a cut restore goes on where it stopped']
+  if (restore.relaxedCommits) texts.push('let commits of the whole server survive a crash of the server only, until the end')
+  if (accounts) texts.push(`create accounts and roles; existing ones: ${restore.users}`)
+  for (const item of schemas) {
+    if (item.overwrites.length > 0) {
+      const what = restore.tables === undefined ? `schema ${item.to} with everything in it` : `in schema ${item.to}`
+      texts.push(`drop ${what}: ${item.overwrites.join(', ')}`)
+    }
+    const name = item.to === item.item ? `schema ${item.to}` : `schema ${item.item} as ${quoteIdentifier(item.to)}`
+    texts.push(`create ${name} with its sequences and tables${restore.deferIndexes ? ', without secondary keys' : ''}`)
+  }
+  if (schemas.length > 0) {
+    const how = target.localInfile ? 'LOAD DATA LOCAL INFILE' : 'INSERT'
+    texts.push(`load the rows over ${restore.threads} connections to ${place} by ${how}, each file in a transaction of its own`)
+    texts.push(`add ${restore.deferIndexes ? 'secondary keys and ' : ''}foreign keys`)
+    texts.push(restore.tables === undefined ? 'create routines, views and triggers' : 'create triggers')
+  }
+  if (accounts) texts.push('grant to the accounts that were created')
+  if (schemas.length > 0 && restore.verify !== 'none') texts.push('compare rows and checksums with what the backup recorded')
+  if (schemas.length > 0 && restore.tables === undefined) texts.push('create events, which may run from then on')
+  if (restore.restoreGtid) texts.push('set the GTID position to that of the backup')
+  texts.push('remove the journal')
+  return texts.map((text, index) => ({ number: index + 1, text }))
+}
+
+function placeOf(settings: MysqlConnectionSettings): string {
+  return settings.socketPath ?? `${settings.host}:${settings.port}`
+}
+
+function withId(plan: Omit<RestorePlan, 'id'>): RestorePlan {
+  return { id: createHash('sha256').update(JSON.stringify(plan)).digest('hex').slice(0, 16), ...plan }
+}
+
+/** The same things from the same backup to the same names with the same choices; what lies there has changed meanwhile. */
+function sameWork(a: RestorePlan, b: RestorePlan): boolean {
+  const work = (plan: RestorePlan) =>
+    JSON.stringify([plan.backups, plan.target.id, plan.items.map((item) => [item.item, item.to, item.backup]), plan.request])
+  return work(a) === work(b)
+}

@@ -1,0 +1,267 @@
+import {
+  BackupError,
+  type OperationOptions,
+  type RestoredFiles,
+  type RestoredItem,
+  type RestorePlan,
+  type RestoreReport,
+  throwIfAborted,
+} from '@backup-planet/core'
+import { accountsItem } from '../dump-layout.ts'
+import type { MysqlConnectionSettings } from '../mysql-agent-settings.ts'
+import { connect, type MysqlConnection } from '../mysql-connection.ts'
+import type { ServerFacts } from '../mysql-server.ts'
+import { type AccountRestoreContext, checkAccounts, createAccounts, grantAccounts } from './account-restore.ts'
+import { ItemFailures } from './item-failures.ts'
+import { checkTable } from './restore-checks.ts'
+import { type ItemContents, readContents } from './restore-contents.ts'
+import { abandonHint, planDigest, RestoreJournal, readJournalHead } from './restore-journal.ts'
+import { parseRestoreOptions } from './restore-options.ts'
+import { connectForRestore } from './restore-session.ts'
+import { readTarget, targetFingerprint } from './restore-target.ts'
+import { loadRows } from './rows-restore.ts'
+import {
+  addForeignKeys,
+  addKeys,
+  createEvents,
+  createRoutines,
+  createSchema,
+  createTriggers,
+  createViewPlaceholders,
+  createViews,
+  type PreparedSchema,
+  prepareSchema,
+  type SchemaRestoreContext,
+} from './schema-restore.ts'
+import { relaxCommits, restoreGtid, setBack } from './server-variables.ts'
+
+/**
+ * Executes a plan. Everything of the backup is read and checked before the first change, so that a damaged item fails untouched.
+ * Throws `CONFLICT` before any change when the target is not as the plan found it, or when another restore has begun there and not
+ * ended. A restore that was cut, or whose items failed in part, leaves its journal on the target: called again with the same plan
+ * it goes on where it stopped, and no row goes in twice.
+ */
+export async function runMysqlRestore(
+  settings: MysqlConnectionSettings,
+  plan: RestorePlan,
+  files: RestoredFiles,
+  options: OperationOptions = {},
+): Promise<RestoreReport> {
+  throwIfAborted(options.signal, 'the restore')
+  const restore = parseRestoreOptions(plan.request.options)
+  refusePlan(plan)
+  const failures = new ItemFailures(options)
+  await using probe = await connect(settings, { signal: options.signal })
+  const schemas = plan.items.filter((item) => item.item !== accountsItem).map((item) => item.to)
+  const target = await readTarget(probe, schemas, schemas.length < plan.items.length)
+  const resumed = await compareTarget(probe, plan, targetFingerprint(target))
+  const contents = await readContents(plan.items, files, failures, { ...options, restore })
+  await using connection = await connectForRestore(settings, target.server, {
+    signal: options.signal,
+    localFiles: false,
+    binlog: restore.binlog,
+  })
+  const journal = resumed ? await RestoreJournal.open(connection) : undefined
+  const draft = {
+    ...options,
+    connection,
+    server: target.server,
+    failures,
+    restore,
+    rename: new Map(plan.items.filter((item) => item.to !== item.item).map((item) => [item.item, item.to])),
+    collations: target.collations,
+    overwrites: new Map(plan.items.map((item) => [item.item, item.overwrites])),
+  }
+  const prepared = prepareAll(contents, { ...draft, journal: journal ?? unopened() }, failures)
+  const context: SchemaRestoreContext = { ...draft, journal: journal ?? (await RestoreJournal.create(connection, plan)) }
+  return new Run(settings, plan, files, context, target.server, target.localInfile, prepared, contents, options).restore()
+}
+
+/** Checks every statement; items that do not pass fail here. */
+function prepareAll(contents: readonly ItemContents[], context: SchemaRestoreContext, failures: ItemFailures): PreparedSchema[] {
+  return contents.flatMap((one) => {
+    try {
+      if (one.item === accountsItem) checkAccounts(one.accounts)
+      else return [prepareSchema(one, context)]
+    } catch (error) {
+      failures.fail(one.item, error)
+    }
+    return []
+  })
+}
+
+/** Preparing changes nothing, so it needs no journal; one that does is a mistake. */
+function unopened(): RestoreJournal {
+  return new Proxy({} as RestoreJournal, {
+    get() {
+      throw new TypeError('the journal of the restore is not open yet')
+    },
+  })
+}
+
+function refusePlan(plan: RestorePlan): void {
+  const problem = plan.problems.find((candidate) => candidate.severity === 'error')
+  if (plan.application !== 'mysql' || plan.contract !== 'restore-plan/1') {
+    throw new BackupError(`plan ${plan.id} is of ${plan.application}`, {
+      code: 'INVALID_INPUT',
+      hint: 'Execute it with the agent that made it.',
+    })
+  }
+  if (problem !== undefined)
+    throw new BackupError(`the plan cannot be executed: ${problem.message}`, { code: problem.code, hint: problem.hint })
+}
+
+/** Whether the plan was begun here before. */
+async function compareTarget(connection: MysqlConnection, plan: RestorePlan, fingerprint: string): Promise<boolean> {
+  const head = await readJournalHead(connection)
+  const changed = (what: string, hint: string) => new BackupError(what, { code: 'CONFLICT', hint })
+  const again = 'Plan the restore anew, look at what it would do now, and execute that plan.'
+  if (head !== undefined && planDigest(head.plan) !== planDigest(plan)) {
+    throw changed(`another restore (plan ${head.plan.id}) began on this server at ${head.beganAt} and has not ended`, abandonHint)
+  }
+  const [machine, found] = fingerprint.split('.')
+  const [plannedMachine, planned] = plan.target.fingerprint.split('.')
+  if (machine !== plannedMachine) throw changed(`the server is not the one that plan ${plan.id} was made for, or it was changed`, again)
+  if (head === undefined && found !== planned) throw changed(`what lies on the target has changed since plan ${plan.id} was made`, again)
+  return head !== undefined
+}
+
+class Run {
+  readonly #settings: MysqlConnectionSettings
+  readonly #plan: RestorePlan
+  readonly #files: RestoredFiles
+  readonly #context: SchemaRestoreContext
+  readonly #server: ServerFacts
+  readonly #localInfile: boolean
+  readonly #prepared: readonly PreparedSchema[]
+  readonly #contents: readonly ItemContents[]
+  readonly #options: OperationOptions
+  readonly #checks = new Map<string, RestoredItem['checks'][number][]>()
+
+  constructor(
+    settings: MysqlConnectionSettings,
+    plan: RestorePlan,
+    files: RestoredFiles,
+    context: SchemaRestoreContext,
+    server: ServerFacts,
+    localInfile: boolean,
+    prepared: readonly PreparedSchema[],
+    contents: readonly ItemContents[],
+    options: OperationOptions,
+  ) {
+    this.#settings = settings
+    this.#plan = plan
+    this.#files = files
+    this.#context = context
+    this.#server = server
+    this.#localInfile = localInfile
+    this.#prepared = prepared
+    this.#contents = contents
+    this.#options = options
+  }
+
+  async restore(): Promise<RestoreReport> {
+    const { connection, journal, failures, restore } = this.#context
+    const accounts = this.#contents.filter((one) => one.item === accountsItem && !failures.has(one.item))
+    for (const item of this.#plan.items) {
+      if (!failures.has(item.item)) this.#options.onProgress?.({ type: 'item', phase: 'restore', item: item.item, state: 'begun' })
+    }
+    if (restore.relaxedCommits) await relaxCommits(connection, journal)
+    try {
+      await this.#accounts('create accounts and roles', accounts, createAccounts)
+      await this.#phase('create schemas, sequences and tables', createSchema)
+      await this.#rows()
+      await this.#phase('add secondary keys', addKeys)
+      await this.#phase('add foreign keys', addForeignKeys)
+      await this.#phase('create placeholders of views', createViewPlaceholders)
+      await this.#phase('create routines', createRoutines)
+      await this.#phase('create views', createViews)
+      await this.#phase('create triggers', createTriggers)
+      await this.#accounts('grant to accounts', accounts, grantAccounts)
+      await this.#phase('compare with what the backup recorded', (prepared) => this.#check(prepared))
+      await this.#phase('create events', createEvents)
+      if (restore.restoreGtid && !failures.any) await restoreGtid(connection, this.#server, this.#plan, this.#contents)
+    } finally {
+      await setBack(journal, this.#settings)
+    }
+    // What failed can be tried again with the same plan.
+    if (!failures.any) await journal.remove(connection)
+    for (const item of this.#plan.items) {
+      if (!failures.has(item.item)) this.#options.onProgress?.({ type: 'item', phase: 'restore', item: item.item, state: 'ended' })
+    }
+    return this.#report()
+  }
+
+  async #phase(text: string, action: (prepared: PreparedSchema, context: SchemaRestoreContext) => Promise<void>): Promise<void> {
+    this.#options.onProgress?.({ type: 'step', text })
+    for (const prepared of this.#prepared) {
+      const { item } = prepared.contents
+      if (this.#context.failures.has(item)) continue
+      throwIfAborted(this.#options.signal, text)
+      try {
+        await action(prepared, this.#context)
+      } catch (error) {
+        this.#context.failures.fail(item, error)
+      }
+    }
+  }
+
+  async #accounts(
+    text: string,
+    contents: readonly ItemContents[],
+    action: (accounts: ItemContents['accounts'], context: AccountRestoreContext) => Promise<void>,
+  ): Promise<void> {
+    const { failures } = this.#context
+    for (const one of contents) {
+      if (failures.has(one.item)) continue
+      this.#options.onProgress?.({ type: 'step', text })
+      try {
+        await action(one.accounts, { ...this.#context, item: one.item, problem: (problem) => failures.problem(problem) })
+      } catch (error) {
+        failures.fail(one.item, error)
+      }
+    }
+  }
+
+  async #rows(): Promise<void> {
+    this.#options.onProgress?.({ type: 'step', text: 'load the rows' })
+    await loadRows(this.#prepared, this.#files, {
+      ...this.#context,
+      settings: this.#settings,
+      localInfile: this.#localInfile,
+      largestInsert: Math.max(16_384, Math.min(1024 * 1024, Math.floor(this.#server.maxAllowedPacket / 2))),
+    })
+  }
+
+  async #check(prepared: PreparedSchema): Promise<void> {
+    const { connection, restore } = this.#context
+    const checks: RestoredItem['checks'][number][] = []
+    this.#checks.set(prepared.contents.item, checks)
+    for (const { table } of prepared.tables) checks.push(...(await checkTable(connection, prepared.contents, table, restore.verify)))
+    const failed = checks.filter((check) => !check.passed)
+    if (failed.length === 0) return
+    throw new BackupError(
+      `${prepared.contents.to} is not as it was backed up: ${failed.map((check) => `${check.name} is ${check.found}, not ${check.expected}`).join('; ')}`,
+      { code: 'INCONSISTENT', hint: 'Make sure that nobody else writes to the schema, drop it, and restore it again.' },
+    )
+  }
+
+  #report(): RestoreReport {
+    const { failures } = this.#context
+    return {
+      items: this.#plan.items.map((item) => {
+        const failure = failures.get(item.item)
+        const prepared = this.#prepared.find((one) => one.contents.item === item.item)
+        const rows = [...(prepared?.contents.chunks.values() ?? [])].reduce((sum, chunk) => sum + chunk.rows, 0)
+        return {
+          item: item.item,
+          to: item.to,
+          ...(failure === undefined ? {} : { failure }),
+          checks: this.#checks.get(item.item) ?? [],
+          facts: prepared === undefined ? {} : { tables: prepared.tables.length, rows, files: prepared.contents.chunks.size },
+        }
+      }),
+      problems: failures.problems,
+    }
+  }
+}
