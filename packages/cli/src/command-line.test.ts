@@ -1,8 +1,7 @@
-import { chmod, mkdir, open, readdir, readFile, stat } from 'node:fs/promises'
+import { chmod, open, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { commandLineOf, sampleConfiguration, samplePassword } from './__fixtures__/command-line-run.ts'
+import { commandLineOf, sampleConfiguration } from './__fixtures__/command-line-run.ts'
 
 let here: Awaited<ReturnType<typeof commandLineOf>>
 beforeEach(async () => {
@@ -24,6 +23,9 @@ describe('what cannot be followed ends with 2, a code, a message and a hint, bef
     [['restore', 'shop', '--to', 'source'], 'there is no backup of job shop\n  hint: Make one first: backup-planet run shop'],
     [['restore', 'shop', '--to', 'source', '--rename', 'x'], '--rename "x" is not OLD=NEW'],
     [['restore', 'shop', '--to', 'source', '--at', 'noon', '--backup', 'x'], 'exclude each other'],
+    [['restore', 'shop', '--to', 'source', '--table', 'orders'], '--table "orders" names no database'],
+    [['restore', 'shop', '--to', 'source', '--option', 'threads'], '--option "threads" is not NAME=VALUE'],
+    [['verify', '--backup', 'x'], '--backup needs the job'],
     [['completion', 'tcsh'], "command-argument value 'tcsh' is invalid"],
     [['--no-config', '--config', '/nowhere/x.yaml', 'list'], 'there is no configuration file /nowhere/x.yaml'],
   ])('%j', async (argv, message) => {
@@ -98,6 +100,13 @@ test('check tells problems with severity and hint, and fails only for errors', a
   })
 })
 
+test.skipIf(process.platform === 'win32')('check tells what the run would need on this machine', async () => {
+  await writeFile(join(here.directory, 'staging'), 'not a folder')
+  const { code, stdout } = await here.run(['check'])
+  expect(stdout).toContain('cannot be written (ENOTDIR)')
+  expect(code).toBe(1)
+})
+
 describe('with a backup', () => {
   let id: string
   beforeEach(async () => {
@@ -155,6 +164,14 @@ describe('with a backup', () => {
     expect(stdout).toContain('restored: notes as old, 1 of 1 check passed')
     expect(code).toBe(0)
     expect(Object.fromEntries(here.server.databases)).toEqual({ orders: 'ten orders', notes: 'a note', old: 'a note' })
+  })
+
+  test('choices of the agent reach its plan', async () => {
+    const argv = ['restore', 'shop', '--to', 'source', '--overwrite', '--plan', '--json', '--table', 'a.b', '--table', 'c.d.e']
+    const { lines } = await here.run([...argv, '--option', 'threads=8', '--option', 'users=none', '--option', 'map={"a":[1]}'])
+    expect(lines.at(-1)).toMatchObject({
+      plan: { request: { options: { tables: ['a.b', 'c.d.e'], threads: 8, users: 'none', map: { a: [1] } } } },
+    })
   })
 
   test('nothing is replaced without --overwrite, not even with --yes', async () => {
@@ -227,7 +244,7 @@ test('an aborted run ends with 130, and nothing is listed', async () => {
 test.skipIf(process.platform === 'win32')(
   'a configuration whose plain secrets others can read is warned of, and refused by run',
   async () => {
-    await using other = await commandLineOf(sampleConfiguration.replace('"${env:SAMPLE_PASSWORD}"', 'hunter22'))
+    await using other = await commandLineOf(sampleConfiguration.replace(/"[^"]+SAMPLE_PASSWORD[^"]+"/, 'hunter22'))
     await chmod(other.file, 0o644)
     const warned = await other.run(['discover', 'shop'])
     expect(warned).toMatchObject({
@@ -242,91 +259,6 @@ test.skipIf(process.platform === 'win32')(
     expect(other.server.confirmed).toBe(0)
   },
 )
-
-describe('no secret is in any output', () => {
-  const argvs = [
-    ['discover', 'shop'],
-    ['check'],
-    ['run', 'shop'],
-    ['run', 'shop', '--plan'],
-    ['run', 'shop', '--json'],
-    ['check', '--json'],
-  ]
-
-  test.each(argvs)('of %s %s %s', async (...argv) => {
-    here.server.fault = 'leaks-password'
-    for (const debug of ['0', '1']) {
-      const { code, stdout, stderr } = await here.run(argv, {
-        environment: { SAMPLE_PASSWORD: samplePassword, BACKUP_PLANET_DEBUG: debug, XDG_STATE_HOME: here.directory },
-      })
-      expect(code).toBe(1)
-      expect(stderr).toContain('login of root:*** refused')
-      expect(stdout + stderr).not.toContain('battery')
-    }
-  })
-
-  test('whatever the secret is and wherever the server puts it', async () => {
-    const password = fc
-      .string({ minLength: 3, maxLength: 30, unit: 'grapheme-ascii' })
-      .filter((text) => text.trim().length > 3 && !/[\s*\w]/.test(text.slice(0, 3)))
-    await fc.assert(
-      fc.asyncProperty(password, async (secret) => {
-        here.server.fault = 'leaks-password'
-        const { stdout, stderr } = await here.run(['run', 'shop', '--json'], {
-          environment: { SAMPLE_PASSWORD: secret, XDG_STATE_HOME: here.directory },
-        })
-        expect(stdout).not.toContain(JSON.stringify(secret).slice(1, -1))
-        expect(stderr).not.toContain(secret)
-      }),
-      { numRuns: 25 },
-    )
-  })
-})
-
-describe('init', () => {
-  test('writes a configuration that works as it is, only for its owner', async () => {
-    const file = join(here.directory, 'new', 'backup-planet.yaml')
-    const { code, stdout } = await here.run(['--no-config', '--config', file, 'init', '--agent', 'sample', '--job', 'shop'])
-    expect(code).toBe(0)
-    expect(stdout).toContain('Keep a copy of the passphrase somewhere else')
-    for (const name of ['backup-planet.yaml', 'backup-planet-passphrase']) {
-      expect((await stat(join(here.directory, 'new', name))).mode & 0o777).toBe(process.platform === 'win32' ? 0o666 : 0o600)
-    }
-    expect(await readFile(file, 'utf8')).not.toContain(
-      (await readFile(join(here.directory, 'new', 'backup-planet-passphrase'), 'utf8')).trim(),
-    )
-    const config = ['--no-config', '--config', file]
-    expect(await here.run([...config, 'check'])).toMatchObject({ code: 0, stderr: '' })
-    expect(await here.run([...config, 'run', 'shop'])).toMatchObject({ code: 0 })
-    expect(await here.run([...config, 'verify', '--read-data'])).toMatchObject({ code: 0 })
-  })
-
-  test('never replaces anything', async () => {
-    const before = await readFile(here.file, 'utf8')
-    expect(await here.run(['init', '--agent', 'sample'])).toMatchObject({
-      code: 1,
-      stderr: expect.stringContaining('failed: ALREADY_EXISTS'),
-    })
-    expect(await readFile(here.file, 'utf8')).toBe(before)
-    expect(await readdir(here.directory)).toEqual(['backup-planet.yaml'])
-  })
-
-  test('does not put the passphrase beside the backups', async () => {
-    const folder = join(here.directory, 'all')
-    await mkdir(folder)
-    const argv = ['--no-config', '--config', join(folder, 'x.yaml'), 'init', '--agent', 'sample', '--repository', folder]
-    expect(await here.run(argv)).toMatchObject({ code: 2, stderr: expect.stringContaining('would lie inside the repository') })
-    expect(await readdir(folder)).toEqual([])
-    expect(await here.run([...argv, '--no-encryption'])).toMatchObject({ code: 0 })
-    expect(await readdir(folder)).toEqual(['x.yaml'])
-  })
-})
-
-test.each(['bash', 'zsh', 'fish'])('completion for %s knows every command', async (shell) => {
-  const { code, stdout } = await here.run(['completion', shell])
-  expect(code).toBe(0)
-  for (const word of ['restore', 'verify', 'read-data', 'config']) expect(stdout).toContain(word)
-})
 
 function idIn(lines: readonly Record<string, unknown>[]): string {
   return (lines.find(({ type }) => type === 'result') as { backup: { id: string } }).backup.id

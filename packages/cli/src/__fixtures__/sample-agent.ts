@@ -38,7 +38,7 @@ export function samplePlugin(server: SampleServer): AgentPlugin {
   return {
     contract: 'agent-plugin/1',
     application: 'sample',
-    exampleSettings: '# Where the server is.\nhost: sample\n# The password of its account.\npassword: "${env:SAMPLE_PASSWORD}"\n',
+    exampleSettings: `# Where the server is.\nhost: sample\n# The password of its account.\npassword: "\${env:SAMPLE_PASSWORD}"\n`,
     create: (settings) => sampleAgent(server, parseSettings(schema, settings, 'settings')),
   }
 }

@@ -4,6 +4,7 @@ import type { CommandContext } from '../command-context.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { failureFacts } from '../output/failure-text.ts'
 import { count, problemsText } from '../output/plan-text.ts'
+import { stagingProblems } from '../workspace/staging-problems.ts'
 import { chainOf, type Workspace } from '../workspace/workspace.ts'
 import { examples, kindOf, kindOption } from './command-options.ts'
 
@@ -42,6 +43,7 @@ async function problemsOf(workspace: Workspace, job: string, kindText: string, c
   const problems: Problem[] = []
   const { exposure } = workspace.configuration
   if (exposure !== undefined) problems.push({ severity: 'error', code: 'INVALID_SETTINGS', ...exposure })
+  problems.push(...(await stagingProblems(workspace.scratch().directory)))
   await using agent = await workspace.agentOf(job)
   await using repository = await workspace.repositoryOf(job)
   const kind = kindOf(kindText, agent)

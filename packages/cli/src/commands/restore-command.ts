@@ -16,6 +16,7 @@ interface RestoreOptions extends BackupWish {
   readonly item?: readonly string[]
   readonly rename?: readonly string[]
   readonly table?: readonly string[]
+  readonly option?: readonly string[]
   readonly overwrite?: true
   readonly plan?: true
   readonly yes?: true
@@ -35,6 +36,7 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
     .addOption(itemOption('only this item'))
     .option('--rename <old=new>', 'restore an item under another name; may be given several times', several)
     .option('--table <name>', 'only this table, as database.table; may be given several times', several)
+    .option('--option <name=value>', 'a choice of the agent, such as threads=8; may be given several times', several)
     .option('--overwrite', 'what is there under the same name may be replaced')
     .option('--plan', 'print what would be done, and do nothing')
     .option('--yes', 'agree to what is replaced without being asked')
@@ -51,10 +53,11 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
       const workspace = await context.workspace()
       const { signal } = context
       const rename = parseRenames(options.rename ?? [])
+      const choices = agentOptions(options)
       await using repository = await workspace.repositoryOf(job)
       await using agent = await workspace.agentOn(options.to, job)
       const backup = await selectBackup(repository, job, options, { signal })
-      const target = { rename, overwrite: options.overwrite === true, options: agentOptions(options) }
+      const target = { rename, overwrite: options.overwrite === true, options: choices }
       const plan = await restorePlan({ agent, repository, backup, ...itemsOf(options.item), target }, { signal })
       if (options.plan) return showPlan(plan, backup, context)
       await carryOut(plan, { agent, backup, options }, context, (followed) =>
@@ -125,11 +128,26 @@ function codeOf({ items, problems }: RestoreReport): ExitCode {
   return failed === items.length ? exitCodes.failed : exitCodes.partial
 }
 
-function agentOptions({ table }: RestoreOptions): Readonly<Record<string, Json>> {
-  if (table === undefined) return {}
-  for (const name of table) {
+/** What only the agent understands; it refuses what it does not know. */
+function agentOptions({ table, option = [] }: RestoreOptions): Readonly<Record<string, Json>> {
+  for (const name of table ?? []) {
     if (!/^[^.]+\../.test(name))
       throw new UsageError(`--table ${JSON.stringify(name)} names no database`, 'Write it like --table shop.orders.')
   }
-  return { tables: table }
+  const choices = option.map((text): readonly [string, Json] => {
+    const [, name, value] = /^([A-Za-z]\w*)=(.*)$/s.exec(text) ?? []
+    if (name === undefined || value === undefined) {
+      throw new UsageError(`--option ${JSON.stringify(text)} is not NAME=VALUE`, 'Write it like --option threads=8.')
+    }
+    return [name, jsonOrText(value)]
+  })
+  return { ...Object.fromEntries(choices), ...(table === undefined ? {} : { tables: table }) }
+}
+
+function jsonOrText(value: string): Json {
+  try {
+    return JSON.parse(value) as Json
+  } catch {
+    return value
+  }
 }

@@ -5,6 +5,8 @@ import { exitCodes } from '../exit-codes.ts'
 import { printable } from '../output/output.ts'
 import { count } from '../output/plan-text.ts'
 import { followEvents } from '../progress/run-events.ts'
+import { selectBackup } from '../restoring/backup-selection.ts'
+import { UsageError } from '../usage-error.ts'
 import { examples } from './command-options.ts'
 
 export function addVerifyCommand(program: Command, context: CommandContext): void {
@@ -19,6 +21,9 @@ export function addVerifyCommand(program: Command, context: CommandContext): voi
     .option('--backup <id>', 'only this backup')
     .addHelpText('after', examples('backup-planet verify', 'backup-planet verify shop --read-data'))
     .action(async (job: string | undefined, options: { readData?: true; backup?: string }) => {
+      if (options.backup !== undefined && job === undefined) {
+        throw new UsageError('--backup needs the job that the backup is of', 'Write it like backup-planet verify JOB --backup ID.')
+      }
       const workspace = await context.workspace()
       const { content } = workspace.configuration
       const names = job === undefined ? Object.keys(content.repositories) : [workspace.configuration.job(job).repository]
@@ -29,7 +34,9 @@ export function addVerifyCommand(program: Command, context: CommandContext): voi
           repository,
           readData: options.readData === true,
           ...(job === undefined ? {} : { job }),
-          ...(options.backup === undefined ? {} : { id: options.backup }),
+          ...(job === undefined || options.backup === undefined
+            ? {}
+            : { id: (await selectBackup(repository, job, options, { signal: context.signal })).id }),
         }
         using follower = followEvents(context)
         for await (const finding of verify(request, { signal: context.signal, onEvent: follower.onEvent })) {

@@ -38,8 +38,11 @@ export async function loadConfiguration(file: string): Promise<Configuration> {
   const absolute = resolve(file)
   const text = await read(absolute)
   const { mode } = await stat(absolute)
-  const readableByOthers = process.platform !== 'win32' && (mode & 0o044) !== 0
-  return parseConfiguration(text, absolute, readableByOthers)
+  const shared = process.platform === 'win32' ? 0 : mode & 0o066
+  const configuration = parseConfiguration(text, absolute, (shared & 0o044) !== 0)
+  if ((shared & 0o022) === 0) return configuration
+  const writable = `others can change ${absolute}, and with it which programs backup-planet loads; run: chmod go-w ${absolute}`
+  return { ...configuration, warnings: [...configuration.warnings, writable] }
 }
 
 /** The pure half of `loadConfiguration`. */

@@ -76,8 +76,12 @@ export function createWorkspace({ configuration, plugins, ...sources }: Workspac
     const place = configuration.place('repositories', name)
     const settings = await resolveSecrets(rest, place, sources)
     const uploader = await openUploader(name)
-    const repository = await at(place, () => plugin.create(uploader, settings))
-    return contractChecked(repository, 'repository/1', kind)
+    try {
+      return contractChecked(await at(place, () => plugin.create(uploader, settings)), 'repository/1', kind)
+    } catch (error) {
+      await uploader[Symbol.asyncDispose]()
+      throw error
+    }
   }
 
   return {

@@ -1,0 +1,49 @@
+import { mkdir, readdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { commandLineOf, sampleConfiguration } from '../__fixtures__/command-line-run.ts'
+
+let here: Awaited<ReturnType<typeof commandLineOf>>
+beforeEach(async () => {
+  here = await commandLineOf(sampleConfiguration)
+})
+afterEach(() => here[Symbol.asyncDispose]())
+
+describe('init', () => {
+  test('writes a configuration that works as it is, only for its owner', async () => {
+    const file = join(here.directory, 'new', 'backup-planet.yaml')
+    const { code, stdout } = await here.run(['--no-config', '--config', file, 'init', '--agent', 'sample', '--job', 'shop'])
+    expect(code).toBe(0)
+    expect(stdout).toContain('Keep a copy of the passphrase somewhere else')
+    for (const name of ['backup-planet.yaml', 'backup-planet-passphrase']) {
+      expect((await stat(join(here.directory, 'new', name))).mode & 0o777).toBe(process.platform === 'win32' ? 0o666 : 0o600)
+    }
+    expect(await readFile(file, 'utf8')).not.toContain(
+      (await readFile(join(here.directory, 'new', 'backup-planet-passphrase'), 'utf8')).trim(),
+    )
+    const config = ['--no-config', '--config', file]
+    expect(await here.run([...config, 'check'])).toMatchObject({ code: 0, stderr: '' })
+    expect(await here.run([...config, 'run', 'shop'])).toMatchObject({ code: 0 })
+    expect(await here.run([...config, 'verify', '--read-data'])).toMatchObject({ code: 0 })
+  })
+
+  test('never replaces anything', async () => {
+    const before = await readFile(here.file, 'utf8')
+    expect(await here.run(['init', '--agent', 'sample'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('failed: ALREADY_EXISTS'),
+    })
+    expect(await readFile(here.file, 'utf8')).toBe(before)
+    expect(await readdir(here.directory)).toEqual(['backup-planet.yaml'])
+  })
+
+  test('does not put the passphrase beside the backups', async () => {
+    const folder = join(here.directory, 'all')
+    await mkdir(folder)
+    const argv = ['--no-config', '--config', join(folder, 'x.yaml'), 'init', '--agent', 'sample', '--repository', folder]
+    expect(await here.run(argv)).toMatchObject({ code: 2, stderr: expect.stringContaining('would lie inside the repository') })
+    expect(await readdir(folder)).toEqual([])
+    expect(await here.run([...argv, '--no-encryption'])).toMatchObject({ code: 0 })
+    expect(await readdir(folder)).toEqual(['x.yaml'])
+  })
+})
