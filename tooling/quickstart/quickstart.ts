@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { startThrowawayMariadb } from '../servers/throwaway-mariadb.ts'
-import { backupPlanet } from './backup-planet-command.ts'
+import { backupPlanet, CommandFailure } from './backup-planet-command.ts'
 import { closingSummary } from './closing-summary.ts'
 import { createQuickstartFolder, writeConfiguration } from './quickstart-folder.ts'
 import { differences, fingerprintServer, type ServerFingerprint } from './server-fingerprint.ts'
@@ -11,41 +11,49 @@ import { differences, fingerprintServer, type ServerFingerprint } from './server
  * real command and a real configuration file. Ends with exit code 0 only when both servers hold the same.
  */
 const databases = ['shop', 'warehouse café']
-const users = ["'till'@'%'", "'report o''brien'@'10.%'", "'clerk'"]
-const folder = await createQuickstartFolder(join(import.meta.dirname, '..', '..', '.cache', 'quickstart'))
+const subject = { databases, users: ["'till'@'%'", "'report o''brien'@'10.%'"], roles: ['clerk'] }
 const begun = performance.now()
-// A throwaway server dies with us; ending in order also removes its files.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 
-say('1', 'Two throwaway MariaDB servers start; one gets a shop.')
-const [shop, scratch] = await Promise.all([startThrowawayMariadb(), startThrowawayMariadb()])
-await using _shop = shop
-await using _scratch = scratch
-await shop.client(['--default-character-set=utf8mb4'], { inputFile: join(import.meta.dirname, 'shop.sql') })
-const before = await fingerprintServer(shop, { databases, users })
-detail(`${count(before.rows)} rows in ${before.tables} tables; views, routines, triggers, an event, a role and users beside them`)
-await writeConfiguration(folder, shop, scratch)
-detail(`configuration: ${shown(folder.configuration)}`)
-
-say('2', 'The shop is backed up, encrypted.')
-const backedUp = await timed(() => backupPlanet('run', 'shop', '--config', shown(folder.configuration)))
-const stored = await bytesBelow(folder.offsite)
-await backupPlanet('verify', 'shop', '--read-data', '--config', shown(folder.configuration))
-
-say('3', 'The shop is lost.')
-await shop.client(databases.map((name) => `DROP DATABASE \`${name}\``).join('; '))
-detail(`dropped: ${databases.join(', ')}`)
-
-say('4', 'It is restored to the other server.')
-const restored = await timed(() => backupPlanet('restore', 'shop', '--to', 'scratch', '--yes', '--config', shown(folder.configuration)))
-
-say('5', 'Both are compared: row counts, CHECKSUM TABLE, mariadb-dump, users and grants.')
-const after = await fingerprintServer(scratch, { databases, users })
-if (reportComparison(before, after)) {
-  const seconds = (performance.now() - begun) / 1000
-  process.stdout.write(await closingSummary({ folder, rows: before.rows, seconds, backedUp, restored, stored, shown }))
-} else {
+try {
+  process.exitCode = (await quickstart()) ? 0 : 1
+} catch (error) {
+  if (!(error instanceof CommandFailure)) throw error
+  process.stdout.write(`\nThe quickstart stopped: ${error.message}. What the command says above is what went wrong.\n`)
   process.exitCode = 1
+}
+
+/** Resolves with whether both servers hold the same. Throwaway servers die with this process, however it ends. */
+async function quickstart(): Promise<boolean> {
+  const folder = await createQuickstartFolder(join(import.meta.dirname, '..', '..', '.cache', 'quickstart'))
+  const configuration = ['--config', shown(folder.configuration)]
+
+  say('1', 'Two throwaway MariaDB servers start; one gets a shop.')
+  const [shop, scratch] = await Promise.all([startThrowawayMariadb(), startThrowawayMariadb()])
+  await using _shop = shop
+  await using _scratch = scratch
+  await shop.client(['--default-character-set=utf8mb4'], { inputFile: join(import.meta.dirname, 'shop.sql') })
+  const before = await fingerprintServer(shop, subject)
+  detail(`${count(before.rows)} rows in ${before.tables} tables; views, routines, triggers, an event, a role and users beside them`)
+  await writeConfiguration(folder, shop, scratch)
+
+  say('2', 'The shop is backed up, encrypted, and every byte of the backup is read once.')
+  const backedUp = await timed(() => backupPlanet('run', 'shop', ...configuration))
+  await backupPlanet('verify', 'shop', '--read-data', ...configuration)
+
+  say('3', 'The shop is lost.')
+  await shop.client(databases.map((name) => `DROP DATABASE \`${name}\``).join('; '))
+  detail(`dropped: ${databases.join(', ')}`)
+
+  say('4', 'It is restored to the other server.')
+  const restored = await timed(() => backupPlanet('restore', 'shop', '--to', 'scratch', ...configuration))
+
+  say('5', 'Both are compared: row counts, CHECKSUM TABLE, mariadb-dump, users and grants.')
+  if (!reportComparison(before, await fingerprintServer(scratch, subject))) return false
+  const seconds = (performance.now() - begun) / 1000
+  const stored = await bytesBelow(folder.offsite)
+  process.stdout.write(await closingSummary({ folder, rows: before.rows, seconds, backedUp, restored, stored, shown }))
+  return true
 }
 
 function reportComparison(expected: ServerFingerprint, found: ServerFingerprint): boolean {

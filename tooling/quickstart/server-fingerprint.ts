@@ -13,6 +13,7 @@ export interface FingerprintSubject {
   readonly databases: readonly string[]
   /** As `'name'@'host'`. */
   readonly users: readonly string[]
+  readonly roles: readonly string[]
 }
 
 /** Row counts and `CHECKSUM TABLE EXTENDED` of every table, `mariadb-dump` of every database, and every user with its grants. */
@@ -22,9 +23,8 @@ export async function fingerprintServer(server: ThrowawayMariadb, subject: Finge
   const checksums = await linesOf(server, `CHECKSUM TABLE ${names.join(', ')} EXTENDED`)
   const lines = names.map((name, index) => `${name} ${counts[index]} rows, CHECKSUM TABLE ${checksums[index]?.split('\t').at(-1)}`)
   for (const database of subject.databases) lines.push(`${database} mariadb-dump ${await dumpHash(server, database)}`)
-  for (const user of subject.users) {
-    lines.push((await server.client(`SHOW CREATE USER ${user}`)).trim(), (await server.client(`SHOW GRANTS FOR ${user}`)).trim())
-  }
+  for (const user of subject.users) lines.push(...(await linesOf(server, `SHOW CREATE USER ${user}; SHOW GRANTS FOR ${user}`)))
+  for (const role of subject.roles) lines.push(...(await linesOf(server, `SHOW GRANTS FOR ${role}`)))
   return { rows: counts.reduce((sum, count) => sum + Number(count), 0), tables: names.length, lines }
 }
 
