@@ -1,4 +1,4 @@
-import { describe, it } from 'vitest'
+import { describeChecks } from './describe-checks.ts'
 import { uploaderChecks } from './uploader-checks.ts'
 import type { UploaderHarness } from './uploader-harness.ts'
 
@@ -11,20 +11,5 @@ export interface UploaderContractSettings {
 
 /** Proves an uploader with vitest: lies to it, cuts it short, aborts it, races it, and looks at what is left. */
 export function describeUploaderContract(name: string, settings: UploaderContractSettings): void {
-  describe(`${name} keeps the uploader contract`, () => {
-    for (const check of uploaderChecks) {
-      it(
-        check.name,
-        async () => {
-          const harness = await settings.makeUploader()
-          try {
-            await check.run(harness)
-          } finally {
-            await harness.dispose?.()
-          }
-        },
-        settings.timeoutMs ?? 60_000,
-      )
-    }
-  })
+  describeChecks(`${name} keeps the uploader contract`, uploaderChecks, () => settings.makeUploader(), settings.timeoutMs)
 }

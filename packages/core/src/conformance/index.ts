@@ -1,5 +1,8 @@
 export { type ConformanceCheck, collect, eventually, rejectsWith, within } from './conformance-check.ts'
+export { describeRepositoryContract, type RepositoryContractSettings } from './describe-repository-contract.ts'
 export { describeUploaderContract, type UploaderContractSettings } from './describe-uploader-contract.ts'
 export { oddNames } from './odd-names.ts'
+export { repositoryChecks } from './repository-checks.ts'
+export type { RepositoryHarness } from './repository-harness.ts'
 export { uploaderChecks } from './uploader-checks.ts'
 export type { UploaderHarness } from './uploader-harness.ts'

@@ -1,5 +1,7 @@
 export { bytesOf, chunksOf, reopenable, sampleBytes, sha256Of } from './chunks-of.ts'
 export type { UploaderFault, UploaderOperation } from './faults.ts'
 export { type FlakyUploader, flakyUploader } from './flaky-uploader.ts'
+export { createMemoryRepository, type MemoryFile, type MemoryRepository, type MemoryRepositoryPlace } from './memory-repository.ts'
+export { createMemoryStage, type MemoryStage, type MemoryStageSettings } from './memory-stage.ts'
 export { createMemoryUploader, type MemoryObject, type MemoryUploader, type MemoryUploaderSettings } from './memory-uploader.ts'
 export { type CommandCall, type ScriptedCommand, type ScriptedCommandRunner, scriptedCommandRunner } from './scripted-command-runner.ts'

@@ -1,0 +1,260 @@
+import assert from 'node:assert/strict'
+import { BackupError } from '../errors/backup-error.ts'
+import { chunksOf, sampleBytes } from '../testing/chunks-of.ts'
+import { createMemoryStage } from '../testing/memory-stage.ts'
+import { type ConformanceCheck, collect, eventually, rejectsWith, within } from './conformance-check.ts'
+import {
+  agent,
+  assertNoBackups,
+  assertReadable,
+  captureFacts,
+  filledStage,
+  fillItem,
+  idsOf,
+  type RepositoryHarness,
+  sampleContents,
+  storeAll,
+} from './repository-harness.ts'
+
+/** What becomes a backup, and what never does. */
+export const repositoryStoreChecks: readonly ConformanceCheck<RepositoryHarness>[] = [
+  {
+    name: 'commits what was staged with all its facts, and lists it elsewhere as it was returned',
+    async run({ repository, another }) {
+      const stage = await filledStage({ job: 'shop', id: 'run-1', beganAt: '2026-01-01T00:00:00.000Z' })
+      const backup = await repository.store({ run: stage.run, agent }, stage.contents)
+      const facts = captureFacts()
+      const { format, id, job, application, kind, status, beganAt, consistentAt, position, source } = backup
+      assert.deepEqual(
+        { format, id, job, application, kind, status, beganAt, consistentAt, position, source, agent: backup.agent, facts: backup.facts },
+        {
+          format: 'backup-planet/manifest/1',
+          id: 'run-1',
+          job: 'shop',
+          application: 'memory',
+          kind: 'full',
+          status: 'complete',
+          beganAt: '2026-01-01T00:00:00.000Z',
+          consistentAt: facts.consistentAt,
+          position: facts.position,
+          source: facts.source,
+          agent,
+          facts: facts.facts,
+        },
+      )
+      assert.ok(!Number.isNaN(Date.parse(backup.endedAt)), 'endedAt must be a time')
+      for (const item of backup.items) {
+        assert.deepEqual(item.facts, { kept: item.item }, 'facts of an item must be kept')
+        assert.deepEqual(item.to, { chain: 'chain-1', value: { sequence: '7' } }, 'position of an item must be kept')
+      }
+      const listed = await collect((await another()).list())
+      assert.deepEqual(listed.map(plain), [plain(backup)], 'list must give the backup as store returned it')
+      await assertReadable(await another(), listed[0] ?? backup)
+    },
+  },
+  {
+    name: 'frees every staged file once it is stored',
+    async run({ repository }) {
+      const stage = await filledStage()
+      await repository.store({ run: stage.run, agent }, stage.contents)
+      const staged = Object.entries(sampleContents).flatMap(([item, files]) => Object.keys(files).map((name) => `${item}/${name}`))
+      assert.deepEqual([...stage.released].sort(), staged.sort())
+    },
+  },
+  {
+    name: 'sends and frees what it holds back when a writer waits for room',
+    async run({ repository }) {
+      const stage = createMemoryStage()
+      const store = repository.store({ run: stage.run, agent }, stage.contents)
+      store.catch(() => undefined)
+      for (const [index, name] of ['a.bin', 'b.bin', 'c.bin'].entries()) {
+        await stage.stage.write({ item: 'shop', name }, chunksOf(sampleBytes(5000, index + 1), [5000]))
+        stage.press()
+        await eventually(() => stage.released.includes(`shop/${name}`), `release of ${name} under pressure`)
+      }
+      await stage.stage.sealItem({ item: 'shop', facts: {} })
+      await stage.stage.seal(captureFacts())
+      const backup = await within(store, 'store')
+      const contents = { shop: { 'a.bin': sampleBytes(5000, 1), 'b.bin': sampleBytes(5000, 2), 'c.bin': sampleBytes(5000, 3) } }
+      await assertReadable(repository, backup, contents)
+    },
+  },
+  {
+    name: 'never offers a failed item, even when some of it was stored',
+    async run({ repository, another }) {
+      const stage = createMemoryStage()
+      await fillItem(stage, 'whole', { 'a.bin': sampleBytes(1000) })
+      await stage.stage.write({ item: 'broken', name: 'half.bin' }, chunksOf(sampleBytes(1000, 2), [100]))
+      await stage.stage.failItem('broken', { code: 'APPLICATION', message: 'table is marked as crashed', hint: 'Repair the table.' })
+      await stage.stage.failItem('never-begun', { code: 'ACCESS_DENIED', message: 'no right to read' })
+      await fillItem(stage, 'whole-too', { 'b.bin': sampleBytes(1000, 3) })
+      await stage.stage.seal(captureFacts())
+      const backup = await repository.store({ run: stage.run, agent }, stage.contents)
+      assert.equal(backup.status, 'partial')
+      const reader = await another()
+      const listed = (await collect(reader.list()))[0]
+      assert.equal(listed?.status, 'partial')
+      const failed = listed.items.filter((item) => item.failure !== undefined).map((item) => [item.item, item.failure?.code])
+      assert.deepEqual(failed, [
+        ['broken', 'APPLICATION'],
+        ['never-begun', 'ACCESS_DENIED'],
+      ])
+      await assertReadable(reader, listed, { whole: { 'a.bin': sampleBytes(1000) }, 'whole-too': { 'b.bin': sampleBytes(1000, 3) } })
+      for (const item of await reader.inventory(listed)) if (item.failure !== undefined) assert.deepEqual(item.files ?? [], [])
+      await rejectsWith(() => collect(reader.open(listed, { item: 'broken', name: 'half.bin' })), 'NOT_FOUND', 'open of a failed item')
+    },
+  },
+  {
+    name: 'lists nothing when the capture fails',
+    async run(harness) {
+      const { repository } = harness
+      const stage = createMemoryStage()
+      await fillItem(stage, 'shop', { 'a.bin': sampleBytes(100_000) })
+      stage.stopFilling(new BackupError('server went away', { code: 'APPLICATION', hint: 'Start the server.' }))
+      const error = await rejectsWith(
+        () => repository.store({ run: stage.run, agent }, stage.contents),
+        'APPLICATION',
+        'store of a failed capture',
+      )
+      assert.equal(error.message, 'server went away')
+      await assertNoBackups(harness)
+    },
+  },
+  {
+    name: 'refuses a staged file that is not what it was, and lists nothing',
+    async run(harness) {
+      const { repository } = harness
+      const changes: readonly ((bytes: Buffer) => Buffer)[] = [
+        (bytes) => bytes.subarray(0, -1),
+        (bytes) => Buffer.concat([bytes, Buffer.from('x')]),
+        (bytes) => Buffer.from(bytes.map((byte, index) => (index === 500 ? byte ^ 1 : byte))),
+      ]
+      for (const [index, change] of changes.entries()) {
+        const stage = await filledStage({ id: `damaged-${index}` }, { shop: { 'a.bin': sampleBytes(20_000) } })
+        stage.damage('shop', 'a.bin', change)
+        await rejectsWith(() => repository.store({ run: stage.run, agent }, stage.contents), 'CORRUPTED', 'store of a damaged stage')
+        assert.deepEqual(stage.released, [], 'a file that could not be stored must not be freed')
+      }
+      await assertNoBackups(harness)
+    },
+  },
+  {
+    name: 'does nothing when it is aborted beforehand',
+    async run(harness) {
+      const { repository } = harness
+      const stage = await filledStage()
+      const options = { signal: AbortSignal.abort() }
+      await rejectsWith(() => repository.store({ run: stage.run, agent }, stage.contents, options), 'ABORTED', 'store aborted beforehand')
+      assert.deepEqual([stage.opened, stage.released], [[], []])
+      await assertNoBackups(harness)
+      const backup = await storeAll(repository)
+      await rejectsWith(() => collect(repository.list({}, options)), 'ABORTED', 'list aborted beforehand')
+      await rejectsWith(() => collect(repository.read(backup, () => true, options)), 'ABORTED', 'read aborted beforehand')
+      const open = () => collect(repository.open(backup, { item: 'shop', name: 'data.sql' }, undefined, options))
+      await rejectsWith(open, 'ABORTED', 'open aborted beforehand')
+      await rejectsWith(() => repository.remove([backup], options), 'ABORTED', 'removal aborted beforehand')
+      await rejectsWith(() => collect(repository.verify({}, options)), 'ABORTED', 'verification aborted beforehand')
+      await assertReadable(repository, backup)
+    },
+  },
+  {
+    name: 'stops at once when it is aborted while the capture is stalled, and lists nothing',
+    async run(harness) {
+      const { repository } = harness
+      const stage = createMemoryStage()
+      await fillItem(stage, 'shop', { 'a.bin': sampleBytes(50_000) })
+      const controller = new AbortController()
+      const store = repository.store({ run: stage.run, agent }, stage.contents, { signal: controller.signal })
+      store.catch(() => undefined)
+      await eventually(() => stage.opened.length > 0, 'the repository begins to read')
+      controller.abort()
+      await rejectsWith(() => store, 'ABORTED', 'store aborted half-way')
+      await assertNoBackups(harness)
+    },
+  },
+  {
+    name: 'is whole or absent when it is aborted at the last moment',
+    async run(harness) {
+      const { repository } = harness
+      const stage = await filledStage()
+      const controller = new AbortController()
+      const contents = {
+        budget: stage.contents.budget,
+        notes: stage.contents.notes,
+        note: stage.contents.note,
+        async *drain(options: object = {}) {
+          for await (const event of stage.contents.drain(options)) {
+            if (event.type === 'sealed') controller.abort()
+            yield event
+          }
+        },
+      }
+      try {
+        const backup = await within(repository.store({ run: stage.run, agent }, contents, { signal: controller.signal }), 'store')
+        await assertReadable(repository, backup)
+      } catch (error) {
+        assert.ok(BackupError.is(error) && error.code === 'ABORTED', `must fail with ABORTED, failed with ${String(error)}`)
+        await assertNoBackups(harness)
+      }
+    },
+  },
+  {
+    name: 'goes on with a stage that was cut, from another process, and sends nothing twice',
+    async run(harness) {
+      const { repository, another } = harness
+      const stage = await filledStage({ id: 'resumed' })
+      const broken = new BackupError('connection lost', { code: 'UNREACHABLE', hint: 'Try again.' })
+      const cut = {
+        budget: stage.contents.budget,
+        notes: stage.contents.notes,
+        note: stage.contents.note,
+        async *drain(options: object = {}) {
+          let files = 0
+          for await (const event of stage.contents.drain(options)) {
+            if (event.type === 'file' && ++files === 5) throw broken
+            yield event
+          }
+        },
+      }
+      await rejectsWith(() => repository.store({ run: stage.run, agent }, cut), 'UNREACHABLE', 'store that is cut')
+      await assertNoBackups(harness)
+      const releasedBefore = [...stage.released]
+      const openedBefore = stage.opened.length
+      const backup = await (await another()).store({ run: stage.run, agent }, stage.contents)
+      for (const label of stage.opened.slice(openedBefore)) assert.ok(!releasedBefore.includes(label), `${label} must not be sent again`)
+      assert.equal(backup.status, 'complete')
+      await assertReadable(repository, backup)
+      assert.deepEqual(await idsOf(repository), ['resumed'])
+    },
+  },
+  {
+    name: 'finds that a run is already committed when its stage is sent again, and loses nothing',
+    async run({ repository, another }) {
+      const stage = await filledStage({ id: 'twice' })
+      await repository.store({ run: stage.run, agent }, stage.contents)
+      const again = await (await another()).store({ run: stage.run, agent }, stage.contents)
+      assert.equal(again.id, 'twice')
+      const listed = await collect(repository.list())
+      assert.equal(listed.length, 1, 'one run is one backup')
+      for (const backup of [again, ...listed]) await assertReadable(repository, backup)
+    },
+  },
+  {
+    name: 'lets two stores work on one place at once',
+    async run({ repository, another }) {
+      const other = await another()
+      const [first, second] = await within(
+        Promise.all([storeAll(repository, { id: 'one', job: 'shop' }), storeAll(other, { id: 'two', job: 'shop' })]),
+        'two stores at once',
+        60_000,
+      )
+      assert.deepEqual((await idsOf(other)).sort(), ['one', 'two'])
+      await assertReadable(other, first)
+      await assertReadable(repository, second)
+    },
+  },
+]
+
+function plain(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value))
+}

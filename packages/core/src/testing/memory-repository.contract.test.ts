@@ -1,0 +1,9 @@
+import { describeRepositoryContract } from '../conformance/describe-repository-contract.ts'
+import { createMemoryRepository } from './memory-repository.ts'
+
+describeRepositoryContract('memory repository', {
+  async makeRepository() {
+    const repository = createMemoryRepository()
+    return { repository, another: () => repository.another(), corruptSomething: async () => repository.corruptSomething() }
+  },
+})
