@@ -3,6 +3,7 @@ export class UploadQueue {
   readonly #concurrency: number
   readonly #waiting: (() => Promise<void>)[] = []
   readonly #failed = Promise.withResolvers<never>()
+  readonly #failures: unknown[] = []
   #running = 0
   #stopped = false
   #idle: (() => void) | undefined
@@ -25,7 +26,8 @@ export class UploadQueue {
 
   /** Resolves when every task has ended; rejects with the first failure. */
   async finish(): Promise<void> {
-    await Promise.race([this.#settled(), this.failure])
+    await this.#settled()
+    if (this.#failures.length > 0) await this.failure
   }
 
   /** Begins nothing any more, and resolves when what runs has ended, well or not. */
@@ -44,6 +46,7 @@ export class UploadQueue {
         .catch((error: unknown) => {
           this.#stopped = true
           this.#waiting.length = 0
+          this.#failures.push(error)
           this.#failed.reject(error)
         })
         .finally(() => {

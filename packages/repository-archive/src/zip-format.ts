@@ -70,22 +70,23 @@ export async function* unzip(
     const zip = await fromRandomAccessReaderPromise(reader, size, {
       lazyEntries: true,
       autoClose: false,
-      strictFileNames: true,
+      // Names are taken as they were written: as CP437, a tab would become a circle.
+      decodeStrings: false,
       validateEntrySizes: true,
     })
     for await (const entry of zip.eachEntry()) {
-      assertPlainFile(entry, what)
-      const name = entry.fileName.startsWith('./') ? entry.fileName.slice(2) : entry.fileName
-      yield { name, size: entry.uncompressedSize, content: contentOf(entry) }
+      const name = entryName(entry, what)
+      assertPlainFile(entry, name, what)
+      yield { name: name.startsWith('./') ? name.slice(2) : name, size: entry.uncompressedSize, content: described(contentOf(entry), what) }
     }
 
     async function* contentOf(entry: Entry): AsyncIterable<Uint8Array> {
       const { fileDataStart } = await zip.readLocalFileHeaderPromise(entry, { minimal: true })
       const end = fileDataStart + entry.compressedSize
-      if (end > size) throw corrupted(`${what} ends inside ${JSON.stringify(entry.fileName)}`)
+      if (end > size) throw corrupted(`${what} ends inside a file`)
       if (entry.compressedSize === 0) return
       const raw = read({ begin: fileDataStart, end })
-      yield* described(entry.compressionMethod === 0 ? raw : through(raw, createInflateRaw()), what)
+      yield* entry.compressionMethod === 0 ? raw : through(raw, createInflateRaw())
     }
   } catch (error) {
     throw reader.failure ?? asCorrupted(error, what)
@@ -107,11 +108,18 @@ async function* exactly(file: PackedFile): AsyncIterable<Uint8Array> {
   if (size !== file.size) throw corrupted(`file ${JSON.stringify(file.name)} does not have the ${file.size} bytes that were staged`)
 }
 
-function assertPlainFile(entry: Entry, what: string): void {
-  const name = JSON.stringify(entry.fileName)
+function entryName(entry: Entry, what: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(entry.fileNameRaw)
+  } catch (error) {
+    throw corrupted(`${what} holds a name that is not UTF-8`, error)
+  }
+}
+
+function assertPlainFile(entry: Entry, entered: string, what: string): void {
+  const name = JSON.stringify(entered)
   const unixType = entry.versionMadeBy >>> 8 === 3 ? (entry.externalFileAttributes >>> 16) & 0o170000 : 0
-  if (entry.fileName.endsWith('/') || (unixType !== 0 && unixType !== 0o100000))
-    throw corrupted(`${what} holds ${name}, which is not a file`)
+  if (entered.endsWith('/') || (unixType !== 0 && unixType !== 0o100000)) throw corrupted(`${what} holds ${name}, which is not a file`)
   if (entry.isEncrypted() || (entry.compressionMethod !== 0 && entry.compressionMethod !== 8)) {
     throw corrupted(`${what} holds ${name} in a way that was never written (method ${entry.compressionMethod})`)
   }
