@@ -1,98 +1,84 @@
 import {
   type Agent,
   BackupError,
-  type Capture,
   type CaptureRequest,
   type OperationOptions,
   parseSettings,
+  type Source,
   throwIfAborted,
 } from '@backup-planet/core'
-import { inventoryChanges, readServerInventory, selectedSchemas } from './dump/server-inventory.ts'
-import { openSnapshot } from './dump/snapshot.ts'
-import { accountsItem } from './dump-layout.ts'
-import { type MysqlAgentSettings, mysqlAgentSettingsSchema, type ResolvedMysqlAgentSettings } from './mysql-agent-settings.ts'
-import { MysqlCapture } from './mysql-capture.ts'
-import { connect } from './mysql-connection.ts'
-import { detectServer } from './mysql-server.ts'
+import packageFacts from '../package.json' with { type: 'json' }
+import { beginFullCapture, type SelectedSource, selectSource } from './begin-capture.ts'
+import { type MysqlAgentSettings, mysqlAgentSettingsSchema } from './mysql-agent-settings.ts'
+import { planCapture, sourceItems } from './mysql-capture-plan.ts'
+import { checkCapture } from './mysql-checks.ts'
+import { connect, type MysqlConnection } from './mysql-connection.ts'
+import { planMysqlRestore, runMysqlRestore } from './restore/index.ts'
 
-/** Definitions that changed while the snapshot was opened are read again, this many times. */
-const attemptsForStructure = 5
-
-/** An agent for one MySQL, MariaDB or Percona server. Throws `INVALID_SETTINGS`; connects to nothing yet. */
+/**
+ * An agent for one MySQL, MariaDB or Percona server: full captures of schemas and accounts from one snapshot, restore of any of them, also
+ * under another name. Throws `INVALID_SETTINGS` that names every problem; connects to nothing yet.
+ */
 export function createMysqlAgent(input: MysqlAgentSettings): Agent {
   const settings = parseSettings(mysqlAgentSettingsSchema, input, 'settings')
-  const unfinished = (): never => {
-    throw new BackupError(`${settings.host} cannot be captured yet`, { code: 'UNSUPPORTED', hint: 'Wait for the next version.' })
+  const look = async <Found>(
+    during: string,
+    items: readonly string[] | undefined,
+    options: OperationOptions | undefined,
+    use: (source: SelectedSource, session: MysqlConnection) => Promise<Found> | Found,
+  ): Promise<Found> => {
+    throwIfAborted(options?.signal, during)
+    await using session = await connect(settings, { signal: options?.signal })
+    return await use(await selectSource(session, settings, items, options?.signal), session)
   }
   return {
     contract: 'agent/1',
     application: 'mysql',
-    version: '0.0.0',
+    version: packageFacts.version,
     supports: { kinds: ['full'], pointInTime: false, rename: true },
-    discover: unfinished,
-    check: async () => unfinished(),
-    plan: async () => unfinished(),
-    beginCapture: (request, options) => beginCapture(settings, request, options),
-    planRestore: async () => unfinished(),
-    restore: async () => unfinished(),
+    async *discover(options) {
+      yield await look('discovering', undefined, options, describeSource)
+    },
+    async check(request, options) {
+      refuseOtherKinds(request)
+      return await look('checking', request.items, options, ({ server, inventory }, session) =>
+        checkCapture(session, settings, server, inventory),
+      )
+    },
+    async plan(request, options) {
+      refuseOtherKinds(request)
+      return await look('planning', request.items, options, ({ server, name, inventory }) => planCapture(settings, server, name, inventory))
+    },
+    async beginCapture(request, options) {
+      refuseOtherKinds(request)
+      return await beginFullCapture(settings, request, options)
+    },
+    planRestore: (request, options) => planMysqlRestore(settings, request, options),
+    restore: (plan, files, options) => runMysqlRestore(settings, plan, files, options),
     [Symbol.asyncDispose]: async () => undefined,
   }
 }
 
-async function beginCapture(
-  settings: ResolvedMysqlAgentSettings,
-  request: CaptureRequest,
-  options: OperationOptions = {},
-): Promise<Capture> {
-  const { signal, onProgress } = options
-  throwIfAborted(signal, 'beginning a capture')
-  if (request.kind !== 'full') {
-    throw new BackupError(`a capture of kind ${request.kind} is not possible`, { code: 'UNSUPPORTED', hint: 'Run a full backup.' })
+function describeSource({ server, name, inventory }: SelectedSource): Source {
+  return {
+    id: server.id,
+    name,
+    version: server.version,
+    items: sourceItems(inventory),
+    facts: {
+      flavour: server.flavour,
+      hostname: server.hostname,
+      binlog: server.logBin,
+      binlogFormat: server.binlogFormat ?? null,
+      gtid: server.gtidMode,
+    },
   }
-  const onStep = (text: string): void => onProgress?.({ type: 'step', text })
-  await using session = await connect(settings, { signal })
-  const server = await detectServer(session)
-  const wanted = request.items === undefined ? undefined : new Set(request.items)
-  const schemas = (await selectedSchemas(session, settings)).filter((schema) => wanted?.has(schema) ?? true)
-  for (const item of wanted ?? []) {
-    if (item !== accountsItem && !schemas.includes(item)) {
-      throw new BackupError(`there is no schema ${item} to capture`, { code: 'NOT_FOUND', hint: 'List what there is with discover.' })
-    }
-  }
-  const accounts = wanted === undefined ? settings.users : wanted.has(accountsItem)
-  const read = () => readServerInventory(session, { settings, server, schemas, accounts, signal })
-  onStep('read the definitions of all schemas')
-  let inventory = await read()
-  for (let attempt = 1; ; attempt++) {
-    const tables = inventory.schemas.flatMap((schema) =>
-      schema.failure === undefined
-        ? schema.inventory.tables
-            .filter(({ table }) => table.dataLeftOut === undefined)
-            .map(({ table }) => ({ schema: schema.name, name: table.name, transactional: table.transactional }))
-        : [],
-    )
-    const snapshot = await openSnapshot({ settings, server, tables, signal, onStep })
-    try {
-      const after = await read()
-      const changes = inventoryChanges(inventory, after)
-      if (changes.length === 0) {
-        const sourceName =
-          settings.socketPath === undefined ? `${settings.host}:${settings.port}` : `${server.hostname}:${settings.socketPath}`
-        return new MysqlCapture({ settings, server, sourceName, inventory, snapshot })
-      }
-      if (attempt >= attemptsForStructure) {
-        throw new BackupError(`the structure kept changing while the snapshot was opened: ${changes.slice(0, 5).join(', ')}`, {
-          code: 'INCONSISTENT',
-          retryable: true,
-          hint: 'Run again when no schema change is in progress.',
-        })
-      }
-      onStep(`open the snapshot again, since ${changes[0]}`)
-      inventory = after
-    } catch (error) {
-      await snapshot.terminate()
-      throw error
-    }
-    await snapshot.terminate()
-  }
+}
+
+function refuseOtherKinds(request: CaptureRequest): void {
+  if (request.kind === 'full') return
+  throw new BackupError(`a capture of kind ${request.kind} is not possible`, {
+    code: 'UNSUPPORTED',
+    hint: 'Schedule full backups for this job.',
+  })
 }

@@ -69,6 +69,8 @@ export async function readSchemaInventory(
 ): Promise<SchemaInventory> {
   const of = `of schema ${schema}`
   const name = quoteText(schema)
+  // In the schema itself the server prints views without its name, so that they can be created under another one.
+  await session.run(`USE ${quoteIdentifier(schema)}`, `entering schema ${schema}`)
   const [database] = await session.rows(
     `SELECT default_character_set_name, default_collation_name FROM information_schema.schemata WHERE schema_name = ${name}`,
     `reading the character set ${of}`,

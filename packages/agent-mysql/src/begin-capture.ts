@@ -1,0 +1,101 @@
+import { BackupError, type Capture, type CaptureRequest, type OperationOptions, throwIfAborted } from '@backup-planet/core'
+import { inventoryChanges, readServerInventory, type ServerInventory, selectedSchemas } from './dump/server-inventory.ts'
+import { openSnapshot, type SnapshotTable } from './dump/snapshot.ts'
+import { accountsItem } from './dump-layout.ts'
+import type { ResolvedMysqlAgentSettings } from './mysql-agent-settings.ts'
+import { MysqlCapture } from './mysql-capture.ts'
+import { connect, type MysqlSession } from './mysql-connection.ts'
+import { detectServer, type ServerFacts } from './mysql-server.ts'
+
+/** Definitions that changed while the snapshot was opened are read again, this many times. */
+const attemptsForStructure = 5
+
+/** A server with everything that a request selects on it. */
+export interface SelectedSource {
+  readonly server: ServerFacts
+  /** Printable, such as `db1.example.com:3306`. */
+  readonly name: string
+  readonly inventory: ServerInventory
+  /** Reads the same again. */
+  readonly read: () => Promise<ServerInventory>
+}
+
+/** Reads what is on the server. Throws `NOT_FOUND` for an item of the request that is not there. */
+export async function selectSource(
+  session: MysqlSession,
+  settings: ResolvedMysqlAgentSettings,
+  items: readonly string[] | undefined,
+  signal: AbortSignal | undefined,
+): Promise<SelectedSource> {
+  const server = await detectServer(session)
+  const schemas = (await selectedSchemas(session, settings)).filter((schema) => items?.includes(schema) ?? true)
+  for (const item of items ?? []) {
+    if (item !== accountsItem && !schemas.includes(item)) {
+      throw new BackupError(`there is no schema ${item} to capture`, { code: 'NOT_FOUND', hint: 'List what there is with discover.' })
+    }
+  }
+  const accounts = items === undefined ? settings.users : items.includes(accountsItem)
+  const read = () => readServerInventory(session, { settings, server, schemas, accounts, signal })
+  const name = settings.socketPath === undefined ? `${settings.host}:${settings.port}` : `${server.hostname}:${settings.socketPath}`
+  return { server, name, inventory: await read(), read }
+}
+
+/**
+ * Opens the snapshot between two readings of all definitions that are the same: then these are the definitions of the snapshot, although no lock
+ * was held while they were read.
+ */
+export async function beginFullCapture(
+  settings: ResolvedMysqlAgentSettings,
+  request: CaptureRequest,
+  options: OperationOptions = {},
+): Promise<Capture> {
+  const { signal, onProgress } = options
+  throwIfAborted(signal, 'beginning a capture')
+  const onStep = (text: string): void => onProgress?.({ type: 'step', text })
+  await using session = await connect(settings, { signal })
+  onStep('read the definitions of all schemas')
+  const source = await selectSource(session, settings, request.items, signal)
+  let { inventory } = source
+  for (let attempt = 1; ; attempt++) {
+    const tables = tablesOf(inventory)
+    refuseLooseTables(settings, tables)
+    const snapshot = await openSnapshot({ settings, server: source.server, tables, signal, onStep })
+    try {
+      const after = await source.read()
+      const changes = inventoryChanges(inventory, after)
+      if (changes.length === 0) return new MysqlCapture({ settings, server: source.server, sourceName: source.name, inventory, snapshot })
+      if (attempt >= attemptsForStructure) {
+        throw new BackupError(`the structure kept changing while the snapshot was opened: ${changes.slice(0, 5).join(', ')}`, {
+          code: 'INCONSISTENT',
+          retryable: true,
+          hint: 'Run again when no schema change is in progress.',
+        })
+      }
+      onStep(`open the snapshot again, since ${changes[0]}`)
+      inventory = after
+    } catch (error) {
+      await snapshot.terminate()
+      throw error
+    }
+    await snapshot.terminate()
+  }
+}
+
+function tablesOf(inventory: ServerInventory): readonly SnapshotTable[] {
+  return inventory.schemas.flatMap((schema) =>
+    schema.failure === undefined
+      ? schema.inventory.tables
+          .filter(({ table }) => table.dataLeftOut === undefined)
+          .map(({ table }) => ({ schema: schema.name, name: table.name, transactional: table.transactional }))
+      : [],
+  )
+}
+
+function refuseLooseTables(settings: ResolvedMysqlAgentSettings, tables: readonly SnapshotTable[]): void {
+  const loose = tables.find((table) => !table.transactional)
+  if (loose === undefined || settings.nonTransactionalTables !== 'refuse') return
+  throw new BackupError(`table ${loose.schema}.${loose.name} has an engine without snapshots`, {
+    code: 'UNSUPPORTED',
+    hint: 'Convert it with ALTER TABLE … ENGINE=InnoDB, leave it out with excludeTables, or set nonTransactionalTables to lock.',
+  })
+}

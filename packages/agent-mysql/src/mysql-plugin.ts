@@ -1,0 +1,52 @@
+import type { AgentPlugin } from '@backup-planet/core'
+import { createMysqlAgent } from './mysql-agent.ts'
+import type { MysqlAgentSettings } from './mysql-agent-settings.ts'
+
+/** What the command line finds in this package. */
+export const plugin: AgentPlugin = {
+  contract: 'agent-plugin/1',
+  application: 'mysql',
+  exampleSettings: `# Where the server listens; socketPath: /run/mysqld/mysqld.sock instead for a local one.
+host: 127.0.0.1
+port: 3306
+user: backup
+password: \${env:MYSQL_PASSWORD}
+# TLS, verified; ca is the PEM text of the authority when the system does not know it.
+# ssl: { ca: "\${file:/etc/mysql/ca.pem}" }
+# Readers at once, each with a connection and a thread.
+threads: 4
+# Text in one data file before compression, and its zstd level.
+chunkBytes: 67108864
+compressionLevel: 1
+# Schemas and tables (schema.table); * and ? are wild.
+# includeSchemas: ["shop", "crm_*"]
+excludeSchemas: []
+# includeTables: []
+excludeTables: []
+# Users, roles and grants; the server's own accounts as well?
+users: true
+systemUsers: false
+# Every version of a row of system-versioned tables.
+history: true
+# Definers of views and programs: left out, or replaced.
+stripDefiner: false
+definerMap: {}
+# auto | stage | ftwrl | lockTables | none
+locking: auto
+lockTimeoutSeconds: 10
+lockAttempts: 6
+# Queries that run longer hold off the lock: wait | refuse.
+longQueryGuardSeconds: 60
+longQueryAction: wait
+longQueryWaitSeconds: 600
+# auto | detect | instance | mdl
+ddlGuard: auto
+# Tables without snapshots, such as MyISAM: lock | none | refuse
+nonTransactionalTables: lock
+binlogRotate: true
+# none | rows | checksum
+verify: rows
+connectTimeoutSeconds: 10
+`,
+  create: (settings) => createMysqlAgent(settings as MysqlAgentSettings),
+}
