@@ -71,7 +71,7 @@ async function generate(client: (sql: string) => Promise<string>): Promise<void>
       price DECIMAL(10, 2) NOT NULL, name VARCHAR(60) NOT NULL, note VARCHAR(200), KEY by_customer (customer))`)
     await client(`INSERT INTO bench.line_${table} SELECT seq, crc32(seq) % 50000, '2020-01-01' + INTERVAL seq SECOND, seq % 10000 / 7,
       concat('article ', md5(seq)), concat('row ', seq, ' of a table that is neither random nor all the same, ', sha1(seq + ${table}))
-      FROM seq_1_to_${Math.ceil(rows / 4)}`)
+      FROM bench.seq_1_to_${Math.ceil(rows / 4)}`)
     await client(`ANALYZE TABLE bench.line_${table}`)
   }
 }
