@@ -10,7 +10,7 @@ export interface ChildResult {
 }
 
 export interface ChildCommand {
-  /** Resolves once standard error holds this text; rejects when the process ends without it. */
+  /** Resolves once standard output or error holds this text; rejects when the process ends without it. */
   said(text: string): Promise<void>
   signal(signal: NodeJS.Signals): void
   readonly ended: Promise<ChildResult>
@@ -27,6 +27,7 @@ export function startCommand(argv: readonly string[], environment: Readonly<Reco
   const listeners = new Set<() => void>()
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     written.stdout += text
+    for (const listener of listeners) listener()
   })
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     written.stderr += text
@@ -42,7 +43,7 @@ export function startCommand(argv: readonly string[], environment: Readonly<Reco
     said: (text) =>
       new Promise((resolve, reject) => {
         const look = () => {
-          if (written.stderr.includes(text)) resolve()
+          if (written.stderr.includes(text) || written.stdout.includes(text)) resolve()
         }
         listeners.add(look)
         look()

@@ -8,7 +8,7 @@ const reference = /(\$?)\$\{([A-Za-z]+):([^}]*)\}/g
 const referenceKinds = ['env', 'file'] as const
 
 /** Keys whose value is printed on purpose, so that it is not hidden even when it comes from a reference. */
-const openKeys: ReadonlySet<string> = new Set(['host', 'port', 'user', 'socket', 'directory', 'region', 'endpoint'])
+const openKeys: ReadonlySet<string> = new Set(['host', 'port', 'user', 'socket', 'socketPath', 'directory', 'region', 'endpoint'])
 
 const secretKey = /pass(word|phrase)?$|secret|token|privateKey|accessKey|credential|identity$/i
 

@@ -1,0 +1,117 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { startThrowawayMariadb, type ThrowawayMariadb } from '@backup-planet/tooling/throwaway-mariadb'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { parseDocument } from 'yaml'
+import { type ChildResult, command, startCommand } from './child-command.ts'
+
+let server: ThrowawayMariadb
+let directory: string
+
+beforeAll(async () => {
+  server = await startThrowawayMariadb()
+  directory = await mkdtemp(join(tmpdir(), 'backup-planet-mariadb-'))
+  await server.client(
+    `CREATE DATABASE shop; USE shop; CREATE DATABASE \`caffè "x"\`;
+     CREATE TABLE shop.orders (id INT PRIMARY KEY AUTO_INCREMENT, note VARCHAR(200), photo VARBINARY(2000)) ENGINE=InnoDB;
+     INSERT INTO shop.orders (note, photo) SELECT CONCAT('größe ', seq), RANDOM_BYTES(1000) FROM seq_1_to_3000;
+     CREATE TABLE \`caffè "x"\`.menu (name VARCHAR(50) PRIMARY KEY) ENGINE=InnoDB;
+     INSERT INTO \`caffè "x"\`.menu VALUES ('espresso'), ('ristretto');`,
+  )
+})
+afterAll(async () => {
+  await rm(directory, { recursive: true, force: true })
+  await server.stop()
+})
+
+function backupPlanet(...argv: readonly string[]): Promise<ChildResult> {
+  return command(argv, { MYSQL_PASSWORD: server.rootPassword }, directory)
+}
+
+/** What an operator does with an editor. */
+async function edit(change: (document: ReturnType<typeof parseDocument>) => void): Promise<void> {
+  const file = join(directory, 'backup-planet.yaml')
+  const document = parseDocument(await readFile(file, 'utf8'))
+  change(document)
+  await writeFile(file, String(document))
+}
+
+test('from init to a restored database, as a person would do it', { timeout: 240_000 }, async () => {
+  expect(await backupPlanet('init', '--agent', 'mysql', '--job', 'shop')).toMatchObject({ code: 0 })
+  expect((await readdir(directory)).sort()).toEqual(['backup-planet-passphrase', 'backup-planet.yaml', 'backups'])
+
+  await edit((document) => document.setIn(['jobs', 'shop', 'settings', 'port'], 1))
+  const unreachable = await backupPlanet('check')
+  expect(unreachable.stdout + unreachable.stderr).toContain('UNREACHABLE')
+  expect(unreachable.code).toBe(1)
+
+  const settings = { host: server.host, port: server.port, user: 'root', password: `\${env:MYSQL_PASSWORD}` }
+  await edit((document) => document.setIn(['jobs', 'shop', 'settings'], settings))
+  const discovered = await backupPlanet('discover', 'shop')
+  expect(discovered.stdout).toContain('caffè "x"')
+  expect(await backupPlanet('check')).toMatchObject({ code: 0 })
+  expect((await backupPlanet('run', 'shop', '--plan')).stdout).toMatch(/^full backup of .*\n\n? *1\. /)
+
+  const run = await backupPlanet('run', 'shop')
+  expect(run).toMatchObject({ code: 0, stdout: expect.stringMatching(/^complete: full backup \S+ of job shop, /) })
+  expect((await backupPlanet('list')).stdout).toMatch(/\nshop +\S+ +\S+Z +full +complete /)
+  expect(await backupPlanet('verify', '--read-data')).toMatchObject({ code: 0, stdout: '1 backup read and whole, 0 errors\n' })
+
+  const refused = await backupPlanet('restore', 'shop', '--to', 'source', '--item', 'shop', '--plan')
+  expect(refused.stdout).toContain('error: ')
+  expect(refused.code).toBe(1)
+  const renamed = ['restore', 'shop', '--to', 'source', '--item', 'shop', '--rename', 'shop=shop_restored']
+  expect((await backupPlanet(...renamed, '--plan')).stdout).toMatch(/shop +shop_restored +\S+ +nothing/)
+  expect(await server.client("SHOW DATABASES LIKE 'shop_restored'")).toBe('')
+  const restored = await backupPlanet(...renamed)
+  expect(restored.stdout).toContain('restored: shop as shop_restored')
+  expect(restored.code).toBe(0)
+  expect(await checksum('shop_restored')).toBe(await checksum('shop'))
+
+  await server.client('DELETE FROM shop.orders WHERE id > 10')
+  const replacing = ['restore', 'shop', '--to', 'source', '--item', 'shop', '--overwrite']
+  expect(await backupPlanet(...replacing)).toMatchObject({ code: 2, stderr: expect.stringContaining('pass --yes') })
+  expect(await server.client('SELECT COUNT(*) FROM shop.orders')).toBe('10\n')
+  expect(await backupPlanet(...replacing, '--yes')).toMatchObject({ code: 0 })
+  expect(await checksum('shop')).toBe(await checksum('shop_restored'))
+
+  const files = join(directory, 'files')
+  expect(await backupPlanet('files', 'shop', '--to', files)).toMatchObject({ code: 0 })
+  expect(await readdir(files)).toEqual(expect.arrayContaining(['shop']))
+})
+
+test('SIGINT in the middle of a run: 130, nothing listed, and nothing left on the server', { timeout: 120_000 }, async () => {
+  const configuration = `repositories: { slow: { kind: archive, destination: ./slow } }
+jobs:
+  slow:
+    agent: mysql
+    settings: { host: ${server.host}, port: ${server.port}, user: root, password: "\${env:MYSQL_PASSWORD}" }
+    repository: slow
+limits: { upload: 100KB/s }
+staging: { directory: ./slow-staging }
+`
+  await writeFile(join(directory, 'slow.yaml'), configuration, { mode: 0o600 })
+  const config = ['--config', 'slow.yaml']
+  const environment = { MYSQL_PASSWORD: server.rootPassword }
+  const run = startCommand([...config, 'run', 'slow', '--json'], environment, directory)
+  await run.said('"type":"bytes"')
+  run.signal('SIGINT')
+  const { code, stdout } = await run.ended
+  expect(stdout.trim().split('\n').at(-1)).toContain('"code":"ABORTED"')
+  expect(code).toBe(130)
+  expect(await command([...config, 'list'], environment, directory)).toMatchObject({ code: 0, stdout: 'no backups yet\n' })
+  const deadline = Date.now() + 10_000
+  while ((await connections()) !== '0' && Date.now() < deadline) await delay(100)
+  expect(await connections()).toBe('0')
+})
+
+function checksum(database: string): Promise<string> {
+  return server.client(`CHECKSUM TABLE ${database}.orders`).then((text) => text.split('\t')[1] ?? '')
+}
+
+async function connections(): Promise<string> {
+  const text = await server.client("SELECT COUNT(*) FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND user = 'root'")
+  return text.trim()
+}
