@@ -1,6 +1,7 @@
 import { BackupError, type Problem } from '@backup-planet/core'
 import type { DumpAccount } from '../dump-layout.ts'
 import type { MysqlConnection } from '../mysql-connection.ts'
+import { errorNumber } from '../mysql-errors.ts'
 import { quoteText } from '../mysql-quoting.ts'
 import type { ServerFacts } from '../mysql-server.ts'
 import { checkAccountStatement, checkGrantStatement } from './create-statement-guard.ts'
@@ -17,6 +18,9 @@ export interface AccountRestoreContext {
   readonly item: string
   problem(problem: Problem): void
 }
+
+/** ER_NO_SUCH_TABLE, ER_BAD_DB_ERROR, ER_SP_DOES_NOT_EXIST, ER_BAD_FIELD_ERROR. */
+const missingObject: ReadonlySet<number> = new Set([1146, 1049, 1305, 1054])
 
 /** Accounts that a server makes for itself, and without which it cannot be administered. */
 const ownAccounts: ReadonlySet<string> = new Set([
@@ -70,7 +74,7 @@ export async function grantAccounts(accounts: readonly DumpAccount[], context: A
         try {
           await context.connection.run(sql, `granting to ${name}`)
         } catch (error) {
-          if (!BackupError.is(error) || error.code !== 'NOT_FOUND') throw error
+          if (!BackupError.is(error) || !missingObject.has(errorNumber(error) ?? 0)) throw error
           context.problem({
             severity: 'warning',
             code: 'NOT_FOUND',

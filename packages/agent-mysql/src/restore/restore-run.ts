@@ -74,7 +74,8 @@ export async function runMysqlRestore(
   }
   const prepared = prepareAll(contents, { ...draft, journal: journal ?? unopened() }, failures)
   const context: SchemaRestoreContext = { ...draft, journal: journal ?? (await RestoreJournal.create(connection, plan)) }
-  return new Run(settings, plan, files, context, target.server, target.localInfile, prepared, contents, options).restore()
+  // Awaited here, because the connection ends with this function.
+  return await new Run(settings, plan, files, context, target.server, target.localInfile, prepared, contents, options).restore()
 }
 
 /** Checks every statement; items that do not pass fail here. */

@@ -11,7 +11,7 @@ import type { ItemContents } from './restore-contents.ts'
 import type { RestoreJournal } from './restore-journal.ts'
 import type { MysqlRestoreOptions } from './restore-options.ts'
 import { dialectOf } from './sql-tokenizer.ts'
-import { countQualifiers, mapCollations, renameQualifiers, rewriteCreate, unqualifyTriggerTable } from './statement-rewrite.ts'
+import { countQualifiers, mapCollations, renameQualifiers, renameTriggerTable, rewriteCreate } from './statement-rewrite.ts'
 
 export interface SchemaRestoreContext extends OperationOptions {
   readonly connection: MysqlConnection
@@ -55,11 +55,12 @@ export function prepareSchema(contents: ItemContents, context: SchemaRestoreCont
   const tableText = (text: string) => renameAll(collated(text), context.rename)
   const program = (kind: CreateKind, name: string, create: string, programContext: ProgramContext): PreparedProgram => {
     const checked = checkCreateStatement({ kind, name, schema: item, sqlMode: programContext.sqlMode }, create)
-    let sql = rewriteCreate(create, checked, rewrite)
+    // All schemas of a view are renamed at once, that of its own name too.
+    let sql = rewriteCreate(create, checked, kind === 'view' ? { ...rewrite, to: item } : rewrite)
     const dialect = dialectOf(programContext.sqlMode)
     if (kind === 'view') sql = renameAll(collated(sql), context.rename)
     else if (context.rename.has(item)) warnOfOldName(kind, name, sql, contents, context)
-    if (kind === 'trigger') sql = unqualifyTriggerTable(sql, item, dialect)
+    if (kind === 'trigger') sql = renameTriggerTable(sql, item, contents.to, dialect)
     return { kind, name, sql, context: mapContext(programContext, context.restore.collationMap) }
   }
   const prepared: PreparedSchema = {
@@ -71,7 +72,7 @@ export function prepareSchema(contents: ItemContents, context: SchemaRestoreCont
     }),
     tables: contents.tables.map((table) => {
       const checked = checkCreateStatement({ kind: 'table', name: table.name, schema: item }, table.create)
-      const { text, removed } = withoutDirectories(tableText(rewriteCreate(table.create, checked, rewrite)))
+      const { text, removed } = withoutDirectories(tableText(rewriteCreate(table.create, checked, { ...rewrite, to: item })))
       if (removed > 0) warnOfDirectory(table, contents, context)
       const keys = context.restore.deferIndexes && /^innodb$/i.test(table.engine)
       return { table, text: deferKeys(splitCreateTable(text), { keys }) }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { checkCreateStatement, checkGrantStatement } from './create-statement-guard.ts'
-import { countQualifiers, quoteAccount, renameGrant, renameQualifiers, rewriteCreate } from './statement-rewrite.ts'
+import { countQualifiers, quoteAccount, renameGrant, renameQualifiers, renameTriggerTable, rewriteCreate } from './statement-rewrite.ts'
 
 const view =
   "CREATE DEFINER=`a`@`%` SQL SECURITY DEFINER VIEW `old`.`x` AS select `old`.`t`.`old` AS `old`,'`old`.`t`' AS `s` from `old`.`t` -- `old`.`t`"
@@ -15,8 +15,9 @@ describe('rewriting statements', () => {
     expect(countQualifiers("SELECT old.a, 'old.a', x.old.b", 'old')).toBe(1)
   })
 
-  it('takes the schema away from the name, and strips or maps the definer', () => {
-    expect(rewriteCreate(view, checked, options)).toContain('DEFINER=`a`@`%` SQL SECURITY DEFINER VIEW `x` AS')
+  it('renames the schema of the name, and strips or maps the definer', () => {
+    expect(rewriteCreate(view, checked, options)).toContain('DEFINER=`a`@`%` SQL SECURITY DEFINER VIEW `n``ew`.`x` AS')
+    expect(rewriteCreate(view, checked, { ...options, to: 'old' })).toBe(view)
     expect(rewriteCreate(view, checked, { ...options, stripDefiner: true })).not.toContain('DEFINER=')
     expect(rewriteCreate(view, checked, { ...options, stripDefiner: true, definerMap: { 'a@%': "b'c@host" } })).toContain(
       "DEFINER='b\\'c'@'host' SQL",
@@ -31,6 +32,13 @@ describe('rewriting statements', () => {
     expect(renamed('GRANT EXECUTE ON PROCEDURE `my_shop`.`p` TO `u`@`%`')).toBe('GRANT EXECUTE ON PROCEDURE `shop2_x`.`p` TO `u`@`%`')
     expect(renamed('GRANT USAGE ON *.* TO `u`@`%`')).toBe('GRANT USAGE ON *.* TO `u`@`%`')
     expect(renamed('GRANT `role` TO `u`@`%`')).toBe('GRANT `role` TO `u`@`%`')
+  })
+
+  it('renames the table of a trigger, and refuses one of another schema', () => {
+    const text = 'CREATE TRIGGER x BEFORE INSERT ON old . t FOR EACH ROW SET @a = "ON old.t"'
+    expect(renameTriggerTable(text, 'old', 'new')).toBe('CREATE TRIGGER x BEFORE INSERT ON `new` . t FOR EACH ROW SET @a = "ON old.t"')
+    expect(renameTriggerTable(text, 'old', 'old')).toBe(text)
+    expect(() => renameTriggerTable(text, 'other', 'new')).toThrow(expect.objectContaining({ code: 'CORRUPTED' }))
   })
 
   it('quotes accounts', () => {

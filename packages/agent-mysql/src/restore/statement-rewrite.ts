@@ -13,7 +13,7 @@ export interface RewriteOptions {
 }
 
 /**
- * A CREATE that passed the guard, with its name unqualified (it is executed inside the target schema) and its definer as the
+ * A CREATE that passed the guard, with its schema renamed where it names one, and its definer as the
  * options want it. Views also get every `from`.`x` renamed, since the server prints their names fully qualified.
  */
 export function rewriteCreate(text: string, checked: CheckedCreate, options: RewriteOptions): string {
@@ -25,8 +25,9 @@ export function rewriteCreate(text: string, checked: CheckedCreate, options: Rew
     else if (options.stripDefiner) edits.push({ begin: definer.begin, end: definer.end, text: '' })
   }
   const first = nameTokens[0]
-  const last = nameTokens.at(-1)
-  if (nameTokens.length > 1 && first !== undefined && last !== undefined) edits.push({ begin: first.begin, end: last.begin, text: '' })
+  if (nameTokens.length > 1 && first !== undefined && options.from !== options.to) {
+    edits.push({ begin: first.begin, end: first.end, text: quoteIdentifier(options.to) })
+  }
   return applyEdits(text, edits)
 }
 
@@ -58,22 +59,21 @@ function qualifiers(tokens: readonly SqlToken[], schema: string): SqlToken[] {
 }
 
 /**
- * A trigger keeps the text it was created with: takes the schema away from `ON schema.table`, which the target schema takes the
- * place of. Throws `CORRUPTED` when it is on a table of another schema.
+ * A trigger keeps the text it was created with: renames the schema of `ON schema.table`. Throws `CORRUPTED` when it is on a table of
+ * another schema.
  */
-export function unqualifyTriggerTable(text: string, schema: string, dialect: SqlDialect = {}): string {
+export function renameTriggerTable(text: string, schema: string, to: string, dialect: SqlDialect = {}): string {
   const tokens = significantTokens(tokenizeSql(text, dialect))
   const on = tokens.findIndex((token) => token.type === 'word' && token.word === 'ON')
   const qualifier = tokens[on + 1]
-  const table = tokens[on + 3]
-  if (on < 0 || qualifier === undefined || table === undefined || tokens[on + 2]?.word !== '.') return text
+  if (on < 0 || qualifier === undefined || tokens[on + 2]?.word !== '.') return text
   if (qualifier.name !== schema) {
     throw new BackupError(`a trigger of schema ${schema} is on a table of ${qualifier.name}`, {
       code: 'CORRUPTED',
       hint: 'The backup was damaged or tampered with; restore another one.',
     })
   }
-  return applyEdits(text, [{ begin: qualifier.begin, end: table.begin, text: '' }])
+  return to === schema ? text : applyEdits(text, [{ begin: qualifier.begin, end: qualifier.end, text: quoteIdentifier(to) }])
 }
 
 /** Replaces collations: `COLLATE x`, `COLLATE=x`, and names that a view converts to. */
