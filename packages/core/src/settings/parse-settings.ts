@@ -11,17 +11,17 @@ import { nearest } from './nearest.ts'
 export function parseSettings<Schema extends z.ZodType>(schema: Schema, input: unknown, where: string): z.output<Schema> {
   const result = schema.safeParse(input ?? {})
   if (result.success) return result.data
-  const problems = result.error.issues.flatMap((issue) => issueLines(issue, schema, where))
+  const problems = result.error.issues.flatMap((issue) => issueLines(issue, schema, where, input))
   throw new BackupError(`invalid settings: ${problems.join('; ')}`, {
     code: 'INVALID_SETTINGS',
     hint: `Correct ${problems.length === 1 ? 'this setting' : `these ${problems.length} settings`} and try again.`,
   })
 }
 
-function issueLines(issue: z.core.$ZodIssue, schema: z.ZodType, where: string): string[] {
+function issueLines(issue: z.core.$ZodIssue, schema: z.ZodType, where: string, input: unknown): string[] {
   const place = [where, ...issue.path.map(String)].filter((part) => part !== '').join('.')
   if (issue.code === 'unrecognized_keys') {
-    const known = knownKeys(schema, issue.path)
+    const known = knownKeys(schema, issue.path, input)
     return issue.keys.map((key) => {
       const closest = nearest(key, known)
       const suggestion =
@@ -32,32 +32,52 @@ function issueLines(issue: z.core.$ZodIssue, schema: z.ZodType, where: string): 
   return [`${place || 'settings'}: ${lowerFirst(issue.message)}`]
 }
 
-/** Keys of the object schema that `path` leads to; empty where the schema is not an object. */
-function knownKeys(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
-  let current: unknown = schema
-  for (const part of [...path, undefined]) {
-    current = unwrap(current)
-    if (part === undefined) break
-    if (current instanceof z.ZodObject) current = current.shape[String(part)]
-    else if (current instanceof z.ZodRecord) current = current.valueType
-    else if (current instanceof z.ZodArray) current = current.element
-    else return []
+/** Keys of the object schemas that `path` leads to; empty where there is none. */
+function knownKeys(schema: z.ZodType, path: readonly PropertyKey[], input: unknown): string[] {
+  let schemas = variants(schema, input)
+  let value = input
+  for (const part of path) {
+    value = typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[part] : undefined
+    schemas = schemas.flatMap((current) => variants(inside(current, part), value))
   }
-  return current instanceof z.ZodObject ? Object.keys(current.shape) : []
+  return [...new Set(schemas.flatMap((current) => (current instanceof z.ZodObject ? Object.keys(current.shape) : [])))]
+}
+
+function inside(schema: unknown, part: PropertyKey): unknown {
+  if (schema instanceof z.ZodObject) return schema.shape[String(part)]
+  if (schema instanceof z.ZodRecord) return schema.valueType
+  if (schema instanceof z.ZodArray) return schema.element
+  return undefined
+}
+
+/** What a schema comes down to: without wrappers, and of a union the variants that `input` can mean. */
+function variants(schema: unknown, input: unknown): unknown[] {
+  const current = unwrap(schema)
+  if (!(current instanceof z.ZodUnion)) return [current]
+  const options = current.options.flatMap((option) => variants(option, input))
+  if (!(current instanceof z.ZodDiscriminatedUnion)) return options
+  const { discriminator } = current.def
+  const chosen = typeof input === 'object' && input !== null ? (input as Record<string, unknown>)[discriminator] : undefined
+  return options.filter((option) => {
+    const kind: unknown = option instanceof z.ZodObject ? option.shape[discriminator] : undefined
+    return !(kind instanceof z.ZodType) || kind.safeParse(chosen).success
+  })
 }
 
 function unwrap(schema: unknown): unknown {
   let current = schema
-  while (
-    current instanceof z.ZodOptional ||
-    current instanceof z.ZodDefault ||
-    current instanceof z.ZodNullable ||
-    current instanceof z.ZodPrefault ||
-    current instanceof z.ZodReadonly
-  ) {
-    current = current.unwrap()
+  for (;;) {
+    if (current instanceof z.ZodPipe) current = current.in
+    else if (
+      current instanceof z.ZodOptional ||
+      current instanceof z.ZodDefault ||
+      current instanceof z.ZodNullable ||
+      current instanceof z.ZodPrefault ||
+      current instanceof z.ZodReadonly
+    ) {
+      current = current.unwrap()
+    } else return current
   }
-  return current
 }
 
 function lowerFirst(text: string): string {
