@@ -207,7 +207,7 @@ function record(id: string): Backup {
   }
 }
 
-describe('the repository suite catches a repository that', () => {
+describe.concurrent('the repository suite catches a repository that', () => {
   for (const [fault, { caughtBy, breakIt }] of Object.entries(broken)) {
     it(fault, async () => {
       const checks = repositoryChecks.filter((check) => check.name.includes(caughtBy))

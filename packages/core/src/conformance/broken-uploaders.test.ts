@@ -316,7 +316,7 @@ async function* atMost(content: AsyncIterable<Uint8Array>, size: number): AsyncG
   }
 }
 
-describe('the uploader suite catches an uploader that', () => {
+describe.concurrent('the uploader suite catches an uploader that', () => {
   for (const [fault, { caughtBy, breakIt }] of Object.entries(broken)) {
     it(fault, async () => {
       const checks = uploaderChecks.filter((check) => check.name.includes(caughtBy))

@@ -7,6 +7,7 @@ import {
   agent,
   assertNoBackups,
   assertReadable,
+  captureFacts,
   filledStage,
   fillItem,
   idsOf,
@@ -80,6 +81,16 @@ export const repositoryReadChecks: readonly ConformanceCheck<RepositoryHarness>[
       await repository.remove([backup])
       await rejectsWith(open('shop', 'data.sql'), 'NOT_FOUND', 'open of a file of a removed backup')
       await rejectsWith(open('shop', 'data.sql', gone), ['NOT_FOUND', 'INVALID_INPUT'], 'open of a file of a backup that never was')
+    },
+  },
+  {
+    name: 'gives back the restore guide of each backup, where it keeps guides',
+    async run({ repository, another }) {
+      const backup = await storeAll(repository)
+      const reader = await another()
+      const guide = await reader.readGuide?.(backup)
+      if (guide === undefined) return
+      assert.ok(guide.includes(captureFacts().restoreGuide.trim()), 'the guide must hold what the agent wrote')
     },
   },
   {

@@ -36,6 +36,7 @@ interface UnfinishedRun {
 export interface MemoryRepositoryPlace {
   readonly records: Map<string, Backup>
   readonly files: Map<string, readonly MemoryFile[]>
+  readonly guides: Map<string, string>
   readonly unfinished: Map<string, UnfinishedRun>
 }
 
@@ -50,7 +51,7 @@ export interface MemoryRepository extends Repository {
 
 /** Keeps every promise of the contract, in memory. */
 export function createMemoryRepository(
-  place: MemoryRepositoryPlace = { records: new Map(), files: new Map(), unfinished: new Map() },
+  place: MemoryRepositoryPlace = { records: new Map(), files: new Map(), guides: new Map(), unfinished: new Map() },
 ): MemoryRepository {
   const failures = new Map<string, unknown>()
 
@@ -106,6 +107,7 @@ export function createMemoryRepository(
           storage: {},
         }
         place.files.set(run.id, kept)
+        place.guides.set(run.id, facts.restoreGuide)
         place.records.set(run.id, JSON.parse(JSON.stringify(backup)) as Backup)
         place.unfinished.delete(run.id)
         return backup
@@ -180,6 +182,11 @@ export function createMemoryRepository(
       }
     },
 
+    async readGuide(backup, options = {}) {
+      throwIfAborted(options.signal, 'read of the restore guide')
+      return place.guides.get(backup.id)
+    },
+
     async remove(backups, options = {}) {
       throwIfAborted(options.signal, 'removal')
       failIfTold('remove')
@@ -190,6 +197,7 @@ export function createMemoryRepository(
         removed.push(id)
         for (const file of place.files.get(id) ?? []) bytes += file.size
         place.files.delete(id)
+        place.guides.delete(id)
       }
       return { removed, bytes, retained: [] }
     },

@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Agent, Backup, Capture, CaptureRequest, Json, Repository, RestoredFiles, RestorePlan } from '../contracts/index.ts'
+import { createMemoryRepository } from '../testing/memory-repository.ts'
+import { restoredFilesOf } from '../testing/memory-restored-files.ts'
+import { createMemoryStage, type MemoryStage } from '../testing/memory-stage.ts'
+import { eventually } from './conformance-check.ts'
+
+/** A server with data of its own, and an agent for it. */
+export interface AgentServer {
+  readonly agent: Agent
+  /**
+   * Everything on the server that an operation could change: data, definitions, logs, settings. A value that is equal
+   * as long as nothing has changed.
+   */
+  observe(): Promise<unknown>
+  /** The data of one item, comparable between servers; `undefined` when there is none. */
+  content(item: string): Promise<unknown>
+  /** Whether anything of the agent is still on the server: sessions, locks, backup modes, temporary objects. */
+  busy(): Promise<boolean>
+  /** Changes the data of this item as its users would; creates it where it does not exist. */
+  change(item: string): Promise<void>
+}
+
+export interface AgentHarness {
+  /** Holds at least two items with data, one of them large enough to be copied in more than one chunk. */
+  readonly source: AgentServer
+  /** Items of the source that a full captures. */
+  readonly items: readonly string[]
+  /** A second server of the same application, empty. */
+  readonly target: AgentServer
+  /** Lets the capture of this item fail, and of no other. Left out where the application has no such thing. */
+  readonly failItem?: (item: string) => Promise<void>
+  /** Texts that must not come out anywhere, such as the passwords in the settings. */
+  readonly secrets?: readonly string[]
+  /** Restore options of the agent that the round trip needs. */
+  readonly restoreOptions?: Readonly<Record<string, Json>>
+  readonly dispose?: () => Promise<void>
+}
+
+export interface Captured {
+  readonly stage: MemoryStage
+  readonly backup: Backup
+  readonly repository: Repository
+}
+
+export function fullRequest(more: Partial<CaptureRequest> = {}): CaptureRequest {
+  return { job: 'conformance', kind: 'full', chain: [], ...more }
+}
+
+let runs = 0
+
+/** Runs `act` with a stage that has a directory of its own, which is gone afterwards. */
+export async function withStage<Result>(act: (stage: MemoryStage, directory: string) => Promise<Result>): Promise<Result> {
+  const directory = await mkdtemp(join(tmpdir(), 'agent-conformance-'))
+  const id = `run-${String(++runs).padStart(6, '0')}`
+  try {
+    return await act(createMemoryStage({ directory, run: { job: 'conformance', id, beganAt: new Date().toISOString() } }), directory)
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+/** One whole backup, as the pipeline makes it, with somebody looking on. */
+export async function backUpOnce(
+  agent: Agent,
+  request: CaptureRequest = fullRequest(),
+  onlooker: { readonly afterBegin?: () => Promise<void>; readonly beforeConfirm?: (capture: Capture) => Promise<void> } = {},
+): Promise<Captured> {
+  const repository = createMemoryRepository()
+  return await withStage(async (stage) => {
+    const capture = await agent.beginCapture(request)
+    try {
+      await onlooker.afterBegin?.()
+      await capture.copyTo(stage.stage)
+      await stage.stage.seal(capture.facts)
+      const backup = await repository.store({ run: stage.run, agent: { version: agent.version } }, stage.contents)
+      await onlooker.beforeConfirm?.(capture)
+      await capture.confirm()
+      return { stage, backup, repository }
+    } finally {
+      await capture[Symbol.asyncDispose]()
+    }
+  })
+}
+
+/** Runs `act` with the files of a backup; local copies are gone afterwards. */
+export async function withFiles<Result>(captured: Captured, act: (files: RestoredFiles) => Promise<Result>): Promise<Result> {
+  const scratch = await mkdtemp(join(tmpdir(), 'agent-conformance-'))
+  try {
+    return await act(await restoredFilesOf(captured.repository, [captured.backup], scratch))
+  } finally {
+    await rm(scratch, { recursive: true, force: true })
+  }
+}
+
+export async function planOnto(
+  harness: AgentHarness,
+  captured: Captured,
+  overwrite: boolean,
+  items?: readonly string[],
+): Promise<RestorePlan> {
+  const options = harness.restoreOptions
+  const plan = await harness.target.agent.planRestore({
+    backups: [captured.backup],
+    ...(items === undefined ? {} : { items }),
+    target: { overwrite, ...(options === undefined ? {} : { options }) },
+  })
+  const stored = JSON.parse(JSON.stringify(plan)) as RestorePlan
+  assert.deepEqual(stored, plan, 'a plan must be a value that JSON keeps')
+  return stored
+}
+
+export async function assertUnchanged(server: AgentServer, before: unknown, what: string): Promise<void> {
+  assert.deepEqual(await server.observe(), before, `${what} must not change the server`)
+}
+
+export async function assertReleased(server: AgentServer, what: string): Promise<void> {
+  await eventually(async () => !(await server.busy()), `release of everything on the server after ${what}`)
+}

@@ -1,0 +1,239 @@
+import { describe, expect, it } from 'vitest'
+import type { Agent, Capture, RestorePlan } from '../contracts/index.ts'
+import { BackupError } from '../errors/backup-error.ts'
+import type { MemoryAgent } from '../testing/memory-agent.ts'
+import { agentChecks } from './agent-checks.ts'
+import { memoryAgentHarness } from './memory-agent-harness.ts'
+
+/** Each breaks one promise, as backup tools have been seen to break it. */
+const broken: Readonly<Record<string, { readonly caughtBy: string; readonly breakIt: (sound: MemoryAgent) => Partial<Agent> }>> = {
+  'truncates the log when it has copied, before anybody stored the copy': {
+    caughtBy: 'tells the application nothing before it is confirmed',
+    breakIt: (sound) =>
+      withCapture(sound, (capture) => ({
+        async copyTo(stage, options) {
+          await capture.copyTo(stage, options)
+          sound.server.truncateLog(sound.server.sequence)
+        },
+      })),
+  },
+  'truncates the log when a capture is disposed': {
+    caughtBy: 'truncates nothing when a capture is disposed',
+    breakIt: (sound) =>
+      withCapture(sound, (capture) => ({
+        async [Symbol.asyncDispose]() {
+          sound.server.truncateLog(sound.server.sequence)
+          await capture[Symbol.asyncDispose]()
+        },
+      })),
+  },
+  'leaves its session open when a capture is not confirmed': {
+    caughtBy: 'truncates nothing when a capture is disposed',
+    breakIt: (sound) => {
+      return withCapture(sound, (capture) => {
+        let confirmed = false
+        return {
+          async confirm(options) {
+            confirmed = true
+            await capture.confirm(options)
+          },
+          async [Symbol.asyncDispose]() {
+            if (confirmed) await capture[Symbol.asyncDispose]()
+          },
+        }
+      })
+    },
+  },
+  'confirms as often as it is told': {
+    caughtBy: 'confirms at most once',
+    breakIt: (sound) =>
+      withCapture(sound, (capture) => {
+        let once = false
+        return {
+          async confirm(options) {
+            if (!once) await capture.confirm(options)
+            else sound.server.write('accounts', 'confirmed again')
+            once = true
+          },
+        }
+      }),
+  },
+  'changes the server while it checks': {
+    caughtBy: 'checks and plans without changing anything',
+    breakIt: (sound) => ({
+      async check(request, options) {
+        sound.server.write('probe', 'can I write?')
+        sound.server.remove('probe')
+        return await sound.check(request, options)
+      },
+    }),
+  },
+  'leaves a session behind after a plan': {
+    caughtBy: 'checks and plans without changing anything',
+    breakIt: (sound) => ({
+      async plan(request, options) {
+        sound.server.connect('plan')
+        return await sound.plan(request, options)
+      },
+    }),
+  },
+  'does not stop when it is aborted': {
+    caughtBy: 'aborted while the stage is full',
+    breakIt: (sound) => withCapture(sound, (capture) => ({ copyTo: (stage) => capture.copyTo(stage) })),
+  },
+  'goes on working on the server after an abort': {
+    caughtBy: 'aborted while the stage is full',
+    breakIt: (sound) =>
+      withCapture(sound, (capture) => ({
+        copyTo: (stage, options) => {
+          sound.server.connect('dump process that nobody kills')
+          return capture.copyTo(stage, options)
+        },
+      })),
+  },
+  'ignores a signal that is aborted beforehand': {
+    caughtBy: 'does nothing when it is aborted beforehand',
+    breakIt: (sound) => ({ beginCapture: (request) => sound.beginCapture(request) }),
+  },
+  'fails the whole capture with one item': {
+    caughtBy: 'fails one item and goes on',
+    breakIt: (sound) =>
+      withCapture(sound, (capture) => ({
+        async copyTo(stage, options) {
+          await capture.copyTo(
+            {
+              ...stage,
+              async failItem(item, failure) {
+                throw new BackupError(`${item}: ${failure.message}`, { code: failure.code })
+              },
+            },
+            options,
+          )
+        },
+      })),
+  },
+  'calls a failed item whole': {
+    caughtBy: 'fails one item and goes on',
+    breakIt: (sound) =>
+      withCapture(sound, (capture) => ({
+        copyTo: (stage, options) => capture.copyTo({ ...stage, failItem: (item) => stage.sealItem({ item, facts: {} }) }, options),
+      })),
+  },
+  'leaves an item out': {
+    caughtBy: 'captures every item whole',
+    breakIt: (sound) => ({
+      beginCapture: (request, options) => sound.beginCapture({ ...request, items: request.items ?? ['accounts', 'orders'] }, options),
+    }),
+  },
+  'captures more than it was asked for': {
+    caughtBy: 'captures only the items that are asked for',
+    breakIt: (sound) => ({ beginCapture: ({ job, kind, chain }, options) => sound.beginCapture({ job, kind, chain }, options) }),
+  },
+  'has a password in its facts': {
+    caughtBy: 'no secret in them',
+    breakIt: (sound) => ({
+      async beginCapture(request, options) {
+        const capture = await sound.beginCapture(request, options)
+        return Object.assign(capture, { facts: { ...capture.facts, facts: { connection: 'memory:user:memory-password@host' } } })
+      },
+    }),
+  },
+  'takes any kind for a full': {
+    caughtBy: 'refuses a kind that it does not support',
+    breakIt: (sound) => ({ beginCapture: (request, options) => sound.beginCapture({ ...request, kind: 'full' }, options) }),
+  },
+  'restores onto a target that changed after the plan': {
+    caughtBy: 'refuses with CONFLICT',
+    breakIt: (sound) => ({
+      restore: (plan, files, options) =>
+        sound.restore({ ...plan, target: { ...plan.target, fingerprint: sound.server.fingerprint() } }, files, options),
+    }),
+  },
+  'overwrites without being allowed to': {
+    caughtBy: 'refuses with ALREADY_EXISTS',
+    breakIt: (sound) => ({
+      planRestore: (request, options) => sound.planRestore({ ...request, target: { ...request.target, overwrite: true } }, options),
+    }),
+  },
+  'does not look at the problems of its plan': {
+    caughtBy: 'refuses with ALREADY_EXISTS',
+    breakIt: (sound) => ({ restore: (plan, files, options) => sound.restore({ ...plan, problems: [] }, files, options) }),
+  },
+  'changes the target while it plans': {
+    caughtBy: 'plans a restore without changing anything',
+    breakIt: (sound) => ({
+      async planRestore(request, options) {
+        const plan = await sound.planRestore(request, options)
+        sound.server.write('staging-area', '')
+        return plan
+      },
+    }),
+  },
+  'puts functions into its plan': {
+    caughtBy: 'plans a restore without changing anything',
+    breakIt: (sound) => ({
+      async planRestore(request, options) {
+        return { ...(await sound.planRestore(request, options)), run: () => undefined } as RestorePlan
+      },
+    }),
+  },
+  'brings items back cut short': {
+    caughtBy: 'brings every item back as it was',
+    breakIt: (sound) => ({
+      async restore(plan, files, options) {
+        const report = await sound.restore(plan, files, options)
+        const content = sound.server.items.get('accounts')
+        if (content !== undefined) sound.server.write('accounts', content.subarray(0, -1))
+        return report
+      },
+    }),
+  },
+  'cannot be called again after a cut': {
+    caughtBy: 'can be cut and called again',
+    breakIt: (sound) => ({
+      async restore(plan, files, options) {
+        sound.server.write('marker', 'restore began')
+        return await sound.restore({ ...plan, target: { ...plan.target, fingerprint: sound.server.fingerprint() } }, files, options)
+      },
+    }),
+  },
+  'leaves its session open when a restore is aborted': {
+    caughtBy: 'can be cut and called again',
+    breakIt: (sound) => ({
+      async restore(plan, files, options) {
+        const session = sound.server.connect('load')
+        const report = await sound.restore(plan, files, options)
+        session.disconnect()
+        return report
+      },
+    }),
+  },
+  'ignores restore options that it does not know': {
+    caughtBy: 'refuses items and restore options',
+    breakIt: (sound) => ({
+      planRestore: (request, options) => sound.planRestore({ ...request, target: { ...request.target, options: {} } }, options),
+    }),
+  },
+}
+
+function withCapture(sound: MemoryAgent, change: (capture: Capture) => Partial<Capture>): Partial<Agent> {
+  return {
+    async beginCapture(request, options) {
+      const capture = await sound.beginCapture(request, options)
+      return { ...capture, ...change(capture) }
+    },
+  }
+}
+
+describe.concurrent('the agent suite catches an agent that', () => {
+  for (const [fault, { caughtBy, breakIt }] of Object.entries(broken)) {
+    it(fault, async () => {
+      const checks = agentChecks.filter((check) => check.name.includes(caughtBy))
+      expect(checks).toHaveLength(1)
+      for (const check of checks) {
+        const run = check.run(memoryAgentHarness((sound) => ({ ...sound, ...breakIt(sound) })))
+        await expect(run, check.name).rejects.toThrow()
+      }
+    })
+  }
+})
