@@ -76,7 +76,7 @@ describe.each(names)('packages/%s', (name) => {
     const sources = files.filter((entry) => entry.isFile() && entry.name.endsWith('.ts')).map((entry) => entry.name)
     expect(sources).toContain('index.ts')
     for (const file of sources) {
-      expect(file).toMatch(/^[a-z0-9]+(-[a-z0-9]+)*(\.(test|contract\.test|fixtures\.test))?\.ts$/)
+      expect(file).toMatch(/^[a-z0-9]+(-[a-z0-9]+)*(\.test|\.contract\.test)?\.ts$/)
       expect(file).not.toMatch(/util|helper|manager|common|misc/)
     }
   })
