@@ -59,7 +59,7 @@ export async function* readManifests(
         const backup = await pending.shift()
         if (backup !== undefined) yield { folder, backup }
       } catch (error) {
-        if (!BackupError.is(error) || (error.code !== 'CORRUPTED' && error.code !== 'UNSUPPORTED')) {
+        if (!BackupError.is(error) || !['CORRUPTED', 'UNSUPPORTED', 'INVALID_INPUT'].includes(error.code)) {
           if (isGone(error)) continue
           throw error
         }

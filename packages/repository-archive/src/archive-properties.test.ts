@@ -22,7 +22,7 @@ const identity = await generateX25519Identity()
 const recipient = await identityToRecipient(identity)
 
 const sweep = process.env.BACKUP_PLANET_SWEEP === '1'
-const numRuns = sweep ? 300 : 25
+const numRuns = sweep ? 100 : 15
 
 const safeNames = oddNames.filter((name) => Buffer.byteLength(name) <= 255 && !/[/\\]/.test(name))
 const item = fc.constantFrom('shop', 'Shop', 'shop.002', 'RESTORE.md', '漢 größe', '-x')

@@ -196,13 +196,46 @@ describe('a store', () => {
     expect(await listed(repository)).toEqual([])
   })
 
-  it('leaves nothing when it is aborted or the capture fails', async () => {
+  it('keeps what was sent of a sealed stage when it is aborted, since its files are gone from the stage', async () => {
+    const uploader = createMemoryUploader({ supports: { concurrency: 1 } })
+    uploader.injectFault({ operation: 'upload', occurrence: 2, action: 'stall' })
+    const repository = createArchiveRepository({ uploader, ...settings })
+    const stage = stageOf([a, b, c])
+    stage.sealed = true
+    const controller = new AbortController()
+    const store = storeStage(repository, stage, testRun, controller.signal)
+    await expect.poll(() => stage.released.size).toBe(1)
+    controller.abort()
+    await expect(store).rejects.toMatchObject({ code: 'ABORTED' })
+    expect(uploader.objects.size).toBe(1)
+    expect(await listed(repository)).toEqual([])
+    expect((await readAll(repository, await storeStage(repository, stage))).size).toBe(3)
+  })
+
+  it('leaves nothing when it is aborted in the middle of a capture', async () => {
+    const uploader = createMemoryUploader({ supports: { concurrency: 1 } })
+    uploader.injectFault({ operation: 'upload', occurrence: 2, action: 'stall' })
+    const stage = stageOf([a, b, c])
+    stage.sealed = false
+    const controller = new AbortController()
+    const store = storeStage(createArchiveRepository({ uploader, ...settings }), stage, testRun, controller.signal)
+    await expect.poll(() => stage.released.size).toBe(1)
+    controller.abort()
+    await expect(store).rejects.toMatchObject({ code: 'ABORTED' })
+    expect(uploader.objects.size).toBe(0)
+  })
+
+  it('leaves nothing when it is aborted beforehand or the capture fails', async () => {
     const uploader = createMemoryUploader({ supports: { concurrency: 1 } })
     const repository = createArchiveRepository({ uploader, ...settings })
     const controller = new AbortController()
     const stage = new TestStage([a, b, c, itemSealed('shop')])
     stage.failure = new Error('capture broke')
+    stage.sealed = false
+    const sent = expect.poll(() => stage.released.size).toBe(3)
+    stage.beforeFailure = sent
     await expect(storeStage(repository, stage)).rejects.toThrow('capture broke')
+    await sent
     expect(uploader.objects.size).toBe(0)
     controller.abort()
     await expect(storeStage(repository, stageOf([a]), testRun, controller.signal)).rejects.toMatchObject({ code: 'ABORTED' })

@@ -30,8 +30,14 @@ export type StoredObject = z.output<typeof storedObject>
 export type StoredArchive = z.output<typeof archive>
 export type ArchiveStorage = z.output<typeof storageSchema>
 
-/** Reads the storage of a backup. Throws `UNSUPPORTED` for another kind of repository, `CORRUPTED` for what cannot be. */
+/** Reads the storage of a backup. Throws `UNSUPPORTED` for another kind of repository, `CORRUPTED` for what cannot be, `INVALID_INPUT` for what no repository returned. */
 export function storageOf(backup: Backup): ArchiveStorage {
+  if (backup.storage.format === undefined) {
+    throw new BackupError(`backup ${backup.id} does not say where its files lie`, {
+      code: 'INVALID_INPUT',
+      hint: 'Take the backup from the list of this repository.',
+    })
+  }
   if (backup.storage.format !== 'archive/1') {
     throw new BackupError(`backup ${backup.id} is stored as ${JSON.stringify(backup.storage.format)}, not as archive/1`, {
       code: 'UNSUPPORTED',

@@ -84,7 +84,7 @@ export class ArchiveStore {
     } catch (error) {
       this.#controller.abort(error)
       await this.#queue.stop()
-      if ((signal?.aborted === true || this.#captureFailed) && this.#sealed === undefined) await this.#removeSent()
+      if ((signal?.aborted === true || this.#captureFailed) && this.#contents.sealed === false) await this.#removeSent()
       throw signal?.aborted === true ? abortError(signal, 'storing the backup') : error
     } finally {
       signal?.removeEventListener('abort', onAbort)
@@ -292,7 +292,7 @@ export class ArchiveStore {
     })
   }
 
-  /** The stage will not be there again, so nobody can go on from what was sent. */
+  /** Only of a stage that can never be resumed: the files of what was sent are gone from it. */
   async #removeSent(): Promise<void> {
     for (const sequence of this.#stored.keys()) {
       const key = this.#planned.get(sequence)?.key

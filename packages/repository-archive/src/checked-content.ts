@@ -6,12 +6,25 @@ export interface ExpectedContent {
   readonly sha256: string
 }
 
+const storedHint = 'Run verify with readData to learn what else is damaged, and restore this item from another backup.'
+const stagedHint = 'Nothing of this run was committed. Check the disk of the staging directory, remove this stage and run the backup again.'
+
 export function corrupted(message: string, cause?: unknown): BackupError {
-  return new BackupError(message, {
-    code: 'CORRUPTED',
-    hint: 'Run verify with readData to learn what else is damaged, and restore this item from another backup.',
-    cause,
-  })
+  return new BackupError(message, { code: 'CORRUPTED', hint: storedHint, cause })
+}
+
+/** Content of a staged file that must be what it was when it was staged; throws `CORRUPTED` like {@link checked}. */
+export async function* checkedStaged(
+  content: AsyncIterable<Uint8Array>,
+  expected: ExpectedContent,
+  what: string,
+): AsyncIterable<Uint8Array> {
+  try {
+    yield* checked(content, expected, what)
+  } catch (error) {
+    if (!BackupError.is(error) || error.hint !== storedHint) throw error
+    throw new BackupError(error.message, { code: error.code, hint: stagedHint })
+  }
 }
 
 /**

@@ -2,6 +2,7 @@ import type { Reopenable, StagedFile } from '@backup-planet/core'
 import { type AgeEnvelope, encrypted } from './age-file.ts'
 import type { ArchiveFormat } from './archive-settings.ts'
 import { type Measurement, measured } from './byte-streams.ts'
+import { checkedStaged } from './checked-content.ts'
 import { compressed, isCompressed } from './compression.ts'
 import { type PackedFile, tarOf } from './tar-format.ts'
 import { zipOf } from './zip-format.ts'
@@ -72,7 +73,7 @@ export class VolumeContent implements Reopenable {
   }
 
   async *#counted(file: StagedFile, attempt: { bytes: number }): AsyncIterable<Uint8Array> {
-    for await (const chunk of file.open()) {
+    for await (const chunk of checkedStaged(file.open(), file, `staged file ${JSON.stringify(file.name)}`)) {
       attempt.bytes += chunk.byteLength
       const news = attempt.bytes - this.#told
       if (news > 0) {

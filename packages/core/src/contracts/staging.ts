@@ -106,6 +106,11 @@ export interface StageContents {
    * Called once per attempt; a resumed stage yields again what has not been released.
    */
   drain(options?: OperationOptions): AsyncIterable<StageEvent>
+  /**
+   * Whether the capture is complete by now, so that a failed store can be resumed. While it is false nobody will come back
+   * to what was sent; where it is left out a repository must expect that somebody does.
+   */
+  readonly sealed?: boolean
   /** What the repository noted in earlier attempts on this stage, in order. */
   readonly notes: readonly Json[]
   /** Keeps a note durably with the stage, so that a resumed attempt knows what is already sent. */

@@ -25,6 +25,8 @@ export class TestStage {
   readonly events: readonly (StageEvent | TestFile)[]
   readonly budget: number
   failure: Error | undefined
+  beforeFailure: Promise<unknown> = Promise.resolve()
+  sealed: boolean | undefined
   opened = 0
 
   constructor(events: readonly (StageEvent | TestFile)[], budget = Number.MAX_SAFE_INTEGER) {
@@ -36,6 +38,7 @@ export class TestStage {
     const stage = this
     return {
       budget: this.budget,
+      ...(this.sealed === undefined ? {} : { sealed: this.sealed }),
       get notes() {
         return [...stage.notes]
       },
@@ -49,6 +52,7 @@ export class TestStage {
             if (!stage.released.has(JSON.stringify([event.item, event.name]))) yield { type: 'file', file: stage.#file(event as TestFile) }
           } else yield event as StageEvent
         }
+        await stage.beforeFailure
         if (stage.failure !== undefined) throw stage.failure
       },
     }

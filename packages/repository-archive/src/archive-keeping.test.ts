@@ -1,0 +1,230 @@
+import { randomBytes } from 'node:crypto'
+import { BackupError, type RepositoryPlugin } from '@backup-planet/core'
+import { createMemoryUploader } from '@backup-planet/core/testing'
+import { generateX25519Identity, identityToRecipient } from 'age-encryption'
+import { describe, expect, it } from 'vitest'
+import { findingsOf, listed, readAll, stageOf, storeStage, type TestFile, testRun } from './__fixtures__/test-stage.ts'
+import { createArchiveRepository } from './archive-repository.ts'
+import type { ArchiveSettings } from './archive-settings.ts'
+import { collect } from './byte-streams.ts'
+import { plugin } from './index.ts'
+
+const identity = await generateX25519Identity()
+const recipient = await identityToRecipient(identity)
+const file: TestFile = { item: 'shop', name: 'rows', bytes: randomBytes(3000) }
+const run = (number: number) => ({ ...testRun, id: `run-${number}`, beganAt: new Date(Date.UTC(2026, 0, number)).toISOString() })
+
+describe('a host without the secret key', () => {
+  it('stores, lists and checks objects, and says which setting it needs to read', async () => {
+    const uploader = createMemoryUploader()
+    const writer = createArchiveRepository({ uploader, encryption: { recipients: [recipient] } })
+    expect(writer.supports.read).toBe(false)
+    const backup = await storeStage(writer, stageOf([file]))
+    expect(await listed(writer)).toEqual([backup])
+    const refused = { code: 'WRONG_CREDENTIALS', hint: expect.stringContaining('identities') }
+    await expect(writer.inventory(backup)).rejects.toMatchObject(refused)
+    await expect(collect(writer.open(backup, file))).rejects.toMatchObject(refused)
+    await expect(readAll(writer, backup)).rejects.toMatchObject(refused)
+    expect((await findingsOf(writer, { readData: true })).map(({ severity, code }) => code ?? severity)).toEqual([
+      'WRONG_CREDENTIALS',
+      'ok',
+    ])
+    const other = createArchiveRepository({ uploader, identities: [await generateX25519Identity()] })
+    await expect(readAll(other, backup)).rejects.toMatchObject(refused)
+    const owner = createArchiveRepository({ uploader, identities: [`# created: today\n# public key: ${recipient}\n${identity}\n`] })
+    expect((await readAll(owner, backup)).size).toBe(1)
+  })
+
+  it('still finds a turned bit in an object it cannot decrypt', async () => {
+    const uploader = createMemoryUploader()
+    const writer = createArchiveRepository({ uploader, encryption: { recipients: [recipient] } })
+    await storeStage(writer, stageOf([file]))
+    const key = [...uploader.objects.keys()].find((candidate) => candidate.endsWith('shop.tar.zst.age')) ?? ''
+    const object = uploader.objects.get(key)
+    if (object === undefined) throw new Error('not stored')
+    const bytes = Uint8Array.from(object.bytes)
+    bytes[2000] = (bytes[2000] ?? 0) ^ 1
+    uploader.objects.set(key, { ...object, bytes })
+    expect((await findingsOf(writer, { readData: true })).map(({ severity, code }) => [severity, code])).toContainEqual([
+      'error',
+      'CORRUPTED',
+    ])
+  })
+})
+
+it('tells a wrong passphrase before it reads any data', async () => {
+  const uploader = createMemoryUploader()
+  const backup = await storeStage(
+    createArchiveRepository({ uploader, encryption: { passphrase: 'right', workFactor: 10 } }),
+    stageOf([file]),
+  )
+  const before = uploader.calls.download
+  const reader = createArchiveRepository({ uploader, encryption: { passphrase: 'wrong', workFactor: 10 } })
+  await expect(readAll(reader, backup)).rejects.toMatchObject({
+    code: 'WRONG_CREDENTIALS',
+    hint: expect.stringContaining('encryption.passphrase'),
+  })
+  expect(uploader.calls.download - before).toBe(1)
+  const none = createArchiveRepository({ uploader })
+  await expect(readAll(none, backup)).rejects.toMatchObject({
+    code: 'WRONG_CREDENTIALS',
+    hint: expect.stringContaining('encryption.passphrase'),
+  })
+})
+
+it('refuses a passphrase header that asks for absurd work', async () => {
+  const uploader = createMemoryUploader()
+  const settings: ArchiveSettings = { format: 'files', encryption: { passphrase: 'right', workFactor: 10 } }
+  const repository = createArchiveRepository({ uploader, ...settings })
+  const backup = await storeStage(repository, stageOf([file]))
+  for (const [key, object] of uploader.objects) {
+    if (!key.endsWith('/000001.age')) continue
+    const text = Buffer.from(object.bytes)
+      .toString('latin1')
+      .replace(/(-> scrypt \S+) 10\n/, '$1 62\n')
+    uploader.objects.set(key, { ...object, bytes: Buffer.from(text, 'latin1') })
+  }
+  await expect(collect(repository.open(backup, file))).rejects.toMatchObject({
+    code: 'CORRUPTED',
+    message: expect.stringContaining('work factor 62'),
+  })
+})
+
+it('lists many backups in order with few downloads at once', async () => {
+  const uploader = createMemoryUploader({ supports: { concurrency: 3 } })
+  const repository = createArchiveRepository({ uploader })
+  for (const number of [5, 2, 9, 1, 7, 3, 8, 4, 6]) await storeStage(repository, stageOf([file]), run(number))
+  let running = 0
+  let most = 0
+  const counting = {
+    ...uploader,
+    async *download(...parameters: Parameters<typeof uploader.download>) {
+      most = Math.max(most, ++running)
+      try {
+        yield* uploader.download(...parameters)
+      } finally {
+        running--
+      }
+    },
+  }
+  const backups = await listed(createArchiveRepository({ uploader: counting }))
+  expect(backups.map(({ id }) => id)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9].map((number) => `run-${number}`))
+  expect(most).toBe(3)
+})
+
+it('lets nothing but its own folders be listed, verified or removed', async () => {
+  const uploader = createMemoryUploader()
+  const strangers = [
+    'readme.txt',
+    'shop/notes.txt',
+    'shop/2026/manifest.json',
+    'other/deep/manifest.json',
+    '20261122T080000000Z-x/manifest.json',
+  ]
+  for (const key of strangers)
+    await uploader.upload(key, {
+      open: async function* () {
+        yield Buffer.from('{}')
+      },
+    })
+  const repository = createArchiveRepository({ uploader })
+  expect(await listed(repository)).toEqual([])
+  expect(await findingsOf(repository, { readData: true })).toEqual([])
+  expect(await repository.removeUnfinished({ olderThanSeconds: -10 })).toEqual({ removed: [], bytes: 0, retained: [] })
+  expect([...uploader.objects.keys()]).toEqual(strangers)
+})
+
+describe('removal', () => {
+  it('takes the manifest first and everything of the backup, and nothing of another', async () => {
+    const uploader = createMemoryUploader()
+    const repository = createArchiveRepository({ uploader })
+    const first = await storeStage(repository, stageOf([file]), run(1))
+    const second = await storeStage(repository, stageOf([file]), run(2))
+    const bytes = [...uploader.objects].reduce((total, [key, object]) => total + (key.includes('run-1/') ? object.bytes.byteLength : 0), 0)
+    const order: string[] = []
+    const watched = {
+      ...uploader,
+      remove: async (key: string) => {
+        order.push(key.split('/')[2] ?? '')
+        await uploader.remove(key)
+      },
+    }
+    expect(await createArchiveRepository({ uploader: watched }).remove([first])).toEqual({ removed: ['run-1'], bytes, retained: [] })
+    expect(order[0]).toBe('manifest.json')
+    expect(await listed(repository)).toEqual([second])
+    expect([...uploader.objects.keys()].every((key) => key.includes('run-2/'))).toBe(true)
+  })
+
+  it('keeps a backup whole when the store locks its manifest, and says why', async () => {
+    const uploader = createMemoryUploader()
+    const repository = createArchiveRepository({ uploader })
+    const backup = await storeStage(repository, stageOf([file]))
+    uploader.injectFault({
+      operation: 'remove',
+      occurrence: 1,
+      action: 'fail',
+      error: new BackupError('object is locked until 2027', { code: 'ACCESS_DENIED' }),
+    })
+    const report = await repository.remove([backup])
+    expect(report).toEqual({
+      removed: [],
+      bytes: 0,
+      retained: [{ key: expect.stringContaining('/manifest.json'), reason: 'object is locked until 2027' }],
+    })
+    expect((await findingsOf(repository, { readData: true })).map(({ severity }) => severity)).toEqual(['ok'])
+    uploader.injectFault({ operation: 'remove', occurrence: 2, action: 'fail' })
+    await expect(repository.remove([backup])).rejects.toMatchObject({ code: 'UNREACHABLE' })
+  })
+
+  it('takes unfinished runs that are old enough, by the clock of the store', async () => {
+    let now = Date.now() - 7_200_000
+    const uploader = createMemoryUploader({ now: () => new Date(now) })
+    const repository = createArchiveRepository({ uploader, volumeBytes: 1000 })
+    const kept = await storeStage(repository, stageOf([file]), run(1))
+    for (const [number, job] of [
+      [2, 'shop'],
+      [3, 'other'],
+    ] as const) {
+      uploader.injectFault({ operation: 'upload', occurrence: uploader.calls.upload + 2, action: 'fail' })
+      await expect(storeStage(repository, stageOf([file]), { ...run(number), job })).rejects.toThrow()
+    }
+    expect((await findingsOf(repository, {})).map(({ severity }) => severity).sort()).toEqual(['ok', 'warning', 'warning'])
+    now = Date.now()
+    expect((await repository.removeUnfinished({ olderThanSeconds: 10_000 })).removed).toEqual([])
+    const ofJob = await repository.removeUnfinished({ olderThanSeconds: 3600, job: 'shop' })
+    expect(ofJob.removed).toEqual([expect.stringContaining('run-2')])
+    expect(ofJob.bytes).toBeGreaterThan(0)
+    expect((await repository.removeUnfinished({ olderThanSeconds: 3600 })).removed).toEqual([expect.stringContaining('run-3')])
+    expect(await listed(repository)).toEqual([kept])
+    expect((await readAll(repository, kept)).size).toBe(1)
+  })
+})
+
+describe('settings', () => {
+  const create = (settings: unknown) => () => plugin.create(createMemoryUploader(), settings)
+
+  it('are refused when they are wrong, all at once, without showing a secret', () => {
+    const wrong: [unknown, RegExp][] = [
+      [{ fromat: 'zip' }, /unknown key "fromat".*did you mean "format"/],
+      [{ format: 'rar', volumeBytes: 0, compressionLevel: 1.5 }, /format.*volumeBytes.*compressionLevel/],
+      [{ format: 'zip', compressionLevel: 10 }, /at most 9/],
+      [{ format: 'files', compressionLevel: 1 }, /no meaning/],
+      [{ encryption: {} }, /either recipients or a passphrase/],
+      [{ encryption: { recipients: [recipient], passphrase: 'hush-hush' } }, /either recipients or a passphrase/],
+      [{ encryption: { recipients: [] } }, /at least one/],
+      [{ encryption: { recipients: ['age1hush-hush'] } }, /not an age recipient/],
+      [{ encryption: { recipients: [recipient], workFactor: 10 } }, /beside a passphrase/],
+      [{ identities: ['AGE-SECRET-KEY-1HUSH-HUSH'] }, /not an age identity/],
+      [{ identities: [recipient] }, /not an age identity/],
+    ]
+    for (const [settings, message] of wrong) {
+      expect(create(settings), JSON.stringify(settings)).toThrow(message)
+      expect(create(settings)).toThrow(expect.objectContaining({ code: 'INVALID_SETTINGS', message: expect.not.stringMatching(/hush/i) }))
+    }
+  })
+
+  it('may be left out', () => {
+    expect((plugin satisfies RepositoryPlugin).kind).toBe('archive')
+    for (const settings of [undefined, null, {}]) expect(create(settings)().supports).toEqual({ read: true, deduplicates: false })
+  })
+})

@@ -1,0 +1,39 @@
+import { describeRepositoryContract } from '@backup-planet/core/conformance'
+import { createMemoryUploader } from '@backup-planet/core/testing'
+import { generateX25519Identity, identityToRecipient } from 'age-encryption'
+import { createArchiveRepository } from './archive-repository.ts'
+import type { ArchiveSettings } from './archive-settings.ts'
+
+const identity = await generateX25519Identity()
+const recipients = { encryption: { recipients: [await identityToRecipient(identity)] }, identities: [identity] }
+const passphrase = { encryption: { passphrase: 'correct horse', workFactor: 8 } }
+
+const kinds: Record<string, ArchiveSettings> = {
+  'tar.zst': {},
+  'tar.gz in small volumes for recipients': { format: 'tar.gz', volumeBytes: 10_000, ...recipients },
+  'zip with a passphrase': { format: 'zip', ...passphrase },
+  files: { format: 'files' },
+}
+
+for (const [name, settings] of Object.entries(kinds)) {
+  describeRepositoryContract(`the archive repository (${name})`, {
+    async makeRepository() {
+      const uploader = createMemoryUploader()
+      return {
+        repository: createArchiveRepository({ uploader, ...settings }),
+        another: () => createArchiveRepository({ uploader: uploader.another(), ...settings }),
+        async corruptSomething() {
+          for (const [key, object] of uploader.objects) {
+            if (object.bytes.byteLength === 0 || /(RESTORE\.md|manifest\.json|inventory\.json\.age|names(\.age)?)$/.test(key)) continue
+            const bytes = Uint8Array.from(object.bytes)
+            const middle = bytes.length >> 1
+            bytes[middle] = (bytes[middle] ?? 0) ^ 1
+            uploader.objects.set(key, { ...object, bytes })
+            return
+          }
+          throw new Error('nothing to damage')
+        },
+      }
+    },
+  })
+}
