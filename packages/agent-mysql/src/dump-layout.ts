@@ -84,7 +84,7 @@ export interface DumpColumn {
   readonly invisible?: true
   /**
    * How `LOAD DATA` puts the field into the column: as it is, or through a user variable: `bit` is a decimal,
-   * `json` is UTF-8 text, `geometry` is SRID and WKB as the server stores it, `float` is the shortest decimal of the DOUBLE value.
+   * `json` is UTF-8 text (UUID, INET4 and INET6 too, which would take binary text for their value), `geometry` is SRID and WKB as the server stores it, `float` is the shortest decimal of the DOUBLE value.
    */
   readonly load: 'plain' | 'bit' | 'json' | 'geometry' | 'float'
 }

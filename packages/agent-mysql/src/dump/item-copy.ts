@@ -116,7 +116,9 @@ export class ItemCopy {
         return async () => {
           try {
             await this.#attempt(`reading table ${this.name}.${table.name}`, async () => {
-              rows += await this.#read(reader, table, part)
+              // Others read parts of the same table meanwhile: `+=` must not span the wait.
+              const count = await this.#read(reader, table, part)
+              rows += count
             })
           } finally {
             reading--

@@ -209,6 +209,8 @@ function describeColumn(row: ServerRow, server: ServerFacts): DumpColumn {
 function loadOf(dataType: string, server: ServerFacts): DumpColumn['load'] {
   if (dataType === 'bit' || dataType === 'float') return dataType
   if (geometryTypes.has(dataType)) return 'geometry'
+  // From binary text these would take the bytes as their value, and become NULL.
+  if (dataType === 'uuid' || dataType === 'inet6' || dataType === 'inet4') return 'json'
   // MariaDB's JSON is LONGTEXT with a check.
   return dataType === 'json' && server.flavour !== 'mariadb' ? 'json' : 'plain'
 }

@@ -1,7 +1,8 @@
 import { BackupError, throwIfAborted } from '@backup-planet/core'
 import type { ResolvedMysqlAgentSettings } from '../mysql-agent-settings.ts'
 import { connect, killConnections, type MysqlConnection, type MysqlSession } from '../mysql-connection.ts'
-import { quoteTable } from '../mysql-quoting.ts'
+import { errorNumber } from '../mysql-errors.ts'
+import { quoteTable, quoteText } from '../mysql-quoting.ts'
 import { type BinlogPosition, readBinlogPosition, type ServerFacts } from '../mysql-server.ts'
 import { acquireLock, type LockMethod } from './snapshot-lock.ts'
 import { createTableReader, type TableReader } from './table-reader.ts'
@@ -127,7 +128,7 @@ async function lostOf(
 
 type Begun = Pick<Snapshot, 'consistentAt' | 'position' | 'lockMethod' | 'lockedMilliseconds'>
 
-/** Snapshots that differ are only possible without a lock; then another attempt may find a quieter moment. */
+/** Snapshots that differ should be possible only without a lock; another attempt may find a quieter moment. */
 async function holdAndBegin(
   options: SnapshotOptions,
   lockConnection: MysqlConnection,
@@ -161,7 +162,7 @@ async function holdAndBegin(
     } finally {
       lockedMilliseconds = await lock.release()
     }
-    const differing = await differingSnapshot(readers, server, position)
+    const differing = await differingSnapshot(lockConnection, readers, server, position)
     if (differing === undefined)
       return {
         consistentAt,
@@ -169,7 +170,7 @@ async function holdAndBegin(
         lockMethod: lock.method,
         lockedMilliseconds,
       }
-    if (lock.method !== 'none' || attempt >= settings.lockAttempts) throw differing
+    if (attempt >= settings.lockAttempts) throw differing
     onStep?.(`begin the snapshots again, attempt ${attempt + 1}`)
   }
 }
@@ -188,20 +189,44 @@ async function positionOf(
   return { ...own, gtid: own.file === position.file && own.offset === position.offset ? position.gtid : '' }
 }
 
+/**
+ * MariaDB writes a checkpoint event into a new binlog file whenever the engine gets so far, lock or no lock. Snapshots that have
+ * nothing but such events between them are the same.
+ */
 async function differingSnapshot(
+  session: MysqlSession,
   readers: readonly TableReader[],
   server: ServerFacts,
   position: BinlogPosition | undefined,
 ): Promise<BackupError | undefined> {
   if (!server.supports.binlogSnapshotStatus || position === undefined) return undefined
-  const positions = await Promise.all(readers.map(snapshotPosition))
-  const texts = new Set(positions.flatMap((own) => (own === undefined ? [] : [`${own.file}:${own.offset}`])))
-  if (texts.size <= 1) return undefined
+  const places = (await Promise.all(readers.map(snapshotPosition))).filter((place) => place !== undefined)
+  const [first] = places
+  if (first === undefined) return undefined
+  const offsets = places.map((place) => Number(place.offset))
+  const [lowest, highest] = [Math.min(...offsets), Math.max(...offsets)]
+  const sameFile = places.every((place) => place.file === first.file)
+  if (sameFile && (lowest === highest || (await onlyCheckpoints(session, first.file, lowest, highest)))) return undefined
+  const texts = new Set(places.map((place) => `${place.file}:${place.offset}`))
   return new BackupError(`the snapshots of the readers stand at different places: ${[...texts].join(', ')}`, {
     code: 'INCONSISTENT',
     retryable: true,
     hint: 'Nothing was copied. Allow the account to take a lock, or run when fewer writes happen.',
   })
+}
+
+async function onlyCheckpoints(session: MysqlSession, file: string, from: number, to: number): Promise<boolean> {
+  try {
+    const events = await session.rows(`SHOW BINLOG EVENTS IN ${quoteText(file)} FROM ${from} LIMIT 100`, 'comparing the snapshots')
+    const between = events.filter((event) => event.number('pos') >= from && event.number('pos') < to)
+    return (
+      between.some((event) => event.number('end_log_pos') >= to) &&
+      between.every((event) => event.text('event_type') === 'Binlog_checkpoint')
+    )
+  } catch (error) {
+    if (errorNumber(error) === undefined) throw error
+    return false
+  }
 }
 
 async function snapshotPosition(reader: TableReader): Promise<{ file: string; offset: string } | undefined> {
