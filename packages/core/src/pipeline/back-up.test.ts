@@ -207,31 +207,57 @@ describe('the store fails', () => {
     },
   )
 
-  test('for now, and the capture does not fit: nothing is kept and the store is blamed', async () => {
+  test.each(['store begun', 'stored a/0', 'stored a/1'])(
+    'for now, at "%s", and the capture does not fit: nothing is kept and the store is blamed',
+    async (moment) => {
+      const cause = unreachable()
+      calls.at = async (name) => {
+        if (name !== moment) return
+        // A repository that still has to abort its uploads takes a while to say why it left.
+        await new Promise((resolve) => setTimeout(resolve, 20))
+        throw cause
+      }
+      const copyTo = async (stage: Stage) => {
+        for (let number = 0; number < 10; number++) await stage.write({ item: 'a', name: `${number}` }, content('x'.repeat(20)))
+      }
+      await expect(run({ copyTo, budgetBytes: 100 })).rejects.toBe(cause)
+      expect(await kept()).toEqual([])
+      expect(calls.names).toContain('capture disposed')
+    },
+  )
+
+  test.each(['store begun', 'stored 0/data'])(
+    'for now, at "%s", and items fail for want of room: no partial stage is kept',
+    async (moment) => {
+      const cause = unreachable()
+      calls.at = (name) => {
+        if (name === moment) throw cause
+      }
+      const copyTo = async (stage: Stage) => {
+        for (let number = 0; number < 10; number++) {
+          const item = String(number)
+          const written = await stage.write({ item, name: 'data' }, content('x'.repeat(20))).catch(() => undefined)
+          if (written === undefined) await stage.failItem(item, { code: 'UNKNOWN', message: 'not written' })
+          else await stage.sealItem({ item, facts: {} })
+        }
+      }
+      await expect(run({ copyTo, budgetBytes: 100 })).rejects.toBe(cause)
+      expect(await kept()).toEqual([])
+    },
+  )
+
+  test('after it had left the drain: it is blamed, not the room that was missing because of it', async () => {
     const cause = unreachable()
-    calls.at = (name) => {
-      if (name === 'store begun') throw cause
+    class SlowToTell extends RecordingRepository {
+      override async store(...[, contents]: Parameters<Repository['store']>): Promise<never> {
+        for await (const event of contents.drain()) if (event.type === 'pressure') break
+        await new Promise((resolve) => setTimeout(resolve, 30))
+        throw cause
+      }
     }
+    repository = new SlowToTell(calls)
     const copyTo = async (stage: Stage) => {
       for (let number = 0; number < 10; number++) await stage.write({ item: 'a', name: `${number}` }, content('x'.repeat(20)))
-    }
-    await expect(run({ copyTo, budgetBytes: 100 })).rejects.toBe(cause)
-    expect(await kept()).toEqual([])
-    expect(calls.names).toContain('capture disposed')
-  })
-
-  test('for now, and items fail for want of room: no partial stage is kept', async () => {
-    const cause = unreachable()
-    calls.at = (name) => {
-      if (name === 'store begun') throw cause
-    }
-    const copyTo = async (stage: Stage) => {
-      for (let number = 0; number < 10; number++) {
-        const item = String(number)
-        const written = await stage.write({ item, name: 'data' }, content('x'.repeat(20))).catch(() => undefined)
-        if (written === undefined) await stage.failItem(item, { code: 'UNKNOWN', message: 'not written' })
-        else await stage.sealItem({ item, facts: {} })
-      }
     }
     await expect(run({ copyTo, budgetBytes: 100 })).rejects.toBe(cause)
     expect(await kept()).toEqual([])

@@ -2,6 +2,7 @@ import type { Backup } from '../contracts/index.ts'
 import { abortError, BackupError, throwIfAborted } from '../errors/backup-error.ts'
 import type { RunReporter } from '../events/run-reporter.ts'
 import type { FillAndStoreParts } from './back-up.ts'
+import { watchDrain } from './drain-watch.ts'
 import { type WatchedItems, watchItems } from './item-watch.ts'
 
 type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown }
@@ -21,18 +22,18 @@ export async function fillAndStore(parts: FillAndStoreParts, reporter: RunReport
   const both = (own: AbortController) => (signal === undefined ? own.signal : AbortSignal.any([signal, own.signal]))
   const watched = watchItems(stage.stage, reporter)
 
-  let refused: { readonly error: unknown; readonly failedItems: number } | undefined
+  const drain = watchDrain(stage.contents, watched.items)
 
   const fill = async (): Promise<void> => {
     await capture.copyTo(watched.stage, { signal: both(filling), onProgress: reporter.onProgress })
     throwIfAborted(both(filling), 'the capture')
     // An item may have failed only because nobody drained any more: such a capture is not worth keeping.
-    if (refused !== undefined && watched.items.failed.length > refused.failedItems) throw refused.error
+    if (drain.left !== undefined && watched.items.failed.length > drain.left) throw drainLeft()
     assertSomethingToStore(watched.items)
     if (!stage.sealed) await stage.stage.seal(capture.facts)
   }
   const store = () =>
-    repository.store({ run: stage.run, agent: { version: agent.version } }, stage.contents, {
+    repository.store({ run: stage.run, agent: { version: agent.version } }, drain.contents, {
       signal: both(storing),
       onProgress: reporter.onProgress,
     })
@@ -51,7 +52,7 @@ export async function fillAndStore(parts: FillAndStoreParts, reporter: RunReport
       }),
       settle(store).then((outcome) => {
         if (!outcome.ok) {
-          refused = { error: outcome.error, failedItems: watched.items.failed.length }
+          drain.leave()
           stage.stopDraining(outcome.error)
           const passing = BackupError.is(outcome.error) && outcome.error.retryable
           if (!passing && !stage.sealed) filling.abort(outcome.error)
@@ -62,7 +63,7 @@ export async function fillAndStore(parts: FillAndStoreParts, reporter: RunReport
     // Whatever else went wrong: a record that was written is a backup.
     if (stored.ok) return committed(stored.value, stage.sealed)
     if (signal?.aborted) throw abortError(signal, 'the backup')
-    if (!filled.ok && !causedBy(filled.error, stored.error)) throw filled.error
+    if (!filled.ok && cameFirst(filled.error, stored.error)) throw filled.error
     throw stage.sealed ? kept(stored.error, stage.run.id) : stored.error
   } finally {
     signal?.removeEventListener('abort', onAbort)
@@ -97,12 +98,30 @@ async function settle<T>(action: () => Promise<T>): Promise<Outcome<T>> {
   }
 }
 
-/** Whether the capture only ended because the store had failed. */
+/** Whether the capture failed by itself, and not only because the store had failed: aborted by it, or without room because nobody drained. */
+function cameFirst(filled: unknown, stored: unknown): boolean {
+  if (causedBy(stored, filled)) return true
+  if (causedBy(filled, stored)) return false
+  if (codeOf(stored) === 'ABORTED') return true
+  return codeOf(filled) !== 'OUT_OF_SPACE' && codeOf(filled) !== 'ABORTED'
+}
+
+function codeOf(error: unknown): string | undefined {
+  return BackupError.is(error) ? error.code : undefined
+}
+
 function causedBy(error: unknown, cause: unknown): boolean {
   for (let current = error; current !== undefined && current !== null; current = (current as { cause?: unknown }).cause) {
     if (current === cause) return true
   }
   return false
+}
+
+function drainLeft(): BackupError {
+  return new BackupError('items failed because the repository stopped taking what was staged', {
+    code: 'OUT_OF_SPACE',
+    hint: 'Look for the error of the repository first.',
+  })
 }
 
 function kept(error: unknown, id: string): unknown {
