@@ -1,7 +1,10 @@
 import { chmod, open, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { BackupError, type RepositoryPlugin } from '@backup-planet/core'
+import { createMemoryRepository } from '@backup-planet/core/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { commandLineOf, sampleConfiguration } from './__fixtures__/command-line-run.ts'
+import { samplePlugin } from './__fixtures__/sample-agent.ts'
 
 let here: Awaited<ReturnType<typeof commandLineOf>>
 beforeEach(async () => {
@@ -107,6 +110,43 @@ test.skipIf(process.platform === 'win32')('check tells what the run would need o
   expect(code).toBe(1)
 })
 
+test('check looks at the server even when the repository cannot be reached', async () => {
+  const unreachable: RepositoryPlugin = {
+    contract: 'repository-plugin/1',
+    kind: 'archive',
+    exampleSettings: '',
+    create: () => ({
+      ...createMemoryRepository(),
+      destination: 'memory:',
+      // biome-ignore lint/correctness/useYield: it fails before it could
+      async *list() {
+        throw new BackupError('nobody answers', { code: 'UNREACHABLE', hint: 'Plug it in.' })
+      },
+    }),
+  }
+  here.server.problems = [{ severity: 'warning', code: 'APPLICATION', message: 'binlog is off', hint: 'Set log_bin.' }]
+  const { code, lines } = await here.run(['check', '--json'], { plugins: [samplePlugin(here.server), unreachable] })
+  expect(lines[0]?.problems).toEqual([
+    { severity: 'error', code: 'UNREACHABLE', message: 'the repository memory: cannot be listed: nobody answers', hint: 'Plug it in.' },
+    here.server.problems[0],
+  ])
+  expect(code).toBe(1)
+})
+
+test('a second run of a job beside the first is refused, and the first is not disturbed', async () => {
+  const controller = new AbortController()
+  const hanging = Promise.withResolvers<void>()
+  here.server.fault = 'hangs'
+  here.server.onHang = hanging.resolve
+  const first = here.run(['run', 'shop'], { signal: controller.signal })
+  await hanging.promise
+  delete here.server.fault
+  expect(await here.run(['run', 'shop'])).toMatchObject({ code: 1, stderr: expect.stringContaining('failed: CONFLICT') })
+  controller.abort()
+  expect(await first).toMatchObject({ code: 130 })
+  expect(await here.run(['run', 'shop'])).toMatchObject({ code: 0 })
+})
+
 describe('with a backup', () => {
   let id: string
   beforeEach(async () => {
@@ -128,6 +168,18 @@ describe('with a backup', () => {
       { type: 'backup', repository: 'local', backup: { id } },
       { type: 'result', backups: 1 },
     ])
+  })
+
+  test('a record that cannot be read is told, and the others are listed', async () => {
+    const records = (await readdir(join(here.directory, 'backups'), { recursive: true })).filter((name) => name.endsWith('manifest.json'))
+    expect(records).toHaveLength(1)
+    await here.run(['run', 'shop'])
+    await writeFile(join(here.directory, 'backups', records[0] ?? ''), '{ "format": ')
+    const { code, stdout, stderr } = await here.run(['list'])
+    expect(stdout).toMatch(/^JOB.*\nshop .*\n$/)
+    expect(stdout).not.toContain(id)
+    expect(stderr).toMatch(/: CORRUPTED\n {2}.*\n {2}hint: /)
+    expect(code).toBe(3)
   })
 
   test('verify reads it, and finds damage', async () => {
@@ -263,6 +315,13 @@ test.skipIf(process.platform === 'win32')(
 function idIn(lines: readonly Record<string, unknown>[]): string {
   return (lines.find(({ type }) => type === 'result') as { backup: { id: string } }).backup.id
 }
+
+test.skipIf(process.platform === 'win32')('a configuration that others can change is warned of', async () => {
+  await chmod(here.file, 0o620)
+  expect((await here.run(['list'])).stderr).toBe(
+    `warning: others can change ${here.file}, and with it which programs backup-planet loads; run: chmod go-w ${here.file}\n`,
+  )
+})
 
 async function damage(folder: string): Promise<void> {
   const names = await readdir(folder, { recursive: true })

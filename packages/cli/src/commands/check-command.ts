@@ -53,7 +53,12 @@ async function problemsOf(workspace: Workspace, job: string, kindText: string, c
   const chain = await chainOf(repository, job, { signal, onProgress }).catch((error: unknown) => {
     signal.throwIfAborted()
     const { message, hint } = failureFacts(error)
-    problems.push({ severity: 'error', code: codeOf(error), message: `the repository ${repository.destination}: ${message}`, hint })
+    problems.push({
+      severity: 'error',
+      code: codeOf(error),
+      message: `the repository ${repository.destination} cannot be listed: ${message}`,
+      hint,
+    })
     return []
   })
   return [...problems, ...(await agent.check({ job, kind, chain }, { signal }))]

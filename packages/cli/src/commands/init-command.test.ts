@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, stat } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { commandLineOf, sampleConfiguration } from '../__fixtures__/command-line-run.ts'
@@ -35,6 +35,20 @@ describe('init', () => {
     })
     expect(await readFile(here.file, 'utf8')).toBe(before)
     expect(await readdir(here.directory)).toEqual(['backup-planet.yaml'])
+  })
+
+  test('goes on using a passphrase that is there, since older backups need it', async () => {
+    const file = join(here.directory, 'again', 'backup-planet.yaml')
+    const argv = ['--no-config', '--config', file, 'init', '--agent', 'sample']
+    await here.run(argv)
+    const passphrase = await readFile(join(here.directory, 'again', 'backup-planet-passphrase'), 'utf8')
+    expect(passphrase).toMatch(/^[\w-]{43}\n$/)
+    await rm(file)
+    expect(await here.run(argv)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('the passphrase that was there already is used'),
+    })
+    expect(await readFile(join(here.directory, 'again', 'backup-planet-passphrase'), 'utf8')).toBe(passphrase)
   })
 
   test('does not put the passphrase beside the backups', async () => {

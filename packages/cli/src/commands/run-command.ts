@@ -66,6 +66,8 @@ async function makeBackup(workspace: Workspace, job: string, options: RunOptions
   const failed = backup.items.filter(({ failure }) => failure !== undefined).length
   context.output.emit({ type: 'result', command: 'run', job, ...report })
   for (const { id } of resumed) context.output.remark(`sent first: backup ${id}, which an earlier run could not send`)
+  if (backup.kind !== kind)
+    context.output.remark(`a ${backup.kind} backup was made instead of a ${kind} one, because no ${kind} one could follow what is there`)
   context.output.print(summary(backup, failed, repository.destination))
   if (backup.status === 'partial') context.end(exitCodes.partial)
 }

@@ -56,7 +56,7 @@ export function addVerifyCommand(program: Command, context: CommandContext): voi
 }
 
 function findingText({ severity, backup, message, hint, code }: Finding): string {
-  const about = backup === undefined ? '' : ` ${printable(backup)}`
+  const about = backup === undefined || message.includes(backup) ? '' : ` ${printable(backup)}`
   if (severity === 'ok') return `ok:${about} ${printable(message)}`
   return [
     `${severity}: ${code ?? 'UNKNOWN'}${about}`,

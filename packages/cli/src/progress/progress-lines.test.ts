@@ -61,6 +61,19 @@ test('a failed item and a stall are told; the stall ends with the next byte', ()
   expect(progressSummary(advance(stalled, { type: 'bytes', phase: 'store', bytes: 31 * mebibyte, rate: 1 }))).not.toContain('moved')
 })
 
+test('a restore shows the bar of what is read, since nobody knows how much is written', () => {
+  const restoring = stateOf([
+    { type: 'item', phase: 'restore', item: 'orders', state: 'begun' },
+    { type: 'bytes', phase: 'restore', bytes: 90 * mebibyte, rate: 9 * mebibyte },
+    { type: 'bytes', phase: 'read', bytes: 10 * mebibyte, expected: 40 * mebibyte, rate: mebibyte },
+  ])
+  expect(progressBlock(restoring, look)).toEqual([
+    '██████░░░░░░░░░░░░░░░░░░  25%  10 MiB of 40 MiB, 1.0 MiB/s  30s left',
+    '  restored 90 MiB, 9.0 MiB/s',
+    '  orders',
+  ])
+})
+
 test('many items are summed up', () => {
   const many = Array.from({ length: 7 }, (_, index): RunEvent => ({ type: 'item', phase: 'capture', item: `db${index}`, state: 'begun' }))
   expect(progressBlock(stateOf(many), look)).toMatchInlineSnapshot(`

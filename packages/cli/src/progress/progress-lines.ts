@@ -14,7 +14,7 @@ export interface ProgressLook {
 const barWidth = 24
 const itemsShown = 4
 
-/** What leads the display where several phases run at once. */
+/** What leads the display where several phases run at once, and their ends are known of all or of none. */
 const leadingPhases: readonly Phase[] = ['capture', 'restore', 'verify', 'read', 'store']
 
 const phaseWords: Readonly<Record<Phase, string>> = {
@@ -34,8 +34,8 @@ export function progressBlock(state: ProgressState, look: ProgressLook): readonl
     lines.push(`  ${phaseWords[phase]} ${[describeBytes(bytes), ...rateText(rate)].join(', ')}`)
   if (state.stalledSeconds !== undefined) lines.push(`  ${stalledText(state.stalledSeconds)}`)
   if (state.step !== undefined) lines.push(`  ${look.unicode ? '›' : '>'} ${printable(state.step)}`)
-  if (leading !== undefined) lines.push(...itemLines(leading[1]))
-  return lines.map((line, index) => colored(cut(line, look), index === 0 && look.color))
+  lines.push(...itemLines(leading === undefined ? [] : [leading[1], ...others.map(([, phase]) => phase)]))
+  return lines.map((line, index) => colored(cut(line, look), index === 0 && leading !== undefined && look.color))
 }
 
 /** One line for logs and pipes; `undefined` while there is nothing to say. */
@@ -54,11 +54,13 @@ export function progressSummary(state: ProgressState): string | undefined {
   ].join(', ')
 }
 
+/** The one with a bar first. */
 function activePhases(state: ProgressState): readonly (readonly [Phase, PhaseState])[] {
-  return leadingPhases.flatMap((phase) => {
+  const active = leadingPhases.flatMap((phase) => {
     const found = state.phases[phase]
     return found === undefined ? [] : [[phase, found] as const]
   })
+  return active.toSorted(([, a], [, b]) => Number(fractionOf(a) === undefined) - Number(fractionOf(b) === undefined))
 }
 
 function leadingLine(phase: PhaseState, look: ProgressLook): string {
@@ -84,7 +86,7 @@ function rateText(rate: number | undefined): readonly string[] {
 
 function remaining({ bytes, expected, rate }: PhaseState): readonly string[] {
   if (rate === undefined || rate < 1 || expected === undefined || bytes >= expected) return []
-  return [`${describeDuration(((expected - bytes) / rate) * 1000)} left`]
+  return [`${describeDuration(Math.max(1, (expected - bytes) / rate) * 1000)} left`]
 }
 
 function itemCounts({ items }: PhaseState): readonly string[] {
@@ -94,8 +96,9 @@ function itemCounts({ items }: PhaseState): readonly string[] {
   return states.length === 0 ? [] : [`${ended}/${states.length} items${failed === 0 ? '' : `, ${failed} failed`}`]
 }
 
-function itemLines({ items }: PhaseState): readonly string[] {
-  const current = [...items].filter(([, state]) => state === 'begun').map(([name]) => `  ${printable(name)}`)
+function itemLines(phases: readonly PhaseState[]): readonly string[] {
+  const begun = phases.map(({ items }) => [...items].filter(([, state]) => state === 'begun').map(([name]) => name))
+  const current = (begun.find((names) => names.length > 0) ?? []).map((name) => `  ${printable(name)}`)
   return current.length > itemsShown ? [...current.slice(0, itemsShown), `  and ${current.length - itemsShown} more`] : current
 }
 

@@ -5,9 +5,9 @@ import type { CommandContext } from '../command-context.ts'
 import { printable } from '../output/output.ts'
 import { UsageError } from '../usage-error.ts'
 
-/** Everything on the target that a plan replaces. */
+/** Everything on the target that a plan replaces, item by item. */
 export function replacedBy(plan: RestorePlan): readonly string[] {
-  return plan.items.flatMap(({ overwrites }) => overwrites)
+  return plan.items.flatMap(({ to, overwrites }) => (overwrites.length === 0 ? [] : [`${to} (${overwrites.join(', ')})`]))
 }
 
 /**

@@ -125,8 +125,9 @@ function contractChecked<Opened extends { readonly contract: string }>(opened: O
   )
 }
 
-function defaultDirectory(environment: Readonly<Record<string, string | undefined>>): string {
-  const state = environment.XDG_STATE_HOME || (environment.HOME === undefined ? undefined : resolve(environment.HOME, '.local/state'))
-  const root = process.platform === 'win32' ? environment.LOCALAPPDATA : process.getuid?.() === 0 ? '/var/lib' : state
+/** XDG_STATE_HOME where it is set; else what the platform has for services, or for people. */
+function defaultDirectory({ XDG_STATE_HOME, HOME, LOCALAPPDATA }: Readonly<Record<string, string | undefined>>): string {
+  const forService = process.platform === 'win32' ? LOCALAPPDATA : process.getuid?.() === 0 ? '/var/lib' : undefined
+  const root = XDG_STATE_HOME || forService || (HOME === undefined ? undefined : resolve(HOME, '.local/state'))
   return resolve(root ?? '.', 'backup-planet', 'staging')
 }
