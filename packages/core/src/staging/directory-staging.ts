@@ -6,7 +6,7 @@ import { encodeSegment } from '../naming/path-segment.ts'
 import { DirectoryRunStage } from './directory-run-stage.ts'
 import { diskError, FreeSpaceGuard, freeBytes } from './disk-errors.ts'
 import { acquireJobLock, type JobLock } from './job-lock.ts'
-import { createStageFolder, type FoundStage, findStages, removeRemains, removeStageFolder } from './stage-folder.ts'
+import { createStageFolder, findStages, type OpenableStage, removeRemains, removeStageFolder } from './stage-folder.ts'
 import { StageJournal } from './stage-journal.ts'
 import { StageState } from './stage-state.ts'
 
@@ -45,7 +45,7 @@ export function createDirectoryStaging(settings: DirectoryStagingSettings): Stag
   const budgetNow = async () => budgetBytes ?? Math.max(2, (await askFree(directory)) - minimumFreeBytes)
   const guard = () => new FreeSpaceGuard(directory, minimumFreeBytes, askFree)
 
-  const openStage = async (found: FoundStage & { readonly run: StagedRun }, lock: JobLock, budget: number): Promise<RunStage> => {
+  const openStage = async (found: OpenableStage, lock: JobLock, budget: number): Promise<RunStage> => {
     const journal = await StageJournal.open(found.folder, found.journal.bytes)
     return new DirectoryRunStage({
       folder: found.folder,
@@ -76,10 +76,7 @@ export function createDirectoryStaging(settings: DirectoryStagingSettings): Stag
           if (budget < 2) throw budgetTaken(run.job, kept, jobFolder)
           await guard().require(0, true)
           throwIfAborted(options.signal, `staging of job "${run.job}"`)
-          const folder = await createStageFolder(jobFolder, run)
-          const journal = await findStages(jobFolder).then((stages) => stages.find((stage) => stage.folder === folder)?.journal)
-          if (journal === undefined) throw new TypeError(`the new stage ${folder} is gone`)
-          return await openStage({ folder, journal, run, sealed: false }, lock, budget)
+          return await openStage(await createStageFolder(jobFolder, run), lock, budget)
         } catch (error) {
           await lock.release()
           throw error

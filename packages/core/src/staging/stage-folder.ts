@@ -5,22 +5,29 @@ import type { StagedRun } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
 import { encodeSegment } from '../naming/path-segment.ts'
 import { syncFolder } from './file-writer.ts'
-import { type JournalContent, journalLine, journalName, readJournal } from './stage-journal.ts'
+import { type JournalContent, type JournalRecord, journalLine, journalName, readJournal } from './stage-journal.ts'
 
 export const itemsFolder = 'items'
 /** No encoded name holds a `~` in this place, so these are always ours. */
 const doomed = 'removed~'
 const unborn = 'new~'
 
+export interface OpenableStage {
+  readonly folder: string
+  readonly journal: JournalContent
+  readonly run: StagedRun
+}
+
 export interface FoundStage {
   readonly folder: string
   readonly journal: JournalContent
+  /** Left out where the journal was torn before its first line was whole. */
   readonly run: StagedRun | undefined
   readonly sealed: boolean
 }
 
 /** Creates the folder of a stage with its journal; it appears under its name only when both are there. */
-export async function createStageFolder(jobFolder: string, run: StagedRun): Promise<string> {
+export async function createStageFolder(jobFolder: string, run: StagedRun): Promise<OpenableStage> {
   const folder = path.join(jobFolder, encodeSegment(run.id))
   if (await exists(folder)) {
     throw new BackupError(`stage ${run.id} of job "${run.job}" exists already in ${folder}`, {
@@ -30,11 +37,13 @@ export async function createStageFolder(jobFolder: string, run: StagedRun): Prom
   }
   const temporary = path.join(jobFolder, `${unborn}${randomBytes(8).toString('hex')}`)
   await mkdir(path.join(temporary, itemsFolder), { recursive: true, mode: 0o700 })
-  const line = journalLine({ type: 'begun', format: 'backup-planet/stage/1', run })
+  const { job, id, beganAt } = run
+  const begun: JournalRecord = { type: 'begun', format: 'backup-planet/stage/1', run: { job, id, beganAt } }
+  const line = journalLine(begun)
   await writeFile(path.join(temporary, journalName), line, { flag: 'wx', mode: 0o600, flush: true })
   await rename(temporary, folder)
   await syncFolder(jobFolder)
-  return folder
+  return { folder, run, journal: { records: [begun], bytes: Buffer.byteLength(line) } }
 }
 
 /** Makes the stage disappear at once, then frees its space: a removal that is cut must not leave half a sealed stage. */

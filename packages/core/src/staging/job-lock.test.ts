@@ -1,0 +1,91 @@
+import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { acquireJobLock, type JobLock } from './job-lock.ts'
+import { currentOwner, ownedName, ownerInName, ownerState } from './process-owner.ts'
+
+let folder: string
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'lock-test-'))
+})
+afterEach(() => rm(folder, { recursive: true, force: true }))
+
+async function leave(change: Partial<Awaited<ReturnType<typeof currentOwner>>>, agoSeconds = 0): Promise<string> {
+  const name = ownedName('lock', { ...(await currentOwner()), ...change })
+  const file = path.join(folder, name)
+  await writeFile(file, '')
+  const then = new Date(Date.now() - agoSeconds * 1000)
+  await utimes(file, then, then)
+  return name
+}
+
+describe('the lock of a job', () => {
+  test('is held until every holder has let go', async () => {
+    const lock = await acquireJobLock(folder, 'shop')
+    const shared = lock.share()
+    await lock.release()
+    await lock.release()
+    await expect(acquireJobLock(folder, 'shop')).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: 'job "shop" is already being backed up by this process',
+    })
+    await shared.release()
+    expect(await readdir(folder)).toEqual([])
+    await (await acquireJobLock(folder, 'shop')).release()
+  })
+
+  test('goes to one at most, however many want it at once', async () => {
+    for (let round = 0; round < 20; round++) {
+      const results = await Promise.allSettled(Array.from({ length: 6 }, () => acquireJobLock(folder, 'shop')))
+      const held = results.filter((result): result is PromiseFulfilledResult<JobLock> => result.status === 'fulfilled')
+      expect(held.length).toBeLessThanOrEqual(1)
+      for (const result of results) if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'CONFLICT' })
+      for (const { value } of held) await value.release()
+      expect(await readdir(folder)).toEqual([])
+    }
+  })
+
+  test.each([
+    ['a process that is gone', { pid: 2 ** 22 + 1 }],
+    ['an earlier process with the number of a living one', { started: '00000000.1' }],
+  ])('of %s is taken over at once', async (_, change) => {
+    await leave(change)
+    const lock = await acquireJobLock(folder, 'shop')
+    expect(await readdir(folder)).toHaveLength(1)
+    await lock.release()
+  })
+
+  test('of another host is respected while it is fresh, with the file to remove in the hint', async () => {
+    const name = await leave({ host: 'elsewhere', pid: 7 }, 20 * 60)
+    await expect(acquireJobLock(folder, 'shop')).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: 'job "shop" is being backed up by process 7 on host elsewhere',
+      hint: expect.stringContaining(path.join(folder, name)),
+    })
+    expect(await readdir(folder)).toEqual([name])
+  })
+
+  test('of another host that has not refreshed it for half an hour is taken over', async () => {
+    await leave({ host: 'elsewhere' }, 31 * 60)
+    await (await acquireJobLock(folder, 'shop')).release()
+    expect(await readdir(folder)).toEqual([])
+  })
+})
+
+describe('the owner of a name', () => {
+  test('is read back from it, and from nothing else', async () => {
+    const owner = { host: 'db%2E1', pid: 12, started: 'ab12.34' }
+    expect(ownerInName('lock', ownedName('lock', owner))).toEqual(owner)
+    for (const name of ['lock', 'lock~', 'lock~a~b~c~d', ownedName('restore', owner), `${ownedName('lock', owner)}x`]) {
+      expect(ownerInName('lock', name)).toBeUndefined()
+    }
+  })
+
+  test('lives as long as its process', async () => {
+    const owner = await currentOwner()
+    expect(await ownerState(owner)).toBe('alive')
+    expect(await ownerState({ ...owner, pid: 2 ** 22 + 1 })).toBe('dead')
+    expect(await ownerState({ ...owner, host: 'elsewhere' })).toBe('unknown')
+  })
+})
