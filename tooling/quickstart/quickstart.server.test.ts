@@ -3,7 +3,7 @@ import { afterAll, expect, test } from 'vitest'
 import { startThrowawayMariadb } from '../servers/throwaway-mariadb.ts'
 import { differences, fingerprintServer } from './server-fingerprint.ts'
 
-const subject = { databases: ['shop', 'warehouse café'], users: ["'till'@'%'"], roles: ['clerk'] }
+const subject = { databases: ['shop', 'warehouse café'], users: ["'till'@'%'", "'report o''brien'@'10.%'"], roles: ['clerk'] }
 const [first, second] = await Promise.all([startThrowawayMariadb(), startThrowawayMariadb()])
 afterAll(() => Promise.all([first.stop(), second.stop()]))
 
@@ -36,6 +36,7 @@ test.each([
   ['an invisible column', "UPDATE shop.customer SET secret_hash = 'x' WHERE id = 8"],
   ['a trigger', 'DROP TRIGGER shop.stock_is_watched'],
   ['a routine', 'ALTER PROCEDURE shop.ship COMMENT "another"'],
+  ['a grant on columns', "REVOKE SELECT (name) ON shop.customer FROM 'report o''brien'@'10.%'"],
   ['a grant of a role', 'REVOKE UPDATE ON shop.* FROM clerk'],
   ['a grant', "REVOKE clerk FROM 'till'@'%'"],
 ])('a difference in %s is found', async (_what, statement) => {

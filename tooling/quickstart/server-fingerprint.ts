@@ -23,8 +23,8 @@ export async function fingerprintServer(server: ThrowawayMariadb, subject: Finge
   const checksums = await linesOf(server, `CHECKSUM TABLE ${names.join(', ')} EXTENDED`)
   const lines = names.map((name, index) => `${name} ${counts[index]} rows, CHECKSUM TABLE ${checksums[index]?.split('\t').at(-1)}`)
   for (const database of subject.databases) lines.push(`${database} mariadb-dump ${await dumpHash(server, database)}`)
-  for (const user of subject.users) lines.push(...(await linesOf(server, `SHOW CREATE USER ${user}; SHOW GRANTS FOR ${user}`)))
-  for (const role of subject.roles) lines.push(...(await linesOf(server, `SHOW GRANTS FOR ${role}`)))
+  for (const user of subject.users) lines.push(...(await grantsOf(server, `SHOW CREATE USER ${user}; SHOW GRANTS FOR ${user}`)))
+  for (const role of subject.roles) lines.push(...(await grantsOf(server, `SHOW GRANTS FOR ${role}`)))
   return { rows: counts.reduce((sum, count) => sum + Number(count), 0), tables: names.length, lines }
 }
 
@@ -42,6 +42,14 @@ async function tablesOf(server: ThrowawayMariadb, databases: readonly string[]):
     server,
     `SELECT concat(${quoted('table_schema')}, '.', ${quoted('table_name')}) FROM information_schema.tables
      WHERE table_schema IN (${list}) AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY 1`,
+  )
+}
+
+/** The columns of a grant come in the order of a hash table, which two equal servers need not share. */
+async function grantsOf(server: ThrowawayMariadb, sql: string): Promise<readonly string[]> {
+  const inOrder = (columns: string) => `(${columns.split(', ').toSorted().join(', ')})`
+  return (await linesOf(server, sql)).map((line) =>
+    line.replace(/(?<=^GRANT [^()]*)\(([^)]*)\)/g, (_all, columns: string) => inOrder(columns)),
   )
 }
 
