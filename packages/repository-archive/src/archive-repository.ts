@@ -24,7 +24,9 @@ export function createArchiveRepository(settings: ArchiveSettings & { readonly u
     destination: uploader.destination,
     supports: { read: encryption === undefined || passphrase !== undefined || resolved.identities.length > 0, deduplicates: false },
 
-    store: (request, contents, options = {}) => new ArchiveStore(context, request, contents, options).run(),
+    async store(request, contents, options = {}) {
+      return new ArchiveStore(context, request, contents, options).run()
+    },
 
     list: (filter = {}, options = {}) => listBackups(context, filter, options),
 

@@ -18,7 +18,7 @@ import { createEnvelope } from './age-file.ts'
 import { commitBackup, committedBackup } from './archive-commit.ts'
 import type { ArchiveContext } from './archive-context.ts'
 import { archiveSuffix, backupFolder, encryptedSuffix, ObjectNames } from './archive-layout.ts'
-import { noteJson, type PlannedVolume, readNotes, type StoredVolumeNote } from './store-notes.ts'
+import { type EarlierAttempts, noteJson, type PlannedVolume, readNotes, type StoredVolumeNote } from './store-notes.ts'
 import { checkEarlierVolumes, fileKey } from './store-resumption.ts'
 import { UploadQueue } from './upload-queue.ts'
 import { VolumeContent } from './volume-content.ts'
@@ -40,6 +40,7 @@ export class ArchiveStore {
   readonly #request: StoreRequest
   readonly #contents: StageContents
   readonly #options: OperationOptions
+  readonly #earlier: EarlierAttempts
   readonly #folder: string
   readonly #names = new ObjectNames()
   readonly #queue: UploadQueue
@@ -61,7 +62,8 @@ export class ArchiveStore {
     this.#request = request
     this.#contents = contents
     this.#options = options
-    this.#folder = backupFolder(request.run)
+    this.#earlier = readNotes(contents.notes)
+    this.#folder = this.#earlier.folder ?? backupFolder(request.run)
     this.#queue = new UploadQueue(context.uploader.supports.concurrency)
     const { format, volumeBytes } = context.settings
     // A quarter of the budget, so that one volume is filled while others are on their way.
@@ -92,7 +94,8 @@ export class ArchiveStore {
   }
 
   async #resume(): Promise<void> {
-    const earlier = readNotes(this.#contents.notes)
+    const earlier = this.#earlier
+    if (earlier.folder === undefined) await this.#contents.note(noteJson({ type: 'folder', folder: this.#folder }))
     await checkEarlierVolumes(this.#context.uploader, this.#folder, earlier, { signal: this.#controller.signal })
     for (const volume of earlier.planned.values()) {
       this.#sequence = Math.max(this.#sequence, volume.sequence)

@@ -3,10 +3,12 @@ import * as z from 'zod'
 import { archiveFormats } from './archive-settings.ts'
 
 /**
- * What a store notes with the stage: each volume before its upload, so that a later attempt makes the same one, and again when it is
+ * What a store notes with the stage: the folder first, then each volume before its upload, so that a later attempt makes the same one, and again when it is
  * stored, before its files are released. Between the two notes and the releases nothing can be lost or sent twice.
  */
 const file = z.object({ name: z.string(), size: z.int().nonnegative(), sha256: z.string() })
+
+const folderNote = z.object({ type: z.literal('folder'), folder: z.string() })
 
 const plannedVolume = z.object({
   type: z.literal('volume'),
@@ -20,21 +22,25 @@ const plannedVolume = z.object({
 
 const storedVolume = z.object({ type: z.literal('stored'), sequence: z.int(), size: z.int().nonnegative(), sha256: z.string() })
 
-const noteSchema = z.discriminatedUnion('type', [plannedVolume, storedVolume])
+const noteSchema = z.discriminatedUnion('type', [folderNote, plannedVolume, storedVolume])
 
 export type PlannedVolume = z.output<typeof plannedVolume>
+export type FolderNote = z.output<typeof folderNote>
 export type StoredVolumeNote = z.output<typeof storedVolume>
 
 export interface EarlierAttempts {
+  /** Where the first attempt began to write; a later one must not write anywhere else. */
+  readonly folder: string | undefined
   readonly planned: ReadonlyMap<number, PlannedVolume>
   readonly stored: ReadonlyMap<number, StoredVolumeNote>
 }
 
-export function noteJson(note: PlannedVolume | StoredVolumeNote): Json {
+export function noteJson(note: FolderNote | PlannedVolume | StoredVolumeNote): Json {
   return note as unknown as Json
 }
 
 export function readNotes(notes: readonly Json[]): EarlierAttempts {
+  let folder: string | undefined
   const planned = new Map<number, PlannedVolume>()
   const stored = new Map<number, StoredVolumeNote>()
   for (const note of notes) {
@@ -45,8 +51,9 @@ export function readNotes(notes: readonly Json[]): EarlierAttempts {
         hint: 'Send this stage to the repository that its first attempt went to, or remove the stage and take a new full backup.',
       })
     }
-    if (result.data.type === 'volume') planned.set(result.data.sequence, result.data)
+    if (result.data.type === 'folder') folder ??= result.data.folder
+    else if (result.data.type === 'volume') planned.set(result.data.sequence, result.data)
     else stored.set(result.data.sequence, result.data)
   }
-  return { planned, stored }
+  return { folder, planned, stored }
 }
