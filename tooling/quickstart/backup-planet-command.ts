@@ -12,7 +12,8 @@ export async function backupPlanet(...commandArguments: readonly string[]): Prom
     child.once('error', reject)
     child.once('exit', (exitCode, signal) => resolve(exitCode ?? signal))
   })
-  if (code !== 0) throw new CommandFailure(`backup-planet ${commandArguments[0]} ended with ${code}`)
+  if (code !== 0)
+    throw new CommandFailure(`backup-planet ${commandArguments[0]} ended with ${code}; what it says above is what went wrong.`)
 }
 
 /** The command said what went wrong; there is nothing to add but that it did. */

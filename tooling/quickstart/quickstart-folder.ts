@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { generateX25519Identity, identityToRecipient } from 'age-encryption'
@@ -12,12 +12,28 @@ export interface QuickstartFolder {
   readonly offsite: string
 }
 
-/** Makes the folder anew. */
+/** A folder that somebody else's files are in; nothing was touched. */
+export class ForeignFolder extends Error {
+  override readonly name = 'ForeignFolder'
+}
+
+/** Makes the folder anew. Throws `ForeignFolder` when what is there was not made by an earlier quickstart. */
 export async function createQuickstartFolder(path: string): Promise<QuickstartFolder> {
+  const folder = { path, configuration: join(path, 'backup-planet.yaml'), key: join(path, 'key.txt'), offsite: join(path, 'offsite') }
+  const found = await readdir(path).catch((error: NodeJS.ErrnoException): string[] => {
+    if (error.code === 'ENOENT') return []
+    throw error
+  })
+  if (found.length > 0 && !found.includes(marker)) {
+    throw new ForeignFolder(`${path} holds files that no quickstart made; name a folder that does not exist yet.`)
+  }
   await rm(path, { recursive: true, force: true })
   await mkdir(path, { recursive: true, mode: 0o700 })
-  return { path, configuration: join(path, 'backup-planet.yaml'), key: join(path, 'key.txt'), offsite: join(path, 'offsite') }
+  await writeSecret(join(path, marker), 'This folder was made by `npm run quickstart` and is replaced by the next one.\n')
+  return folder
 }
+
+const marker = 'made-by-quickstart.txt'
 
 /** Writes the configuration that an operator would write, with secrets in files of their own. */
 export async function writeConfiguration(folder: QuickstartFolder, shop: ThrowawayMariadb, scratch: ThrowawayMariadb): Promise<void> {

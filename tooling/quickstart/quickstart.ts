@@ -1,14 +1,15 @@
 import { readdir, stat } from 'node:fs/promises'
-import { join, relative } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { startThrowawayMariadb } from '../servers/throwaway-mariadb.ts'
 import { backupPlanet, CommandFailure } from './backup-planet-command.ts'
 import { closingSummary } from './closing-summary.ts'
-import { createQuickstartFolder, writeConfiguration } from './quickstart-folder.ts'
+import { createQuickstartFolder, ForeignFolder, writeConfiguration } from './quickstart-folder.ts'
 import { differences, fingerprintServer, type ServerFingerprint } from './server-fingerprint.ts'
 
 /**
  * `npm run quickstart`: a shop on a real server is backed up encrypted, lost, restored to another server and compared, with the
  * real command and a real configuration file. Ends with exit code 0 only when both servers hold the same.
+ * `npm run quickstart -- FOLDER` leaves everything there instead of in `.cache/quickstart`.
  */
 const databases = ['shop', 'warehouse café']
 const subject = { databases, users: ["'till'@'%'", "'report o''brien'@'10.%'"], roles: ['clerk'] }
@@ -18,14 +19,14 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 try {
   process.exitCode = (await quickstart()) ? 0 : 1
 } catch (error) {
-  if (!(error instanceof CommandFailure)) throw error
-  process.stdout.write(`\nThe quickstart stopped: ${error.message}. What the command says above is what went wrong.\n`)
+  if (!(error instanceof CommandFailure || error instanceof ForeignFolder)) throw error
+  process.stdout.write(`\nThe quickstart stopped: ${error.message}\n`)
   process.exitCode = 1
 }
 
 /** Resolves with whether both servers hold the same. Throwaway servers die with this process, however it ends. */
 async function quickstart(): Promise<boolean> {
-  const folder = await createQuickstartFolder(join(import.meta.dirname, '..', '..', '.cache', 'quickstart'))
+  const folder = await createQuickstartFolder(resolve(process.argv[2] ?? join(import.meta.dirname, '..', '..', '.cache', 'quickstart')))
   const configuration = ['--config', shown(folder.configuration)]
 
   say('1', 'Two throwaway MariaDB servers start; one gets a shop.')

@@ -31,7 +31,7 @@ export function reportMissingTools(names, required) {
   const stopping = names.filter((name) => required.includes(name))
   if (stopping.length > 0)
     throw new SetupFailure(`Setting up stopped at the step "system tools": ${stopping.join(', ')} is needed.\n\n${text}`)
-  process.stderr.write(`${text}  Going on; the tests named above cannot run and are counted as skipped.\n`)
+  process.stderr.write(`${text}  Going on without; the tests named above cannot pass here.\n`)
 }
 
 function isInstalled(name) {

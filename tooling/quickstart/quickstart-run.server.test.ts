@@ -1,0 +1,45 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { expect, onTestFinished, test } from 'vitest'
+
+const run = promisify(execFile)
+const script = [join(import.meta.dirname, 'quickstart.ts')]
+
+async function scratchFolder(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'quick start-'))
+  onTestFinished(() => rm(directory, { recursive: true }))
+  return directory
+}
+
+function quickstart(folder: string, directory: string) {
+  return run(process.execPath, ['--conditions=@backup-planet/source', ...script, folder], { cwd: directory })
+}
+
+test('the quickstart brings the shop back whole, and the commands it prints work', { timeout: 240_000 }, async () => {
+  const directory = await scratchFolder()
+  const { stdout } = await quickstart('a folder', directory)
+  expect(stdout).toContain('none differs')
+  expect(stdout).toContain('It came back whole')
+
+  const [byHand = ''] = /^ {2}(age -d .*)$/m.exec(stdout)?.slice(1) ?? []
+  const unpacked = join(directory, 'unpacked')
+  await run('sh', ['-c', `mkdir '${unpacked}' && set -e && ${byHand.replace('/tmp/shop', `'${unpacked}'`)}`], { cwd: directory })
+  expect(await readdir(unpacked, { recursive: true })).toEqual(
+    expect.arrayContaining([expect.stringContaining('shop.customer-schema.sql')]),
+  )
+
+  const passwords = await Promise.all(
+    ['shop-password', 'scratch-password'].map((name) => readFile(join(directory, 'a folder', name), 'utf8')),
+  )
+  for (const password of passwords) expect(stdout).not.toContain(password)
+})
+
+test('the quickstart touches no folder that it did not make', async () => {
+  const directory = await scratchFolder()
+  await writeFile(join(directory, 'letter.txt'), 'dear reader')
+  await expect(quickstart(directory, directory)).rejects.toMatchObject({ code: 1, stdout: expect.stringContaining('no quickstart made') })
+  expect(await readdir(directory)).toEqual(['letter.txt'])
+})
