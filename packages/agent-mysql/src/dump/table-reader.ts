@@ -192,7 +192,10 @@ class ThreadTableReader implements TableReader {
         file.drop()
         this.#readings.delete(message.id)
         reading.reject(error)
+        // The thread may have said that it is done already: whoever waits for the files must hear of it all the same.
+        throw error
       })
+      written.catch(() => undefined)
       reading.written.push(written)
     } else if (message.type === 'block') {
       reading.files.get(message.file)?.push(message.block)
