@@ -20,7 +20,6 @@ export function createSqliteUploader(settings: { readonly file: string }): Uploa
     throwIfAborted(signal, what)
     return assertSafePath(key, 'key')
   }
-
   return {
     contract: 'uploader/1',
     destination: `sqlite:${settings.file}`,

@@ -179,7 +179,7 @@ export const agentCaptureChecks: readonly ConformanceCheck<AgentHarness>[] = [
         afterBegin: () => within(source.change(last), 'a change by a user during a capture'),
       })
       const plan = await planOnto(harness, captured, false)
-      await withFiles(captured, (files) => harness.target.agent.restore(plan, files))
+      await withFiles(captured, [captured.backup], (files) => harness.target.agent.restore(plan, files))
       const found = await harness.target.content(last)
       const whole = [before, await source.content(last)].some((moment) => isDeepStrictEqual(found, moment))
       assert.ok(whole, `${last} must be as it was at one moment, before or after the change, and never mixed`)

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Agent, Backup, Capture, CaptureRequest, Json, Repository, RestoredFiles, RestorePlan } from '../contracts/index.ts'
-import { createMemoryRepository } from '../testing/memory-repository.ts'
+import type { Agent, Backup, Capture, CaptureRequest, Json, RestoredFiles, RestorePlan } from '../contracts/index.ts'
+import { createMemoryRepository, type MemoryRepository } from '../testing/memory-repository.ts'
 import { restoredFilesOf } from '../testing/memory-restored-files.ts'
 import { createMemoryStage, type MemoryStage } from '../testing/memory-stage.ts'
 import { eventually } from './conformance-check.ts'
@@ -43,7 +43,7 @@ export interface AgentHarness {
 export interface Captured {
   readonly stage: MemoryStage
   readonly backup: Backup
-  readonly repository: Repository
+  readonly repository: MemoryRepository
 }
 
 export function fullRequest(more: Partial<CaptureRequest> = {}): CaptureRequest {
@@ -86,11 +86,15 @@ export async function backUpOnce(
   })
 }
 
-/** Runs `act` with the files of a backup; local copies are gone afterwards. */
-export async function withFiles<Result>(captured: Captured, act: (files: RestoredFiles) => Promise<Result>): Promise<Result> {
+/** Runs `act` with the files of these backups; local copies are gone afterwards. */
+export async function withFiles<Result>(
+  captured: Captured,
+  backups: readonly Backup[],
+  act: (files: RestoredFiles) => Promise<Result>,
+): Promise<Result> {
   const scratch = await mkdtemp(join(tmpdir(), 'agent-conformance-'))
   try {
-    return await act(await restoredFilesOf(captured.repository, [captured.backup], scratch))
+    return await act(await restoredFilesOf(captured.repository, backups, scratch))
   } finally {
     await rm(scratch, { recursive: true, force: true })
   }

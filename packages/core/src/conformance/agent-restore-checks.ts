@@ -40,7 +40,7 @@ export const agentRestoreChecks: readonly ConformanceCheck<AgentHarness>[] = [
       const expected = await Promise.all(items.map((item) => source.content(item)))
       const captured = await backUpOnce(source.agent)
       const plan = await planOnto(harness, captured, false)
-      const report = await withFiles(captured, (files) => target.agent.restore(plan, files))
+      const report = await withFiles(captured, [captured.backup], (files) => target.agent.restore(plan, files))
       for (const [index, item] of items.entries()) {
         const restored = report.items.find((candidate) => candidate.item === item)
         assert.ok(restored !== undefined, `the report must name ${item}`)
@@ -60,7 +60,7 @@ export const agentRestoreChecks: readonly ConformanceCheck<AgentHarness>[] = [
       assert.ok(first !== undefined)
       const captured = await backUpOnce(source.agent)
       const plan = await planOnto(harness, captured, false, [first])
-      await withFiles(captured, (files) => target.agent.restore(plan, files))
+      await withFiles(captured, [captured.backup], (files) => target.agent.restore(plan, files))
       assert.deepEqual(await target.content(first), await source.content(first))
       for (const item of others) assert.equal(await target.content(item), undefined, `${item} was not asked for`)
     },
@@ -76,7 +76,7 @@ export const agentRestoreChecks: readonly ConformanceCheck<AgentHarness>[] = [
         items: [first],
         target: { overwrite: false, rename: { [first]: 'renamed' }, ...(restoreOptions === undefined ? {} : { options: restoreOptions }) },
       })
-      await withFiles(captured, (files) => target.agent.restore(plan, files))
+      await withFiles(captured, [captured.backup], (files) => target.agent.restore(plan, files))
       assert.deepEqual(await target.content('renamed'), await source.content(first))
       assert.equal(await target.content(first), undefined, 'nothing may be restored under the old name')
     },
@@ -92,7 +92,7 @@ export const agentRestoreChecks: readonly ConformanceCheck<AgentHarness>[] = [
       await target.change(first)
       const before = await target.observe()
       await rejectsWith(
-        () => withFiles(captured, (files) => target.agent.restore(plan, files)),
+        () => withFiles(captured, [captured.backup], (files) => target.agent.restore(plan, files)),
         'CONFLICT',
         'restore onto a changed target',
       )
@@ -114,7 +114,7 @@ export const agentRestoreChecks: readonly ConformanceCheck<AgentHarness>[] = [
       assert.ok(problem !== undefined, 'the plan must say that something exists')
       assert.notEqual(problem.hint, '')
       await rejectsWith(
-        () => withFiles(captured, (files) => target.agent.restore(plan, files)),
+        () => withFiles(captured, [captured.backup], (files) => target.agent.restore(plan, files)),
         'ALREADY_EXISTS',
         'restore over what exists',
       )
@@ -131,7 +131,7 @@ export const agentRestoreChecks: readonly ConformanceCheck<AgentHarness>[] = [
       await target.change(first)
       const plan = await planOnto(harness, captured, true, [first])
       assert.ok((plan.items[0]?.overwrites.length ?? 0) > 0, 'the plan must say what is overwritten')
-      await withFiles(captured, (files) => target.agent.restore(plan, files))
+      await withFiles(captured, [captured.backup], (files) => target.agent.restore(plan, files))
       assert.deepEqual(await target.content(first), await source.content(first))
     },
   },
@@ -164,7 +164,7 @@ export const agentRestoreChecks: readonly ConformanceCheck<AgentHarness>[] = [
       const captured = await backUpOnce(source.agent)
       const before = await target.observe()
       const plan = await planOnto(harness, captured, false)
-      await withFiles(captured, async (files) => {
+      await withFiles(captured, [captured.backup], async (files) => {
         const beforehand = { signal: AbortSignal.abort() }
         await rejectsWith(() => target.agent.restore(plan, files, beforehand), 'ABORTED', 'restore aborted beforehand')
         await assertUnchanged(target, before, 'a restore aborted beforehand')

@@ -33,13 +33,14 @@ export function checkedContent(
       yield chunk
     }
     if (content.size !== undefined && size !== content.size) throw wrongLength(what, content.size, String(size))
-    digest = hash.digest('hex')
-    if (content.sha256 !== undefined && digest !== content.sha256) {
-      throw new BackupError(`${what}: content has sha256 ${digest}, announced was ${content.sha256}`, {
+    const found = hash.digest('hex')
+    if (content.sha256 !== undefined && found !== content.sha256) {
+      throw new BackupError(`${what}: content has sha256 ${found}, announced was ${content.sha256}`, {
         code: 'CORRUPTED',
         hint: changedHint,
       })
     }
+    digest = found
   }
 
   return {
