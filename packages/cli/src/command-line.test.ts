@@ -271,6 +271,11 @@ test('a run with one failed item is partial, and only the others can be restored
   expect(code).toBe(3)
   expect(here.server.confirmed).toBe(0)
   expect((await here.run(['list'])).stdout).toContain('partial  1 of 2')
+
+  delete here.server.fault
+  await here.run(['run', 'shop'])
+  const plan = await here.run(['run', 'shop', '--plan'])
+  expect(plan.stdout).toContain('why full: it follows complete\n')
 })
 
 test('a failed run is told, and nothing is listed', async () => {
@@ -282,15 +287,31 @@ test('a failed run is told, and nothing is listed', async () => {
   expect(await here.run(['list'])).toMatchObject({ code: 0, stdout: 'no backups yet\n' })
 })
 
-test('an aborted run ends with 130, and nothing is listed', async () => {
+test.each(['hangs', 'breaks-when-aborted'] as const)(
+  'an aborted run ends with 130 when the server %s, and nothing is listed',
+  async (fault) => {
+    const controller = new AbortController()
+    here.server.fault = fault
+    here.server.onHang = () => controller.abort()
+    const { code, lines } = await here.run(['run', 'shop', '--json'], { signal: controller.signal })
+    expect(code).toBe(130)
+    expect(lines.at(-1)).toMatchObject({ type: 'failure', code: 'ABORTED' })
+    expect(await here.run(['list'])).toMatchObject({ stdout: 'no backups yet\n' })
+  },
+)
+
+test('whatever breaks because of the abort is told as an abort', async () => {
   const controller = new AbortController()
-  here.server.fault = 'hangs'
+  here.server.fault = 'breaks-when-aborted'
   here.server.onHang = () => controller.abort()
-  const { code, lines } = await here.run(['run', 'shop', '--json'], { signal: controller.signal })
+  const { code, stderr } = await here.run(['discover', 'shop'], { signal: controller.signal })
+  expect(stderr).toContain('failed: ABORTED')
   expect(code).toBe(130)
-  expect(lines.at(-1)).toMatchObject({ type: 'failure', code: 'ABORTED' })
-  expect(await here.run(['list'])).toMatchObject({ stdout: 'no backups yet\n' })
-  expect(await here.run(['list'], { signal: AbortSignal.abort() })).toMatchObject({ code: 130, stdout: '' })
+})
+
+test('what is aborted before it begins does nothing', async () => {
+  const signal = AbortSignal.abort()
+  expect(await here.run(['list'], { signal })).toMatchObject({ code: 130, stdout: '' })
 })
 
 test.skipIf(process.platform === 'win32')(

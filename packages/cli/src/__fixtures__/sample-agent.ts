@@ -21,7 +21,7 @@ import * as z from 'zod'
 export interface SampleServer {
   readonly databases: Map<string, string>
   /** What the server does wrong. */
-  fault?: 'unreachable' | 'one-item-fails' | 'hangs' | 'leaks-password' | 'wrong-checks'
+  fault?: 'unreachable' | 'one-item-fails' | 'hangs' | 'leaks-password' | 'wrong-checks' | 'breaks-when-aborted'
   problems: Problem[]
   confirmed: number
   /** Called when a capture hangs, so that a test need not guess when. */
@@ -58,8 +58,9 @@ function sampleAgent(server: SampleServer, { host, password = '' }: z.output<typ
     application: 'sample',
     version: '1.0.0',
     supports: { kinds: ['full'], pointInTime: false, rename: true },
-    async *discover() {
+    async *discover(options) {
       connect()
+      if (server.fault === 'breaks-when-aborted') await hang(server, options?.signal)
       const items = [...server.databases].map(([name, text]) => ({ name, bytes: text.length, detail: '1 text' }))
       yield { id: host, name: host, version: '1.0', items, facts: {} }
     },
@@ -67,13 +68,14 @@ function sampleAgent(server: SampleServer, { host, password = '' }: z.output<typ
       connect()
       return server.problems
     },
-    async plan({ kind, items }) {
+    async plan({ kind, items, chain }) {
       connect()
+      const reason = chain.length === 0 ? {} : { reason: `it follows ${chain.map(({ status }) => status).join(', ')}` }
       const steps = [
         { number: 1, text: 'hold the texts' },
         { number: 2, text: 'copy them' },
       ]
-      return { application: 'sample', source: host, kind, items: wanted(items).map((name) => ({ name })), bytes: 12, steps }
+      return { application: 'sample', source: host, kind, items: wanted(items).map((name) => ({ name })), bytes: 12, steps, ...reason }
     },
     async beginCapture({ kind, items }, options) {
       throwIfAborted(options?.signal, 'the capture')
@@ -103,7 +105,7 @@ function sampleCapture(server: SampleServer, items: readonly string[], facts: Ca
       for (const item of items) {
         const text = server.databases.get(item) ?? ''
         options?.onProgress?.({ type: 'item', phase: 'capture', item, state: 'begun', bytesTotal: text.length })
-        if (server.fault === 'hangs') await hang(server, options?.signal)
+        if (server.fault === 'hangs' || server.fault === 'breaks-when-aborted') await hang(server, options?.signal)
         if (server.fault === 'one-item-fails' && item === items[0]) {
           await stage.failItem(item, { code: 'APPLICATION', message: `"${item}" is marked as crashed`, hint: `Repair ${item}.` })
           continue
@@ -127,7 +129,11 @@ async function* bytesOfText(text: string) {
 
 function hang(server: SampleServer, signal: AbortSignal | undefined): Promise<never> {
   return new Promise((_, reject) => {
-    signal?.addEventListener('abort', () => reject(abortError(signal, 'the capture')), { once: true })
+    signal?.addEventListener(
+      'abort',
+      () => reject(server.fault === 'hangs' ? abortError(signal, 'the capture') : new Error('socket closed')),
+      { once: true },
+    )
     server.onHang?.()
   })
 }
@@ -180,7 +186,7 @@ async function restoreTo(
     await file.release()
     const to = wanted.get(file.item) ?? file.item
     server.databases.set(to, Buffer.concat(chunks).toString())
-    const passed = server.fault !== 'wrong-checks'
+    const passed = (server.fault !== 'wrong-checks') | 'breaks-when-aborted'
     restored.push({
       item: file.item,
       to,

@@ -88,10 +88,13 @@ test('many items are summed up', () => {
   `)
 })
 
-const item = fc.string({ unit: 'binary' })
+const text = fc.string({
+  unit: fc.oneof(fc.constantFrom('\n', '\u001b', '\u009b', '\u202e', '\t'), fc.string({ unit: 'binary', maxLength: 2 })),
+})
+const item = text
 const phase = fc.constantFrom('capture', 'store', 'read', 'restore', 'verify' as const)
 const anyEvent: fc.Arbitrary<RunEvent> = fc.oneof(
-  fc.record({ type: fc.constant('step' as const), text: fc.string({ unit: 'binary' }) }),
+  fc.record({ type: fc.constant('step' as const), text }),
   fc.record({ type: fc.constant('item' as const), phase, item, state: fc.constantFrom('begun', 'ended', 'failed' as const) }),
   fc.record({ type: fc.constant('bytes' as const), phase, bytes: fc.maxSafeNat(), expected: fc.maxSafeNat(), rate: fc.maxSafeNat() }),
   fc.record({ type: fc.constant('stalled' as const), seconds: fc.nat() }),
