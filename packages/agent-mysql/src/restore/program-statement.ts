@@ -13,16 +13,17 @@ const removedModes: ReadonlySet<string> = new Set(
 )
 
 /**
- * Executes the CREATE of a stored program in the session it was created in: the server keeps that SQL mode, those character sets
- * and that time zone with it, and the text must reach the server in its own character set.
+ * Executes DROP and CREATE of a stored program in the session it was created in: the server keeps that SQL mode, those character sets
+ * and that time zone with it, and the text must reach the server in its own character set. (MariaDB knows PACKAGE only in SQL mode ORACLE, in DROP too.)
  */
 export async function runProgram(
   connection: MysqlConnection,
   server: ServerFacts,
-  program: { readonly sql: string; readonly context: ProgramContext; readonly during: string },
+  program: { readonly statements: readonly string[]; readonly context: ProgramContext; readonly during: string },
 ): Promise<void> {
   const { context, during } = program
-  const bytes = await inClientCharacterSet(connection, program.sql, context.characterSetClient)
+  const encoded: (Buffer | undefined)[] = []
+  for (const sql of program.statements) encoded.push(await inClientCharacterSet(connection, sql, context.characterSetClient))
   const modes = context.sqlMode
     .split(',')
     .filter((mode) => server.flavour === 'mariadb' || server.versionNumbers[0] < 8 || !removedModes.has(mode))
@@ -32,7 +33,10 @@ export async function runProgram(
         `${context.collationConnection === '' ? '' : `collation_connection = ${context.collationConnection}, `}time_zone = ${quoteText(context.timeZone ?? '+00:00')}, sql_mode = ${quoteText(modes.join(','))}`,
       during,
     )
-    await (bytes === undefined ? connection.run(program.sql, during) : runBytes(connection, bytes, during))
+    for (const [index, sql] of program.statements.entries()) {
+      const bytes = encoded[index]
+      await (bytes === undefined ? connection.run(sql, during) : runBytes(connection, bytes, during))
+    }
   } finally {
     await connection.run('SET NAMES utf8mb4', during)
     await connection.run(`SET SESSION time_zone = '+00:00', sql_mode = '${restoreSqlMode}'`, during)

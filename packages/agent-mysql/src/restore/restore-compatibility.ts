@@ -117,6 +117,14 @@ export function targetProblems(target: RestoreTargetFacts, items: readonly ItemT
       hint: 'Tables without one fail their item unless the account may set sql_require_primary_key = OFF for its session.',
     })
   }
+  if (target.refusesFunctions && restore.tables === undefined && items.some((item) => item.item !== accountsItem)) {
+    problems.push({
+      severity: 'warning',
+      code: 'UNSUPPORTED',
+      message: 'the target writes a binlog and refuses functions that are not declared DETERMINISTIC, NO SQL or READS SQL DATA',
+      hint: 'If the backup holds such functions, run SET GLOBAL log_bin_trust_function_creators = 1 on the target for the time of the restore.',
+    })
+  }
   const required: RequiredRight[] = [...schemaRights]
   if (items.some((item) => item.item === accountsItem) && restore.users !== 'none') {
     required.push({ privilege: 'CREATE USER', scope: 'global', purpose: 'restore accounts' })

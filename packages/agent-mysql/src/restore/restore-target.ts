@@ -18,6 +18,8 @@ export interface RestoreTargetFacts {
   readonly localInfile: boolean
   readonly readOnly: boolean
   readonly requirePrimaryKey: boolean
+  /** Refuses functions that do not say that they are deterministic, because the binlog is on. */
+  readonly refusesFunctions: boolean
   readonly collations: ReadonlySet<string>
   /** Lines of SHOW GRANTS. */
   readonly grants: readonly string[]
@@ -37,7 +39,7 @@ export async function readTarget(session: MysqlSession, schemas: readonly string
     if (objects !== undefined) found.set(schema, objects)
   }
   const variables = await session.rows(
-    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('local_infile', 'read_only', 'super_read_only', 'sql_require_primary_key', 'innodb_force_primary_key')",
+    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('local_infile', 'read_only', 'super_read_only', 'sql_require_primary_key', 'innodb_force_primary_key', 'log_bin_trust_function_creators')",
     'reading the variables of the target',
   )
   const isOn = (name: string) => variables.some((row) => row.at(0) === name && /^(ON|1)$/i.test(row.at(1) ?? ''))
@@ -51,6 +53,7 @@ export async function readTarget(session: MysqlSession, schemas: readonly string
     server,
     localInfile: isOn('local_infile'),
     readOnly: isOn('read_only') || isOn('super_read_only'),
+    refusesFunctions: server.logBin && !isOn('log_bin_trust_function_creators'),
     requirePrimaryKey: isOn('sql_require_primary_key') || isOn('innodb_force_primary_key'),
     collations: await withContextualCollations(
       session,

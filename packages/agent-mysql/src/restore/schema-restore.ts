@@ -226,13 +226,15 @@ async function phase(
     try {
       for (const program of programs) {
         const during = `creating ${program.kind} ${to}.${program.name}`
-        await connection.run(`DROP ${program.kind.toUpperCase()} IF EXISTS ${quoteTable(to, program.name)}`, during)
+        const drop = `DROP ${program.kind.toUpperCase()} IF EXISTS ${quoteTable(to, program.name)}`
         // The server keeps the default collation of the schema at that moment with the program.
         if (program.kind !== 'view') current = await setCollation(connection, to, current, program.context.databaseCollation)
-        await runProgram(connection, server, { sql: program.sql, context: program.context, during }).catch((error: unknown) => {
-          if (program.kind !== 'view') throw error
-          brokenView(program, prepared, context, error)
-        })
+        await runProgram(connection, server, { statements: [drop, program.sql], context: program.context, during }).catch(
+          (error: unknown) => {
+            if (program.kind !== 'view') throw error
+            brokenView(program, prepared, context, error)
+          },
+        )
       }
     } finally {
       await setCollation(connection, to, current, own)
