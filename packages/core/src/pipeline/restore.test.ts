@@ -102,6 +102,16 @@ describe('restoring', () => {
     expect(await scratchContent()).toEqual([])
   })
 
+  test('stops a content that is too long at once, so that it cannot fill the disk', async () => {
+    const backup = addBackup(repository, '1', { a: { '1': 'content' } })
+    repository.tamper = () => Buffer.alloc(10_000)
+    const restoring = run(planOf([backup]), async (files) => {
+      for await (const file of files.stream(() => true)) await file.release()
+    })
+    await expect(restoring).rejects.toThrow('it has at least 10 bytes instead of 7')
+    for (const event of events) if (event.type === 'bytes') expect(event.bytes).toBeLessThanOrEqual(7)
+  })
+
   test('refuses a backup whose file does not come at all', async () => {
     const backup = addBackup(repository, '1', { a: { '1': 'content' } })
     repository.files.set('1', new Map())

@@ -226,6 +226,37 @@ describe('a crash at any moment', () => {
     await session.both[Symbol.asyncDispose]()
   })
 
+  test('a torn tail is gone for good: what is appended later cannot bring it back to life', async () => {
+    const directory = path.join(root, 'tail')
+    const session = new Session(await stagingIn(directory).begin({ job: 'shop', id: 'r1', beganAt: '2026-11-22T00:00:00Z' }))
+    for (const size of [1, 2]) await session.apply({ do: 'write', item: 0, size })
+    await session.apply({ do: 'seal' })
+    const copy = await crash(directory)
+    // The next note will be exactly as long as the broken line, so that the line after it would begin in the right place.
+    const broken = 'x'.repeat(JSON.stringify({ type: 'note', note: 'sent' }).length)
+    await appendFile(path.join(copy, 'shop', 'r1', 'stage.journal'), `${broken}\n{"type":"released","item":"i0","name":"f1"}\n`)
+    for await (const stage of stagingIn(copy).resumable('shop')) {
+      await stage.contents.note('sent')
+      await stage[Symbol.asyncDispose]()
+    }
+    session.model.notes.push('sent')
+    await assertRecovered(await crash(copy), session.model)
+    await session.both[Symbol.asyncDispose]()
+  })
+
+  test('files of a failed item are not given again, not even those that the drainer held', async () => {
+    const directory = path.join(root, 'failed')
+    const session = new Session(await stagingIn(directory).begin({ job: 'shop', id: 'r1', beganAt: '2026-11-22T00:00:00Z' }))
+    const drain = session.both.contents.drain()[Symbol.asyncIterator]()
+    await session.apply({ do: 'write', item: 0, size: 1 })
+    await session.apply({ do: 'write', item: 1, size: 1 })
+    expect(await drain.next()).toMatchObject({ value: { type: 'file', file: { item: 'i0' } } })
+    await session.apply({ do: 'failItem', item: 0 })
+    await session.apply({ do: 'seal' })
+    await assertRecovered(await crash(directory), session.model)
+    await session.both[Symbol.asyncDispose]()
+  })
+
   test('a removal that was cut leaves nothing that is offered', async () => {
     const directory = path.join(root, 'removal')
     const session = new Session(await stagingIn(directory).begin({ job: 'shop', id: 'r1', beganAt: '2026-11-22T00:00:00Z' }))

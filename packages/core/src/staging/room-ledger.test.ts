@@ -57,6 +57,29 @@ describe('waiting', () => {
     expect(ledger.used).toBe(10)
   })
 
+  test('of the oldest comes first: nobody younger takes the room that it waits for', async () => {
+    const ledger = new RoomLedger(10, 7, () => undefined)
+    const order: string[] = []
+    const oldest = ledger
+      .begin('oldest')
+      .grow(4)
+      .then(() => order.push('oldest'))
+    const younger = ledger
+      .begin('younger')
+      .grow(2)
+      .then(() => order.push('younger'))
+    await settled()
+    expect(order).toEqual([])
+    expect(ledger.used).toBe(7)
+    ledger.free(1)
+    await oldest
+    await settled()
+    expect(order).toEqual(['oldest'])
+    ledger.free(2)
+    await younger
+    expect(ledger.used).toBe(10)
+  })
+
   test('a claim cannot be kept twice, and more than is held cannot be freed', () => {
     const ledger = new RoomLedger(10, 0, () => undefined)
     const claim = ledger.begin('a')
