@@ -107,7 +107,11 @@ test.each([
   ['is dropped', 'DROP TABLE victim', /victim was dropped or renamed/],
   ['is renamed', 'RENAME TABLE victim TO gone', /victim was dropped or renamed/],
   ['is truncated', 'TRUNCATE TABLE victim', /victim/],
-  ['is swapped with its twin', 'RENAME TABLE victim TO tmp, twin TO victim, tmp TO twin', /(victim|twin) was rebuilt, truncated or replaced/],
+  [
+    'is swapped with its twin',
+    'RENAME TABLE victim TO tmp, twin TO victim, tmp TO twin',
+    /(victim|twin) was rebuilt, truncated or replaced/,
+  ],
   ['loses a column', 'ALTER TABLE victim DROP COLUMN t', /victim/],
 ])('a table that %s during the copy fails its item, and the other items go on', async (_, change, message) => {
   await server.client(`CREATE OR REPLACE DATABASE moving; USE moving; ${table} CREATE TABLE twin LIKE victim; INSERT INTO twin SELECT id, 'other' FROM victim;

@@ -33,7 +33,11 @@ function packet(row: Row, wide = 0): Buffer {
 
 function convert(rows: readonly Row[], columns: number, blockBytes: number, wide = 0): { text: Buffer; blocks: number[]; counted: number } {
   const blocks: Uint8Array[] = []
-  const converter = new RowText(columns, blockBytes, (block) => blocks.push(block))
+  const converter = new RowText(columns, blockBytes, (block) => {
+    blocks.push(Uint8Array.from(block))
+    // A block that is given back may be filled with anything.
+    converter.recycle(block.fill(0x3f))
+  })
   for (const row of rows) {
     // Bytes around the row belong to other packets and must not be touched.
     const framed = Buffer.concat([Buffer.from([1, 2, 3, 0xff]), packet(row, wide), Buffer.from([0xff, 9])])

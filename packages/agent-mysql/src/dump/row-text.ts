@@ -17,7 +17,8 @@ escapeLetters[backslash] = backslash
  * by tab, rows ended by newline, NULL as `\N`, the bytes 0x00, tab, newline and backslash escaped, every other byte as it is.
  * Sources: MySQL internals "Text Resultset Row"; reference manual "LOAD DATA", field and line handling.
  *
- * The text leaves in blocks of at most `blockBytes`; a block handed out is never touched again.
+ * The text leaves in blocks of at most `blockBytes`. A block handed out is never touched again until it is given back with
+ * `recycle`, which spares the garbage collector as many bytes as the table has.
  */
 export class RowText {
   /** Of text since the last `reset`. */
@@ -26,6 +27,7 @@ export class RowText {
   readonly #columns: number
   readonly #blockBytes: number
   readonly #emit: (block: Uint8Array<ArrayBuffer>) => void
+  readonly #free: ArrayBuffer[] = []
   #block: Uint8Array<ArrayBuffer>
   #used = 0
 
@@ -67,7 +69,12 @@ export class RowText {
     this.#emit(this.#block.subarray(0, this.#used))
     this.bytes += this.#used
     this.#used = 0
-    this.#block = new Uint8Array(this.#blockBytes)
+    this.#block = new Uint8Array(this.#free.pop() ?? new ArrayBuffer(this.#blockBytes))
+  }
+
+  /** Takes a block back whose content nobody needs any more. */
+  recycle(block: Uint8Array<ArrayBuffer>): void {
+    this.#free.push(block.buffer)
   }
 
   /** Text since the last `reset`, with what has not been handed out yet. */

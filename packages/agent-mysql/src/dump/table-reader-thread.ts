@@ -112,6 +112,7 @@ async function read(connection: MysqlConnection, task: ReadTask): Promise<void> 
     waitingBytes += block.length
     file.write(block, () => {
       waitingBytes -= block.length
+      text.recycle(block)
       steer()
     })
     steer()

@@ -50,7 +50,8 @@ function startThread(data: TableReaderData): Worker {
   return new Worker(url, {
     workerData: data,
     ...(fromSource ? { execArgv: ['--conditions=@backup-planet/source'] } : { execArgv: [] }),
-    resourceLimits: { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 8 },
+    // A small young generation: what comes off the socket is garbage at once, and lies outside of the heap that V8 measures.
+    resourceLimits: { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 2 },
   })
 }
 
