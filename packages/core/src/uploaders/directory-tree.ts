@@ -140,7 +140,9 @@ export async function removeParts(root: string, olderThanSeconds: number): Promi
   let removed = 0
   for await (const { path, name, isFolder } of entriesOf(root)) {
     if (isFolder) {
-      removed += await removeParts(path, olderThanSeconds)
+      const below = await removeParts(path, olderThanSeconds)
+      if (below > 0) await pruneFolders(root, path)
+      removed += below
     } else if (isPartName(name)) {
       try {
         const { mtimeMs } = await lstat(path)

@@ -188,6 +188,7 @@ describe('parts that a crash left', () => {
     await leavePart(3700)
     await createDirectoryUploader({ directory }).upload('other', text('x'))
     await expect(stat(path)).rejects.toMatchObject({ code: 'ENOENT' })
+    expect(await readdir(directory)).toEqual(['other'])
   })
 
   it('are removed when told, with the age that is told', async () => {
