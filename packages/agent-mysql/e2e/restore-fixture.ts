@@ -25,10 +25,12 @@ CREATE TABLE orders (
   CONSTRAINT not_negative CHECK (total >= 0)
 ) ENGINE=InnoDB;
 CREATE TABLE audit (line TEXT, at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ENGINE=MyISAM;
+CREATE TABLE counted (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, flag BIT(3), place POINT) ENGINE=InnoDB AUTO_INCREMENT=50;
 CREATE TABLE empty_table (a INT) ENGINE=InnoDB;
 INSERT INTO customers (id, name, email, note) VALUES (0+1, 'Ünal 😀', 'a@example.com', 'tab\\there\\nand back\\\\slash'), (2, '', NULL, NULL), (400, 'x''y', 'ß@example.com', '');
 SET sql_mode='NO_AUTO_VALUE_ON_ZERO';
 INSERT INTO customers (id, name) VALUES (0, 'zero');
+INSERT INTO counted VALUES (0, b'101', ST_GeomFromText('POINT(1 2)')), (-1, NULL, NULL), (7, b'0', NULL);
 SET sql_mode='';
 INSERT INTO orders (customer, total, state) SELECT 1 + (seq % 2), seq / 7, IF(seq % 50, 'paid', '') FROM seq_1_to_500;
 INSERT INTO audit (line) SELECT CONCAT('line ', seq) FROM seq_1_to_300;

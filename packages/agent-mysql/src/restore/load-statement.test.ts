@@ -9,7 +9,7 @@ const table: DumpTable = {
   name: 't`',
   engine: 'InnoDB',
   transactional: true,
-  create: '',
+  create: 'CREATE TABLE `t``` (`a` int AUTO_INCREMENT, PRIMARY KEY (`a`))',
   columns: [
     { ...column, name: 'a', load: 'plain' },
     { ...column, name: 'b', load: 'bit' },
@@ -26,9 +26,14 @@ describe('loadStatement', () => {
     expect(loadStatement('s', table)).toBe(
       "LOAD DATA LOCAL INFILE 'backup-planet-rows' INTO TABLE `s`.`t``` CHARACTER SET binary " +
         "FIELDS TERMINATED BY '\\t' ENCLOSED BY '' ESCAPED BY '\\\\' LINES STARTING BY '' TERMINATED BY '\\n' " +
-        '(@field0, `a`, @field2, @field3, `row_start`) SET `g` = @field0, `b` = CAST(@field2 AS UNSIGNED), `j` = CONVERT(@field3 USING utf8mb4)',
+        '(@field0, @field1, @field2, @field3, `row_start`) SET `g` = @field0, `a` = @field1, `b` = CAST(@field2 AS UNSIGNED), `j` = CONVERT(@field3 USING utf8mb4)',
     )
   })
+})
+
+it('leaves AUTO_INCREMENT to the file where nothing else is assigned', () => {
+  const plain = { ...table, dataColumns: ['a'] }
+  expect(loadStatement('s', plain).endsWith("TERMINATED BY '\\n' (`a`)")).toBe(true)
 })
 
 describe('insertStatement', () => {
