@@ -8,13 +8,18 @@ import { corrupted } from './checked-content.ts'
 import { isCompressed } from './compression.ts'
 import type { PackedFile, UnpackedFile } from './tar-format.ts'
 
-/** Sizes from here on need zip64, which must be known before an entry is written. */
-const largestPlainSize = 0xffff_fffe
+/** Half of what plain zip can say: incompressible content grows a little, and zip64 must be chosen before an entry is written. */
+const zip64FromBytes = 2 ** 31
 const readAheadBytes = 256 * 1024
 
 /** A zip that is the same bytes whenever it is made; entries that are compressed already are stored as they are. */
-export async function* zipOf(files: readonly PackedFile[], modifiedAt: Date, level: number): AsyncIterable<Uint8Array> {
-  const forceZip64 = files.length > 0xfffe || files.some((file) => file.size > largestPlainSize / 2)
+export async function* zipOf(
+  files: readonly PackedFile[],
+  modifiedAt: Date,
+  level: number,
+  zip64From = zip64FromBytes,
+): AsyncIterable<Uint8Array> {
+  const forceZip64 = files.length > 0xfffe || files.some((file) => file.size >= zip64From)
   const archive = new ZipArchive({ zlib: { level }, forceZip64 })
   const output = archive as unknown as Readable
   let failure: unknown
