@@ -1,8 +1,9 @@
 import { abortError, BackupError, throwIfAborted } from '@backup-planet/core'
-import mysql, { type Connection, type ConnectionOptions, type QueryOptions } from 'mysql2/promise'
+import mysql, { type Connection, type QueryOptions } from 'mysql2/promise'
 import type { MysqlConnectionSettings } from './mysql-agent-settings.ts'
 import { mysqlError } from './mysql-errors.ts'
 import { type ServerRow, serverRow } from './mysql-rows.ts'
+import { driverOptions, setUpSession } from './mysql-session-setup.ts'
 
 export { quoteIdentifier, quoteTable, quoteText } from './mysql-quoting.ts'
 export type { ServerRow } from './mysql-rows.ts'
@@ -35,41 +36,6 @@ export interface ConnectOptions {
   readonly setup?: readonly string[]
 }
 
-/** Statements for every session; each optional one is left out where the server does not know the variable. */
-const sessionSetup: readonly string[] = [
-  "SET SESSION sql_mode = ''",
-  'SET NAMES utf8mb4',
-  "SET SESSION time_zone = '+00:00'",
-  'SET SESSION wait_timeout = 2147483, net_write_timeout = 1800, net_read_timeout = 1800',
-  'SET SESSION sql_quote_show_create = 1',
-  'SET SESSION autocommit = 1',
-]
-/** MariaDB; MySQL; MySQL 8; MySQL 8.0.30; MySQL 8.0.17; Galera. */
-const optionalSetup: readonly string[] = [
-  'SET SESSION max_statement_time = 0',
-  'SET SESSION max_execution_time = 0',
-  'SET SESSION information_schema_stats_expiry = 0',
-  'SET SESSION show_gipk_in_create_table_and_information_schema = ON',
-  'SET SESSION print_identified_with_as_hex = ON',
-  'SET SESSION wsrep_sync_wait = 0',
-]
-
-export function driverOptions(settings: MysqlConnectionSettings, localFiles = false): ConnectionOptions {
-  const { ssl } = settings
-  return {
-    ...(settings.socketPath === undefined ? { host: settings.host, port: settings.port } : { socketPath: settings.socketPath }),
-    user: settings.user,
-    ...(settings.password === undefined ? {} : { password: settings.password }),
-    ...(ssl === undefined ? {} : { ssl: withoutUndefined({ ...ssl, verifyIdentity: ssl.rejectUnauthorized && ssl.verifyIdentity }) }),
-    connectTimeout: settings.connectTimeoutSeconds * 1000,
-    charset: 'utf8mb4',
-    flags: localFiles ? ['+LOCAL_FILES'] : ['-LOCAL_FILES'],
-    enableKeepAlive: true,
-    keepAliveInitialDelay: 30_000,
-    connectAttributes: { program_name: 'backup-planet' },
-  }
-}
-
 /** Opens and sets up one session. Throws `UNREACHABLE`, `WRONG_CREDENTIALS`, `ACCESS_DENIED`, `ABORTED`. */
 export async function connect(settings: MysqlConnectionSettings, options: ConnectOptions = {}): Promise<MysqlConnection> {
   const { signal } = options
@@ -83,8 +49,7 @@ export async function connect(settings: MysqlConnectionSettings, options: Connec
   }
   const connection = new OpenConnection(settings, driver, signal)
   try {
-    for (const sql of sessionSetup) await connection.run(sql, `setting up a session on ${place}`)
-    for (const sql of optionalSetup) await driver.query(sql).catch(ignoreUnknownVariable)
+    await setUpSession(driver)
     for (const sql of options.setup ?? []) await connection.run(sql, `setting up a session on ${place}`)
     return connection
   } catch (error) {
@@ -196,17 +161,4 @@ function lostError(error: unknown, threadId: number): BackupError {
 /** The first words of a statement; the rest may hold a secret. */
 function describe(sql: string): string {
   return sql.trim().split(/\s+/, 4).join(' ')
-}
-
-function ignoreUnknownVariable(error: unknown): void {
-  const number = typeof error === 'object' && error !== null && 'errno' in error ? error.errno : undefined
-  // ER_UNKNOWN_SYSTEM_VARIABLE, ER_LOCAL_VARIABLE, ER_GLOBAL_VARIABLE, ER_INCORRECT_GLOBAL_LOCAL_VAR, and rights that MySQL asks for some.
-  if (typeof number === 'number' && [1193, 1228, 1229, 1238, 1227].includes(number)) return
-  throw error
-}
-
-type Defined<T> = { [Key in keyof T]: Exclude<T[Key], undefined> }
-
-function withoutUndefined<T extends object>(object: T): Defined<T> {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Defined<T>
 }

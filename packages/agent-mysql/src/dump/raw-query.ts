@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
-import { BackupError } from '@backup-planet/core'
 import type { Connection } from 'mysql2/promise'
+import { ThreadFailure } from './thread-failure.ts'
 
 /** Called with one row as it came off the wire; the buffer is used again as soon as this returns. */
 export type OnRow = (packet: Buffer, begin: number, end: number) => void
@@ -127,7 +127,7 @@ export function readRawRows(driver: Connection, sql: string, onRow: OnRow): RawR
       new RawQuery(sql, guarded, (error, columns) => {
         if (error) reject(error)
         else if (columns === 0)
-          reject(new BackupError('the server sent no columns', { code: 'APPLICATION', hint: 'Look at the error log of the server.' }))
+          reject(new ThreadFailure('the server sent no columns', 'APPLICATION', 'Look at the error log of the server.'))
         else resolve(columns)
       }),
     )

@@ -1,4 +1,4 @@
-import { BackupError } from '@backup-planet/core'
+import { ThreadFailure } from './thread-failure.ts'
 
 const tab = 0x09
 const newline = 0x0a
@@ -155,9 +155,10 @@ function fieldLength(packet: Uint8Array, position: number, end: number): number 
   return length
 }
 
-function malformedRow(): BackupError {
-  return new BackupError('a row from the server does not hold the columns it promised', {
-    code: 'CORRUPTED',
-    hint: 'Something between here and the server changes the traffic, or the server is faulty; use TLS and run again.',
-  })
+function malformedRow(): ThreadFailure {
+  return new ThreadFailure(
+    'a row from the server does not hold the columns it promised',
+    'CORRUPTED',
+    'Something between here and the server changes the traffic, or the server is faulty; use TLS and run again.',
+  )
 }

@@ -57,11 +57,15 @@ export type FromReader =
   /** The connection is gone, and the snapshot with it. */
   | { readonly type: 'lost'; readonly failure: PlainFailure }
 
-/** A `BackupError` without its class, which does not survive the way between threads. */
+/** An error on its way between threads, where classes do not survive. */
 export interface PlainFailure {
   readonly message: string
-  readonly code: FailureCode
-  readonly hint?: string
+  /** What was being done. */
+  readonly during: string
+  /** Of a failure that has its code already; errors of the driver get theirs in the main thread. */
+  readonly known?: { readonly code: FailureCode; readonly hint: string }
   /** Error number of the server. */
   readonly number?: number
+  /** Code of the socket or the driver, such as `ECONNRESET`. */
+  readonly symbol?: string
 }

@@ -1,12 +1,12 @@
 import { createHash, type Hash } from 'node:crypto'
 import { parentPort, workerData } from 'node:worker_threads'
 import { constants, createZstdCompress } from 'node:zlib'
-import { BackupError } from '@backup-planet/core'
-import { connect, type MysqlConnection } from '../mysql-connection.ts'
-import { errorNumber, mysqlError } from '../mysql-errors.ts'
+import mysql, { type Connection } from 'mysql2/promise'
+import { driverOptions, setUpSession } from '../mysql-session-setup.ts'
 import { readRawRows } from './raw-query.ts'
 import { RowText, rowTextLength } from './row-text.ts'
 import type { FromReader, PlainFailure, ReadTask, TableReaderData, ToReader } from './table-reader-messages.ts'
+import { ThreadFailure } from './thread-failure.ts'
 
 /**
  * A thread that owns one connection and its snapshot: it reads rows, turns them into text, hashes and compresses them, and
@@ -31,14 +31,12 @@ function send(message: FromReader, transfer: readonly ArrayBuffer[] = []): void 
 }
 
 function plain(error: unknown, during: string): PlainFailure {
-  const failure = mysqlError(error, during)
-  const number = errorNumber(error) ?? errorNumber(failure)
-  return {
-    message: failure.message,
-    code: BackupError.is(failure) ? failure.code : 'UNKNOWN',
-    ...(BackupError.is(failure) && failure.hint !== undefined ? { hint: failure.hint } : {}),
-    ...(number === undefined ? {} : { number }),
-  }
+  if (error instanceof ThreadFailure) return { message: error.message, during, known: { code: error.code, hint: error.hint } }
+  const message = error instanceof Error ? error.message : String(error)
+  const number =
+    typeof error === 'object' && error !== null && 'errno' in error && typeof error.errno === 'number' ? error.errno : undefined
+  const symbol = typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+  return { message, during, ...(number === undefined ? {} : { number }), ...(symbol === undefined ? {} : { symbol }) }
 }
 
 async function takeCredit(): Promise<void> {
@@ -92,7 +90,7 @@ class ChunkFile {
   }
 }
 
-async function read(connection: MysqlConnection, task: ReadTask): Promise<void> {
+async function read(connection: Connection, task: ReadTask): Promise<void> {
   let file: ChunkFile | undefined
   let files = 0
   let ending = 0
@@ -132,7 +130,7 @@ async function read(connection: MysqlConnection, task: ReadTask): Promise<void> 
     ended.catch(() => undefined)
     steer()
   }
-  const rows = readRawRows(connection.driver, task.sql, (packet, begin, end) => {
+  const rows = readRawRows(connection, task.sql, (packet, begin, end) => {
     // Twice the packet is more than its text can be; only near the limit is the row measured exactly.
     const worst = 2 * (end - begin) + 2 * task.columns
     if (
@@ -147,28 +145,39 @@ async function read(connection: MysqlConnection, task: ReadTask): Promise<void> 
   })
   const columns = await rows.done
   if (columns !== task.columns) {
-    throw new BackupError(`${task.name} was read with ${columns} columns instead of ${task.columns}`, {
-      code: 'INCONSISTENT',
-      hint: 'The table was altered during the backup; run again when no schema change is in progress.',
-    })
+    throw new ThreadFailure(
+      `${task.name} has ${columns} columns instead of ${task.columns}`,
+      'INCONSISTENT',
+      'The table was altered during the backup; run again when no schema change is in progress.',
+    )
   }
   endFile()
   await ended
   send({ type: 'done', id: task.id, rows: total })
 }
 
+async function openConnection(): Promise<Connection> {
+  const connection = await mysql.createConnection(driverOptions(data.connection))
+  await setUpSession(connection)
+  // Column bytes as they are stored, whatever their character set; identifiers in our statements stay UTF-8.
+  await connection.query('SET SESSION character_set_results = NULL')
+  await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ')
+  return connection
+}
+
 async function main(): Promise<void> {
-  const connection = await connect(data.connection, {
-    setup: [
-      // Column bytes as they are stored, whatever their character set; identifiers in our statements stay UTF-8.
-      'SET SESSION character_set_results = NULL',
-      'SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ',
-    ],
-  })
-  const { threadId } = connection
-  void connection.lost.then((failure) => {
-    if (failure !== undefined) send({ type: 'lost', failure: plain(failure, 'reading') })
-  })
+  const connection = await openConnection()
+  let ending = false
+  const lost = (error?: unknown): void => {
+    if (!ending)
+      send({
+        type: 'lost',
+        failure: plain(error ?? Object.assign(new Error('the connection was closed'), { code: 'PROTOCOL_CONNECTION_LOST' }), 'reading'),
+      })
+    ending = true
+  }
+  connection.on('error', lost)
+  connection.on('end', () => lost())
   let queue: Promise<void> = Promise.resolve()
   const enqueue = (id: number, during: string, work: () => Promise<void>): void => {
     queue = queue.then(work).catch((error: unknown) => send({ type: 'failed', id, failure: plain(error, during) }))
@@ -179,24 +188,30 @@ async function main(): Promise<void> {
       creditArrived?.()
     } else if (message.type === 'begin-snapshot') {
       enqueue(message.id, 'beginning a snapshot', async () => {
-        await connection.run('START TRANSACTION WITH CONSISTENT SNAPSHOT')
+        await connection.query('START TRANSACTION WITH CONSISTENT SNAPSHOT')
         send({ type: 'answer', id: message.id, columns: [], rows: [] })
       })
     } else if (message.type === 'ask') {
       enqueue(message.id, message.during, async () => {
-        const rows = await connection.rows(message.sql, message.during)
-        const columns = rows[0]?.columns ?? []
-        send({ type: 'answer', id: message.id, columns, rows: rows.map((row) => columns.map((_, index) => row.at(index) ?? null)) })
+        const [rows, fields] = await connection.query({ sql: message.sql, rowsAsArray: true, typeCast: (field) => field.buffer() })
+        const values: readonly (readonly (Buffer | null)[])[] = Array.isArray(rows) ? (rows as unknown as (Buffer | null)[][]) : []
+        send({
+          type: 'answer',
+          id: message.id,
+          columns: (fields ?? []).map((field) => field.name.toLowerCase()),
+          rows: values.map((row) => row.map((value) => value?.toString('utf8') ?? null)),
+        })
       })
     } else if (message.type === 'read') enqueue(message.id, `reading ${message.name}`, () => read(connection, message))
     else {
       enqueue(0, 'ending', async () => {
-        await connection[Symbol.asyncDispose]()
+        ending = true
+        await connection.end()
         port?.close()
       })
     }
   })
-  send({ type: 'ready', threadId })
+  send({ type: 'ready', threadId: connection.threadId })
 }
 
 main().catch((error: unknown) => {

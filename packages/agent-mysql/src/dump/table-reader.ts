@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
-import { BackupError, type FailureCode } from '@backup-planet/core'
+import { BackupError } from '@backup-planet/core'
 import type { MysqlSession } from '../mysql-connection.ts'
+import { mysqlError } from '../mysql-errors.ts'
 import { type ServerRow, serverRow } from '../mysql-rows.ts'
 import type { FromReader, PlainFailure, ReadTask, TableReaderData, ToReader } from './table-reader-messages.ts'
 
@@ -163,7 +164,8 @@ class ThreadTableReader implements TableReader {
 
   #receive(message: Exclude<FromReader, { type: 'ready' }>): void {
     if (message.type === 'lost') {
-      this.#break(revived(message.failure))
+      const failure = revived(message.failure)
+      this.#break(this.threadId === 0 ? failure : lostReader(this.threadId, failure))
       return
     }
     if (message.type === 'answer') {
@@ -283,11 +285,17 @@ class FileQueue implements ReadFile {
   }
 }
 
-function revived(failure: PlainFailure): BackupError {
-  const cause = failure.number === undefined ? undefined : Object.assign(new Error(failure.message), { errno: failure.number })
-  return new BackupError(failure.message, {
-    code: failure.code as FailureCode,
-    hint: failure.hint,
-    ...(cause === undefined ? {} : { cause }),
+function lostReader(threadId: number, cause: BackupError): BackupError {
+  return new BackupError(`connection ${threadId} of a reader was lost: ${cause.message}`, {
+    code: 'UNREACHABLE',
+    hint: 'Its snapshot is gone with it. Look at the error log of the server: it was restarted, or somebody killed the connection. Then run again.',
+    cause,
   })
+}
+
+function revived(failure: PlainFailure): BackupError {
+  const { message, during, known, number, symbol } = failure
+  if (known !== undefined) return new BackupError(`${during} failed: ${message}`, known)
+  const error = mysqlError(Object.assign(new Error(message), { errno: number, code: symbol }), during)
+  return BackupError.is(error) ? error : new BackupError(message, { code: 'UNKNOWN', hint: threadHint, cause: error })
 }
