@@ -82,30 +82,60 @@ test('from init to a restored database, as a person would do it', { timeout: 240
   expect(await readdir(files)).toEqual(expect.arrayContaining(['shop']))
 })
 
-test('SIGINT in the middle of a run: 130, nothing listed, and nothing left on the server', { timeout: 120_000 }, async () => {
-  const configuration = `repositories: { slow: { kind: archive, destination: ./slow } }
+/** A configuration beside the one of `init`, on the same server. */
+async function configure(name: string, limit: string): Promise<readonly string[]> {
+  const configuration = `repositories: { local: { kind: archive, destination: ./plain } }
 jobs:
-  slow:
+  plain:
     agent: mysql
     settings: { host: ${server.host}, port: ${server.port}, user: root, password: "\${env:MYSQL_PASSWORD}" }
-    repository: slow
-limits: { upload: 100KB/s }
-staging: { directory: ./slow-staging }
+    repository: local
+limits: { upload: ${limit} }
+staging: { directory: ./plain-staging }
 `
-  await writeFile(join(directory, 'slow.yaml'), configuration, { mode: 0o600 })
-  const config = ['--config', 'slow.yaml']
-  const environment = { MYSQL_PASSWORD: server.rootPassword }
-  const run = startCommand([...config, 'run', 'slow', '--json'], environment, directory)
+  await writeFile(join(directory, name), configuration, { mode: 0o600 })
+  return ['--config', name]
+}
+
+test('SIGINT in the middle of a run: 130, nothing listed, and nothing left on the server', { timeout: 120_000 }, async () => {
+  const config = await configure('slow.yaml', '100KB/s')
+  const run = startCommand([...config, 'run', 'plain', '--json'], { MYSQL_PASSWORD: server.rootPassword }, directory)
   await run.said('"type":"bytes"')
   run.signal('SIGINT')
   const { code, stdout } = await run.ended
   expect(stdout.trim().split('\n').at(-1)).toContain('"code":"ABORTED"')
   expect(code).toBe(130)
-  expect(await command([...config, 'list'], environment, directory)).toMatchObject({ code: 0, stdout: 'no backups yet\n' })
+  expect(await backupPlanet(...config, 'list')).toMatchObject({ code: 0, stdout: 'no backups yet\n' })
+  await serverIsLeftAlone()
+})
+
+test('SIGINT in the middle of a restore: 130, and the same command goes on to the end', { timeout: 120_000 }, async () => {
+  await server.client(
+    'CREATE DATABASE small; USE small; CREATE TABLE orders (id INT PRIMARY KEY, note VARCHAR(40)); INSERT INTO orders SELECT seq, MD5(seq) FROM seq_1_to_3000',
+  )
+  const fast = await configure('fast.yaml', '1GB/s')
+  expect(await backupPlanet(...fast, 'run', 'plain')).toMatchObject({ code: 0 })
+  const words = ['restore', 'plain', '--to', 'source', '--item', 'small', '--rename', 'small=small_resumed']
+  const slow = await configure('slow.yaml', '20KB/s')
+  const cut = startCommand([...slow, ...words, '--json'], { MYSQL_PASSWORD: server.rootPassword }, directory)
+  await cut.said('load the rows')
+  cut.signal('SIGINT')
+  expect(await cut.ended).toMatchObject({ code: 130, stdout: expect.stringContaining('"code":"ABORTED"') })
+  await serverIsLeftAlone()
+
+  expect(await backupPlanet(...fast, ...words)).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('restored: small as small_resumed'),
+  })
+  expect(await checksum('small_resumed')).toBe(await checksum('small'))
+})
+
+/** No connection of an aborted command stays; the server may need a moment to notice. */
+async function serverIsLeftAlone(): Promise<void> {
   const deadline = Date.now() + 10_000
   while ((await connections()) !== '0' && Date.now() < deadline) await delay(100)
   expect(await connections()).toBe('0')
-})
+}
 
 function checksum(database: string): Promise<string> {
   return server.client(`CHECKSUM TABLE ${database}.orders`).then((text) => text.split('\t')[1] ?? '')

@@ -42,7 +42,7 @@ function hintFor(code: string): string {
 
 /** Where an error brings no hint of its own. */
 const hints: Readonly<Record<string, string>> = {
-  ABORTED: 'Nothing half-done is left; start the command again whenever you like.',
+  ABORTED: 'Start the same command again whenever you like: a backup begins anew, and a restore goes on where it stopped.',
   ACCESS_DENIED: 'Run "backup-planet check" to see which right is missing.',
   ALREADY_EXISTS: 'Use another name, or say --overwrite where replacing is wanted.',
   APPLICATION: 'Look into the log of the server for the same moment, then try again.',
