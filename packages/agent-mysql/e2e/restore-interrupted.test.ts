@@ -219,4 +219,24 @@ describe('other sessions', () => {
     expect(report.items[0]?.failure).toBeUndefined()
     expect(await schemaText(server, 'shop')).toBe(expected)
   })
+
+  it('that hold a lock do not keep an abort waiting', async () => {
+    const plan = await planFor(server, folder)
+    await using blocker = await connect(resolved(server))
+    const cut = new AbortController()
+    let aborted = 0
+    const some = files()
+    some.onFile = async (file) => {
+      if (aborted > 0 || !/big\.\d+\.dat\.zst$/.test(file.name)) return
+      await blocker.run('START TRANSACTION')
+      await blocker.rows('SELECT COUNT(*) FROM shop.big WHERE id > 0 FOR UPDATE')
+      aborted = Date.now() + 1000
+      setTimeout(() => cut.abort(), 1000)
+    }
+    await expect(runMysqlRestore(resolved(server), plan, some, { signal: cut.signal })).rejects.toMatchObject({ code: 'ABORTED' })
+    // innodb_lock_wait_timeout is 50 seconds.
+    expect(Date.now() - aborted).toBeLessThan(15_000)
+    await blocker.run('ROLLBACK')
+    await connectionsGone(blocker)
+  })
 })

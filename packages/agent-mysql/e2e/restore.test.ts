@@ -102,6 +102,13 @@ describe('a restore', () => {
     expect(await server.client('SELECT COUNT(*) FROM shop.customers')).toBe('4\n')
   })
 
+  it('makes another server a copy, with its GTID position', async () => {
+    await using other = await startThrowawayMariadb({ serverOptions: ['--server-id=2'] })
+    await restoreAll(other, folder, { options: { restoreGtid: true, binlog: false } })
+    expect(await schemaText(other, 'shop')).toBe(expected)
+    expect(await other.client('SELECT @@GLOBAL.gtid_slave_pos')).toBe(`${folder.backup.position?.value.gtid}\n`)
+  })
+
   it('strips or maps definers', async () => {
     await restoreAll(server, folder, { items: ['shop'], options: { definerMap: { 'root@127.0.0.1': 'root@localhost' } } })
     expect(await server.client("SELECT DISTINCT definer FROM information_schema.views WHERE table_schema = 'shop'")).toBe(

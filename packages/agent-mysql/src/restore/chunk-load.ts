@@ -30,6 +30,8 @@ export interface ChunkLoadOptions extends OperationOptions {
   readonly attempts: number
   /** Upper bound of the text of one INSERT, in bytes. */
   readonly largestInsert: number
+  /** Stops the statement that runs on the server; called once the signal is aborted. */
+  stop(): Promise<void>
 }
 
 /** ER_LOCK_WAIT_TIMEOUT, ER_LOCK_DEADLOCK. */
@@ -59,6 +61,9 @@ async function attemptLoad(connection: MysqlConnection, load: ChunkLoad, options
   const during = `loading ${load.chunk.file}`
   throwIfAborted(options.signal, during)
   await connection.run('START TRANSACTION', during)
+  // A statement that waits for a lock would notice nothing of what its client does.
+  const onAbort = () => void options.stop().catch(() => undefined)
+  options.signal?.addEventListener('abort', onAbort, { once: true })
   try {
     const read: ReadCount = { rows: 0, bytes: 0 }
     await (options.localInfile ? loadData(connection, load, read, options) : insertRows(connection, load, read, options))
@@ -69,7 +74,10 @@ async function attemptLoad(connection: MysqlConnection, load: ChunkLoad, options
     await connection.run('COMMIT', during)
   } catch (error) {
     await connection.run('ROLLBACK', during).catch(() => undefined)
+    if (options.signal?.aborted) throw abortError(options.signal, during)
     throw error
+  } finally {
+    options.signal?.removeEventListener('abort', onAbort)
   }
 }
 
