@@ -112,6 +112,16 @@ it('lists many backups in order with few downloads at once', async () => {
   expect(most).toBe(3)
 })
 
+it('finds a backup by its whole id only', async () => {
+  const repository = createArchiveRepository({ uploader: createMemoryUploader() })
+  await storeStage(repository, stageOf([file]), { ...run(1), id: 'a-b' })
+  const wanted = await storeStage(repository, stageOf([file]), { ...run(2), id: 'b' })
+  expect((await findingsOf(repository, { id: 'b' })).map(({ backup }) => backup)).toEqual(['b'])
+  const found = []
+  for await (const backup of repository.list({ id: 'b' })) found.push(backup)
+  expect(found).toEqual([wanted])
+})
+
 it('lets nothing but its own folders be listed, verified or removed', async () => {
   const uploader = createMemoryUploader()
   const strangers = [

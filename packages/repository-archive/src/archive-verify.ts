@@ -24,7 +24,8 @@ export async function* verifyBackups(context: ArchiveContext, request: VerifyReq
         message: read.error.message,
         hint: useAnother,
       }
-    } else yield* verifyBackup(context, read.backup, read.folder, request.readData === true, options)
+    } else if (request.id === undefined || read.backup.id === request.id)
+      yield* verifyBackup(context, read.backup, read.folder, request.readData === true, options)
   }
 }
 
