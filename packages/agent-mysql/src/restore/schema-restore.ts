@@ -11,7 +11,7 @@ import type { ItemContents } from './restore-contents.ts'
 import type { RestoreJournal } from './restore-journal.ts'
 import type { MysqlRestoreOptions } from './restore-options.ts'
 import { dialectOf } from './sql-tokenizer.ts'
-import { countQualifiers, mapCollations, renameQualifiers, renameTriggerTable, rewriteCreate } from './statement-rewrite.ts'
+import { countQualifiers, mapCollations, renameAllQualifiers, renameTriggerTable, rewriteCreate } from './statement-rewrite.ts'
 
 export interface SchemaRestoreContext extends OperationOptions {
   readonly connection: MysqlConnection
@@ -52,13 +52,13 @@ export function prepareSchema(contents: ItemContents, context: SchemaRestoreCont
   if (schema === undefined) throw new TypeError(`item ${item} has no schema`)
   const rewrite = { from: item, to: contents.to, ...context.restore }
   const collated = (text: string) => mapCollations(text, context.restore.collationMap)
-  const tableText = (text: string) => renameAll(collated(text), context.rename)
+  const tableText = (text: string) => renameAllQualifiers(collated(text), context.rename)
   const program = (kind: CreateKind, name: string, create: string, programContext: ProgramContext): PreparedProgram => {
     const checked = checkCreateStatement({ kind, name, schema: item, sqlMode: programContext.sqlMode }, create)
     // All schemas of a view are renamed at once, that of its own name too.
     let sql = rewriteCreate(create, checked, kind === 'view' ? { ...rewrite, to: item } : rewrite)
     const dialect = dialectOf(programContext.sqlMode)
-    if (kind === 'view') sql = renameAll(collated(sql), context.rename)
+    if (kind === 'view') sql = renameAllQualifiers(collated(sql), context.rename)
     else if (context.rename.has(item)) warnOfOldName(kind, name, sql, contents, context)
     if (kind === 'trigger') sql = renameTriggerTable(sql, item, contents.to, dialect)
     return { kind, name, sql, context: mapContext(programContext, context.restore.collationMap) }
@@ -276,14 +276,6 @@ function schemaDefaults(prepared: PreparedSchema, context: SchemaRestoreContext)
   const { schema, to } = prepared.contents
   const collation = schema?.collation ?? ''
   return `ALTER DATABASE ${quoteIdentifier(to)} CHARACTER SET ${schema?.characterSet} COLLATE ${context.restore.collationMap[collation] ?? collation}`
-}
-
-function renameAll(text: string, rename: ReadonlyMap<string, string>): string {
-  let renamed = text
-  // Through names that nobody has, so that `a` → `b` and `b` → `a` do not meet.
-  for (const from of rename.keys()) renamed = renameQualifiers(renamed, from, `\u0001${from}`)
-  for (const [from, to] of rename) renamed = renameQualifiers(renamed, `\u0001${from}`, to)
-  return renamed
 }
 
 function mapContext(program: ProgramContext, map: Readonly<Record<string, string>>): ProgramContext {

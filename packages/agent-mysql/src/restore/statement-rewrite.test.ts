@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import { checkCreateStatement, checkGrantStatement } from './create-statement-guard.ts'
-import { countQualifiers, quoteAccount, renameGrant, renameQualifiers, renameTriggerTable, rewriteCreate } from './statement-rewrite.ts'
+import {
+  countQualifiers,
+  mapCollations,
+  quoteAccount,
+  renameAllQualifiers,
+  renameGrant,
+  renameQualifiers,
+  renameTriggerTable,
+  rewriteCreate,
+} from './statement-rewrite.ts'
 
 const view =
   "CREATE DEFINER=`a`@`%` SQL SECURITY DEFINER VIEW `old`.`x` AS select `old`.`t`.`old` AS `old`,'`old`.`t`' AS `s` from `old`.`t` -- `old`.`t`"
@@ -13,6 +22,21 @@ describe('rewriting statements', () => {
       'select `n``ew`.`t`.`old` AS `old`,"`old`.`t`" from `n``ew`.`t` -- `old`.`t`',
     )
     expect(countQualifiers("SELECT old.a, 'old.a', x.old.b", 'old')).toBe(1)
+  })
+
+  it("lets schemas take each other's names", () => {
+    const swap = new Map([
+      ['a', 'b'],
+      ['b', 'a'],
+    ])
+    expect(renameAllQualifiers("select `a`.`x` from `b`.`y`, a.z -- 'a'.", swap)).toBe("select `b`.`x` from `a`.`y`, `b`.z -- 'a'.")
+  })
+
+  it('replaces collations, but no names that look like them', () => {
+    const text = "CREATE TABLE `old_ci` (`a` char(3) CHARACTER SET x COLLATE old_ci COMMENT 'COLLATE old_ci') COLLATE=old_ci"
+    expect(mapCollations(text, { old_ci: 'new_ci' })).toBe(
+      "CREATE TABLE `old_ci` (`a` char(3) CHARACTER SET x COLLATE new_ci COMMENT 'COLLATE old_ci') COLLATE=new_ci",
+    )
   })
 
   it('renames the schema of the name, and strips or maps the definer', () => {

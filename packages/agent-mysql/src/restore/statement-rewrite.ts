@@ -43,6 +43,15 @@ export function renameQualifiers(text: string, from: string, to: string, dialect
   )
 }
 
+/** {@link renameQualifiers} for several schemas at once, which may take each other's names. */
+export function renameAllQualifiers(text: string, rename: ReadonlyMap<string, string>): string {
+  let renamed = text
+  // Through names that nobody has, so that `a` → `b` and `b` → `a` do not meet.
+  for (const from of rename.keys()) renamed = renameQualifiers(renamed, from, `\u0001${from}`)
+  for (const [from, to] of rename) renamed = renameQualifiers(renamed, `\u0001${from}`, to)
+  return renamed
+}
+
 /** How often a statement names the schema as a qualifier. */
 export function countQualifiers(text: string, schema: string, dialect: SqlDialect = {}): number {
   return qualifiers(significantTokens(tokenizeSql(text, dialect)), schema).length
