@@ -34,6 +34,9 @@ for file in *-schema-triggers.sql; do run "$file"; done
 LOAD DATA LOCAL turns errors into warnings: compare the rows of every table with \`chunks.jsonl\` afterwards.
 A view that uses another view may need the step of the views twice.
 
+Or, in the folder, once the files are decompressed: \`myloader --defaults-file=OPTIONS -d . -B shop -t 4\`, with \`local-infile=1\` under
+\`[client]\` in the option file. It restores tables, rows and views; the two files of programs (post and triggers) need the client as above.
+
 Accounts, in the folder \`mysql\`: \`${client} < users.sql\`.
 `
 }

@@ -14,7 +14,7 @@ import { ThreadFailure } from './thread-failure.ts'
  */
 const textBlockBytes = 262_144
 /** Text waiting for the compressor beyond this stops the reading from the socket. */
-const textWaitingBytes = 1_048_576
+const textWaitingBytes = 524_288
 const sentBlockBytes = 131_072
 /** Files of one task that may still be compressing behind the one that is being filled. */
 const filesEnding = 3

@@ -8,7 +8,7 @@ import type { FromReader, PlainFailure, ReadTask, TableReaderData, ToReader } fr
 const threadHint = 'Run again; lower the setting threads if the machine has little memory.'
 
 /** Blocks that may be on their way from one thread, of 128 KiB each. */
-const blocksInFlight = 16
+const blocksInFlight = 8
 
 /** A file as it comes out of a reading thread. */
 export interface ReadFile {
