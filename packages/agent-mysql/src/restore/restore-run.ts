@@ -20,6 +20,7 @@ import { parseRestoreOptions } from './restore-options.ts'
 import { connectForRestore } from './restore-session.ts'
 import { readTarget, targetFingerprint } from './restore-target.ts'
 import { loadRows } from './rows-restore.ts'
+import { type PreparedSchema, prepareSchema, type SchemaRestoreContext } from './schema-preparation.ts'
 import {
   addForeignKeys,
   addKeys,
@@ -29,9 +30,6 @@ import {
   createTriggers,
   createViewPlaceholders,
   createViews,
-  type PreparedSchema,
-  prepareSchema,
-  type SchemaRestoreContext,
 } from './schema-restore.ts'
 import { relaxCommits, restoreGtid, setBack } from './server-variables.ts'
 

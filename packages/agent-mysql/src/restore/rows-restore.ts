@@ -5,7 +5,7 @@ import { killQuery, type MysqlConnection } from '../mysql-connection.ts'
 import { quoteTable } from '../mysql-quoting.ts'
 import { loadChunk } from './chunk-load.ts'
 import { connectForRestore } from './restore-session.ts'
-import type { PreparedSchema, SchemaRestoreContext } from './schema-restore.ts'
+import type { PreparedSchema, SchemaRestoreContext } from './schema-preparation.ts'
 
 export interface RowsRestoreContext extends SchemaRestoreContext {
   readonly settings: MysqlConnectionSettings
