@@ -162,6 +162,25 @@ describe('a restore that is cut', () => {
     expect(await schemaText(server, 'shop')).toBe(expected)
   })
 
+  it('never drops rows that somebody else has put there meanwhile', async () => {
+    const plan = await planFor(server, folder)
+    const cut = new AbortController()
+    const some = files()
+    some.onFile = (file) => {
+      if (file.name.endsWith('.dat.zst')) cut.abort()
+    }
+    await expect(runMysqlRestore(resolved(server), plan, some, { signal: cut.signal })).rejects.toMatchObject({ code: 'ABORTED' })
+    // As if the run had been cut before it came to this table.
+    await server.client(
+      "DELETE FROM backup_planet_restore.done WHERE what = 'shop · table · empty_table'; INSERT INTO shop.empty_table VALUES (42)",
+    )
+    expect((await finish(plan)).items[0]?.failure?.code).toBe('CONFLICT')
+    expect(await server.client('SELECT a FROM shop.empty_table')).toBe('42\n')
+    await server.client('DROP TABLE shop.empty_table')
+    expect((await finish(plan)).items[0]?.failure).toBeUndefined()
+    expect(await schemaText(server, 'shop')).toBe(expected)
+  })
+
   it('is aborted at once, on the server too', async () => {
     const plan = await planFor(server, folder)
     const cut = new AbortController()

@@ -27,7 +27,7 @@ export async function createSchema(prepared: PreparedSchema, context: SchemaRest
   }
   for (const { table, text } of prepared.tables) {
     await journal.once(connection, [item, 'table', table.name], async () => {
-      await connection.run(`DROP TABLE IF EXISTS ${quoteIdentifier(table.name)}`)
+      await dropEmptyTable(connection, to, table.name)
       await connection.run(text.create, `creating table ${to}.${table.name}`)
     })
   }
@@ -40,6 +40,22 @@ async function dropTable(connection: MysqlConnection, schema: string, name: stri
   const type = found?.text('type')
   const word = type === 'VIEW' ? 'VIEW' : type === 'SEQUENCE' ? 'SEQUENCE' : 'TABLE'
   await connection.run(`DROP ${word} IF EXISTS ${quoteTable(schema, name)}`, `dropping ${schema}.${name}`)
+}
+
+/** A table of ours that the journal does not know of has no rows yet; one that has is somebody else's, made since the plan. */
+async function dropEmptyTable(connection: MysqlConnection, schema: string, name: string): Promise<void> {
+  const [found] = await connection.rows(
+    `SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = ${quoteText(schema)} AND TABLE_NAME = ${quoteText(name)}`,
+  )
+  if (found === undefined) return
+  const rows = await connection.rows(`SELECT 1 FROM ${quoteTable(schema, name)} LIMIT 1`, `looking into table ${schema}.${name}`)
+  if (rows.length > 0) {
+    throw new BackupError(`table ${schema}.${name} was made by somebody else since the restore was planned, and holds rows`, {
+      code: 'CONFLICT',
+      hint: 'Save or drop it, then execute the same plan again.',
+    })
+  }
+  await connection.run(`DROP TABLE ${quoteTable(schema, name)}`, `dropping empty table ${schema}.${name}`)
 }
 
 /** Secondary keys of every table; each statement names what is still missing, so that a cut run goes on. */
