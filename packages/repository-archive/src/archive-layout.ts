@@ -33,6 +33,13 @@ export function backupFolder(run: StagedRun): string {
   return `${jobPrefix(run.job)}${time}-${kind}${encodeSegment(run.id)}`
 }
 
+/** Whether a backup folder is the one of this run. */
+export function isFolderOf(folder: string, run: string): boolean {
+  const name = folder.slice(folder.indexOf('/') + 1).replace(/^\d{8}T\d{9}Z-/, '')
+  const segment = encodeSegment(run)
+  return name === segment || name.replace(/^(full|differential|log)-/, '') === segment
+}
+
 /** The backup folder that a key lies in; `undefined` for keys that no backup of ours has. */
 export function folderOfKey(key: string): string | undefined {
   const [job, folder, first] = key.split('/')

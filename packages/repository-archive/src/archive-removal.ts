@@ -1,6 +1,14 @@
-import { type Backup, BackupError, type OperationOptions, type RemovalReport, throwIfAborted, type Uploader } from '@backup-planet/core'
+import {
+  type Backup,
+  BackupError,
+  type OperationOptions,
+  type RemovalReport,
+  throwIfAborted,
+  type UnfinishedFilter,
+  type Uploader,
+} from '@backup-planet/core'
 import { type ArchiveContext, below } from './archive-context.ts'
-import { manifestName } from './archive-layout.ts'
+import { isFolderOf, manifestName } from './archive-layout.ts'
 import { isCommitted, type StoredFolder, storedFolders } from './archive-list.ts'
 import { storageOf } from './archive-storage.ts'
 
@@ -60,14 +68,14 @@ export async function removeBackups(
 /** Reports removed folders. Touches nothing but folders that are named like backups and hold no manifest. */
 export async function removeUnfinished(
   context: ArchiveContext,
-  request: { readonly olderThanSeconds: number; readonly job?: string },
+  request: UnfinishedFilter,
   options: OperationOptions,
 ): Promise<RemovalReport> {
   const removal = new Removal(context.uploader, options)
   const before = Date.now() - request.olderThanSeconds * 1000
   const filter = request.job === undefined ? {} : { job: request.job }
   for (const folder of await storedFolders(context, filter, options)) {
-    if (isCommitted(folder) || newest(folder) > before) continue
+    if (isCommitted(folder) || newest(folder) > before || request.runs?.some((run) => isFolderOf(folder.folder, run)) === false) continue
     // A run that has committed since the listing keeps everything.
     if ((await context.uploader.stat(`${folder.folder}/${manifestName}`, below(options))) !== undefined) continue
     const kept = removal.retained.length

@@ -86,7 +86,7 @@ export class ArchiveStore {
     } catch (error) {
       this.#controller.abort(error)
       await this.#queue.stop()
-      if ((signal?.aborted === true || this.#captureFailed) && this.#contents.sealed === false) await this.#removeSent()
+      if ((signal?.aborted === true || this.#captureFailed) && !this.#contents.sealed) await this.#removeSent()
       throw signal?.aborted === true ? abortError(signal, 'storing the backup') : error
     } finally {
       signal?.removeEventListener('abort', onAbort)

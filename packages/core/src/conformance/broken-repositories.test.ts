@@ -179,6 +179,9 @@ type Events = StageContents['drain'] extends (options?: never) => AsyncIterable<
 function changed(contents: StageContents, change: (event: Events) => Events): StageContents {
   return {
     budget: contents.budget,
+    get sealed() {
+      return contents.sealed
+    },
     notes: contents.notes,
     note: (note) => contents.note(note),
     async *drain(options) {

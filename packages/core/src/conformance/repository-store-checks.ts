@@ -180,6 +180,9 @@ export const repositoryStoreChecks: readonly ConformanceCheck<RepositoryHarness>
       const controller = new AbortController()
       const contents = {
         budget: stage.contents.budget,
+        get sealed() {
+          return stage.contents.sealed
+        },
         notes: stage.contents.notes,
         note: stage.contents.note,
         async *drain(options: object = {}) {
@@ -206,6 +209,9 @@ export const repositoryStoreChecks: readonly ConformanceCheck<RepositoryHarness>
       const broken = new BackupError('connection lost', { code: 'UNREACHABLE', hint: 'Try again.' })
       const cut = {
         budget: stage.contents.budget,
+        get sealed() {
+          return stage.contents.sealed
+        },
         notes: stage.contents.notes,
         note: stage.contents.note,
         async *drain(options: object = {}) {

@@ -37,8 +37,15 @@ interface Lies {
 function lying({ stage, contents, run, staging: lies }: Lies): (staging: Staging) => Staging {
   const spoiled = (both: RunStage): RunStage => ({
     run: both.run,
+    abandonedRuns: both.abandonedRuns,
     stage: { ...both.stage, ...stage?.(both.stage) },
-    contents: { ...both.contents, ...contents?.(both.contents) },
+    contents: {
+      ...both.contents,
+      get sealed() {
+        return both.contents.sealed
+      },
+      ...contents?.(both.contents),
+    },
     get sealed() {
       return both.sealed
     },

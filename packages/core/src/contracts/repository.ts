@@ -45,11 +45,16 @@ export interface Repository extends AsyncDisposable {
   remove(backups: readonly Backup[], options?: OperationOptions): Promise<RemovalReport>
   /** Every backup in turn: structure always, every byte with `readData`. Changes nothing. */
   verify(request?: VerifyRequest, options?: OperationOptions): AsyncIterable<Finding>
-  /** Removes what runs that never committed left in the store, when its newest object is older than `olderThanSeconds`. */
-  removeUnfinished(
-    request: { readonly olderThanSeconds: number; readonly job?: string },
-    options?: OperationOptions,
-  ): Promise<RemovalReport>
+  /** Removes what runs that never committed left in the store. Committed backups are never touched. */
+  removeUnfinished(request: UnfinishedFilter, options?: OperationOptions): Promise<RemovalReport>
+}
+
+export interface UnfinishedFilter {
+  /** Only where the newest object is older: a younger one may be of a run that is going on. */
+  readonly olderThanSeconds: number
+  readonly job?: string
+  /** Only what these runs left. */
+  readonly runs?: readonly string[]
 }
 
 export interface StoreRequest {

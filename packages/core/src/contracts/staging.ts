@@ -31,6 +31,8 @@ export interface RunStage extends AsyncDisposable {
   readonly run: StagedRun
   readonly stage: Stage
   readonly contents: StageContents
+  /** Runs of this job whose half-filled stages were removed by `begin`: they can never commit. */
+  readonly abandonedRuns: readonly string[]
   /** True once `stage.seal` has resolved. */
   readonly sealed: boolean
   /**
@@ -106,11 +108,8 @@ export interface StageContents {
    * Called once per attempt; a resumed stage yields again what has not been released.
    */
   drain(options?: OperationOptions): AsyncIterable<StageEvent>
-  /**
-   * Whether the capture is complete by now, so that a failed store can be resumed. While it is false nobody will come back
-   * to what was sent; where it is left out a repository must expect that somebody does.
-   */
-  readonly sealed?: boolean
+  /** Whether the capture is complete, or about to be, so that a failed store can be resumed. When a run is aborted while it is false, nobody will come back to what was sent. */
+  readonly sealed: boolean
   /** What the repository noted in earlier attempts on this stage, in order. */
   readonly notes: readonly Json[]
   /** Keeps a note durably with the stage, so that a resumed attempt knows what is already sent. */

@@ -61,22 +61,35 @@ describe('a backup that succeeds', () => {
   test('confirms after the record is written, then removes the stage and lets go of the server, in this order', async () => {
     const report = await run()
     const order = [
-      'capture begun',
       'stage begun',
+      'capture begun',
       'copy begun',
       'copy ended',
       'sealed',
       'record written',
       'confirmed',
+      'capture disposed',
       'stage removed',
       'stage disposed',
-      'capture disposed',
     ]
     expect(calls.names.filter((name) => order.includes(name))).toEqual(order)
     expect(report).toMatchObject({ confirmed: true, resumed: [], problems: [], backup: { job: 'shop', status: 'complete' } })
     expect(await kept()).toEqual([])
     expect(events.map(({ type }) => type)).toEqual(['started', 'stored', 'confirmed', 'finished'])
     expect(outcome()).toBe('done')
+  })
+
+  test('clears what a killed run of this job left, in the staging and in the repository', async () => {
+    const staging = createDirectoryStaging({ directory, budgetBytes: 1000, minimumFreeBytes: 0 })
+    const crashed = await staging.begin({ job: 'shop', id: 'crashed', beganAt: '2026-01-01T00:00:00.000Z' })
+    await crashed.stage.write({ item: 'a', name: '1' }, content('1'))
+    // A killed process lets go of its lock without tidying up.
+    for (const name of await readdir(path.join(directory, 'shop')))
+      if (name.startsWith('lock')) await rm(path.join(directory, 'shop', name))
+    await run()
+    expect(repository.cleanings).toContainEqual({ olderThanSeconds: 0, job: 'shop', runs: ['crashed'] })
+    expect(repository.cleanings.every(({ olderThanSeconds, runs }) => runs !== undefined || olderThanSeconds > 24 * 3600)).toBe(true)
+    expect(await kept()).toEqual([])
   })
 
   test('overlaps: a file is stored before the next is written', async () => {
@@ -140,7 +153,7 @@ describe('items that fail', () => {
     })
     expect(repository.backups).toEqual([])
     expect(calls.names).not.toContain('confirmed')
-    expect(calls.names.slice(-2)).toEqual(['stage disposed', 'capture disposed'])
+    expect(calls.names.slice(-2)).toEqual(['capture disposed', 'stage disposed'])
     expect(await kept()).toEqual([])
     expect(outcome()).toBe('failed')
   })
@@ -162,7 +175,9 @@ describe('the capture fails', () => {
       await expect(run()).rejects.toBe(failure)
       expect(repository.backups).toEqual([])
       expect(calls.names).not.toContain('confirmed')
-      expect(calls.names.filter((name) => name === 'capture disposed').length).toBe(moment === 'capture begun' ? 0 : 1)
+      expect(calls.names.filter((name) => name === 'capture disposed').length).toBe(
+        ['stage begun', 'capture begun'].includes(moment) ? 0 : 1,
+      )
       expect(await kept()).toEqual([])
     },
   )
@@ -407,7 +422,7 @@ describe('an abort', () => {
     const report = await run({ signal: controller.signal })
     expect(report).toMatchObject({ confirmed: false, problems: [{ code: 'ABORTED' }] })
     expect(calls.names).not.toContain('confirmed')
-    expect(calls.names.slice(-3)).toEqual(['stage removed', 'stage disposed', 'capture disposed'])
+    expect(calls.names.slice(-3)).toEqual(['capture disposed', 'stage removed', 'stage disposed'])
   })
 })
 

@@ -29,7 +29,7 @@ export interface BackUpReport {
 }
 
 /**
- * One backup: what earlier runs could not send, then capture → stage → store → confirm → remove the stage.
+ * One backup: what earlier runs could not send, then stage → capture → store → confirm → remove the stage.
  *
  * Resolves when the backup is committed, whatever fails afterwards (that is in `problems`). Rejects when nothing of this
  * run was committed; a capture that was complete by then stays sealed in the staging, and the next run sends it.
@@ -55,21 +55,31 @@ async function run(parts: BackUpParts, reporter: RunReporter, { signal }: RunOpt
 
   let backup: Backup
   let confirmed = false
-  const capture = await agent.beginCapture({ ...request, chain }, operation)
+  // The stage first: it holds the lock of the job and finds out whether there is room, before the server is asked for anything.
+  const stage = await staging.begin(staged, operation)
   try {
-    const stage = await staging.begin(staged, operation)
+    const capture = await agent.beginCapture({ ...request, chain }, operation)
     try {
       backup = await fillAndStore({ agent, repository, capture, stage }, reporter, signal)
       reporter.emit({ type: 'stored', id: backup.id, status: backup.status, resumed: false })
       confirmed = await confirm(capture, backup, reporter, operation)
-      await tidy(() => stage.remove(), 'the staged files could not be removed', reporter)
     } finally {
-      await tidy(() => stage[Symbol.asyncDispose](), 'the staging could not be closed', reporter)
+      await tidy(() => capture[Symbol.asyncDispose](), 'the capture could not be released on the server', reporter)
     }
+    await tidy(() => removeRemains(repository, stage, operation), 'what killed runs had sent could not be removed', reporter)
+    await tidy(() => stage.remove(), 'the staged files could not be removed', reporter)
   } finally {
-    await tidy(() => capture[Symbol.asyncDispose](), 'the capture could not be released on the server', reporter)
+    await tidy(() => stage[Symbol.asyncDispose](), 'the staging could not be closed', reporter)
   }
   return { backup, resumed, confirmed, problems: reporter.problems, seconds: reporter.seconds, bytes: reporter.bytes }
+}
+
+/** A run whose half-filled stage is gone can never commit; one on another host might, unless it has been silent for long. */
+const silentForSeconds = 7 * 24 * 3600
+
+async function removeRemains(repository: Repository, { run, abandonedRuns }: RunStage, options: OperationOptions): Promise<void> {
+  if (abandonedRuns.length > 0) await repository.removeUnfinished({ olderThanSeconds: 0, job: run.job, runs: abandonedRuns }, options)
+  await repository.removeUnfinished({ olderThanSeconds: silentForSeconds, job: run.job }, options)
 }
 
 /** A committed backup is never lost again, so whatever goes wrong here is only told. */

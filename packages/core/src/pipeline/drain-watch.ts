@@ -22,6 +22,9 @@ export function watchDrain(contents: StageContents, items: WatchedItems): Watche
     },
     contents: {
       budget: contents.budget,
+      get sealed() {
+        return contents.sealed
+      },
       get notes() {
         return contents.notes
       },

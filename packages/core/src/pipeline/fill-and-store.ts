@@ -33,7 +33,7 @@ export async function fillAndStore(parts: FillAndStoreParts, reporter: RunReport
     if (!stage.sealed) await stage.stage.seal(capture.facts)
   }
   const store = () =>
-    repository.store({ run: stage.run, agent: { version: agent.version } }, drain.contents, {
+    repository.store({ run: { ...stage.run, kind: capture.facts.kind }, agent: { version: agent.version } }, drain.contents, {
       signal: both(storing),
       onProgress: reporter.onProgress,
     })

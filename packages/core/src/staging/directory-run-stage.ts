@@ -35,6 +35,7 @@ export interface DirectoryRunStageParts {
   readonly journal: StageJournal
   readonly lock: JobLock
   readonly budget: number
+  readonly abandonedRuns: readonly string[]
   readonly space: FreeSpaceGuard
 }
 
@@ -43,6 +44,7 @@ export class DirectoryRunStage implements RunStage {
   readonly run: StagedRun
   readonly stage: Stage
   readonly contents: StageContents
+  readonly abandonedRuns: readonly string[]
   readonly #parts: DirectoryRunStageParts
   readonly #directory: string
   readonly #state: StageState
@@ -54,6 +56,7 @@ export class DirectoryRunStage implements RunStage {
 
   constructor(parts: DirectoryRunStageParts) {
     this.run = parts.run
+    this.abandonedRuns = parts.abandonedRuns
     this.#parts = parts
     this.#directory = path.join(parts.folder, itemsFolder)
     this.#state = StageState.replay(parts.records, this.#directory)
@@ -78,8 +81,12 @@ export class DirectoryRunStage implements RunStage {
       failItem: (item, failure) => this.#failItem(item, failure),
       seal: (facts) => this.#seal(facts),
     }
+    const isSealed = () => this.#sealing
     this.contents = {
       budget: parts.budget,
+      get sealed() {
+        return isSealed()
+      },
       drain: (options) => this.#events.drain(options),
       notes: this.#notes,
       note: async (note) => {

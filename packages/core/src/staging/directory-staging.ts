@@ -45,7 +45,12 @@ export function createDirectoryStaging(settings: DirectoryStagingSettings): Stag
   const budgetNow = async () => budgetBytes ?? Math.max(2, (await askFree(directory)) - minimumFreeBytes)
   const guard = () => new FreeSpaceGuard(directory, minimumFreeBytes, askFree)
 
-  const openStage = async (found: OpenableStage, lock: JobLock, budget: number): Promise<RunStage> => {
+  const openStage = async (
+    found: OpenableStage,
+    lock: JobLock,
+    budget: number,
+    abandonedRuns: readonly string[] = [],
+  ): Promise<RunStage> => {
     const journal = await StageJournal.open(found.folder, found.journal.bytes)
     return new DirectoryRunStage({
       folder: found.folder,
@@ -54,6 +59,7 @@ export function createDirectoryStaging(settings: DirectoryStagingSettings): Stag
       journal,
       lock,
       budget,
+      abandonedRuns,
       space: guard(),
     })
   }
@@ -68,15 +74,19 @@ export function createDirectoryStaging(settings: DirectoryStagingSettings): Stag
         try {
           await removeRemains(jobFolder)
           let kept = 0
+          const abandonedRuns: string[] = []
           for (const stage of await findStages(jobFolder)) {
             if (stage.sealed) kept += StageState.replay(stage.journal.records, stage.folder).heldBytes
-            else await removeStageFolder(stage.folder)
+            else {
+              if (stage.run !== undefined) abandonedRuns.push(stage.run.id)
+              await removeStageFolder(stage.folder)
+            }
           }
           const budget = (await budgetNow()) - (budgetBytes === undefined ? 0 : kept)
           if (budget < 2) throw budgetTaken(run.job, kept, jobFolder)
           await guard().require(0, true)
           throwIfAborted(options.signal, `staging of job "${run.job}"`)
-          return await openStage(await createStageFolder(jobFolder, run), lock, budget)
+          return await openStage(await createStageFolder(jobFolder, run), lock, budget, abandonedRuns)
         } catch (error) {
           await lock.release()
           throw error

@@ -217,11 +217,12 @@ export function createMemoryRepository(
       }
     },
 
-    async removeUnfinished({ olderThanSeconds, job }, options = {}) {
+    async removeUnfinished({ olderThanSeconds, job, runs }, options = {}) {
       throwIfAborted(options.signal, 'removal of unfinished runs')
       const removed: string[] = []
       let bytes = 0
       for (const [id, run] of place.unfinished) {
+        if (runs?.includes(id) === false) continue
         if ((job ?? run.job) !== run.job || Date.now() - run.touchedAt < olderThanSeconds * 1000) continue
         place.unfinished.delete(id)
         removed.push(id)

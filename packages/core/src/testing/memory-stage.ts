@@ -104,6 +104,7 @@ export function createMemoryStage(settings: MemoryStageSettings = {}): MemorySta
   const directory = settings.directory ?? ''
   return {
     run,
+    abandonedRuns: [],
     released,
     opened,
     sealedItems,
@@ -167,6 +168,9 @@ export function createMemoryStage(settings: MemoryStageSettings = {}): MemorySta
     },
     contents: {
       budget: Number.MAX_SAFE_INTEGER,
+      get sealed() {
+        return facts !== undefined
+      },
       notes,
       async note(note) {
         notes.push(JSON.parse(JSON.stringify(note)) as Json)

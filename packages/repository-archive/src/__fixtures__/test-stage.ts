@@ -26,7 +26,8 @@ export class TestStage {
   readonly budget: number
   failure: Error | undefined
   beforeFailure: Promise<unknown> = Promise.resolve()
-  sealed: boolean | undefined
+  /** As if a later run came back to it, unless a test says otherwise. */
+  sealed = true
   opened = 0
 
   constructor(events: readonly (StageEvent | TestFile)[], budget = Number.MAX_SAFE_INTEGER) {
@@ -38,7 +39,7 @@ export class TestStage {
     const stage = this
     return {
       budget: this.budget,
-      ...(this.sealed === undefined ? {} : { sealed: this.sealed }),
+      sealed: this.sealed,
       get notes() {
         return [...stage.notes]
       },

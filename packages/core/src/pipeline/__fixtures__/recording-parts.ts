@@ -19,6 +19,7 @@ import type {
   StagedRun,
   Staging,
   StoreRequest,
+  UnfinishedFilter,
 } from '../../contracts/index.ts'
 import { BackupError, throwIfAborted } from '../../errors/backup-error.ts'
 
@@ -189,8 +190,10 @@ export class RecordingRepository implements Repository {
     }
   }
 
-  removeUnfinished(): never {
-    throw new TypeError('not used')
+  readonly cleanings: UnfinishedFilter[] = []
+  async removeUnfinished(request: UnfinishedFilter) {
+    this.cleanings.push(request)
+    return { removed: [], bytes: 0, retained: [] }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
@@ -230,6 +233,7 @@ export function recordingStaging(staging: Staging, calls: Calls): Staging {
       },
     },
     contents: stage.contents,
+    abandonedRuns: stage.abandonedRuns,
     get sealed() {
       return stage.sealed
     },
