@@ -141,6 +141,22 @@ test('ddlGuard mdl makes ALTER wait until the copy ends', async () => {
   expect(await server.client("SHOW COLUMNS FROM moving.victim LIKE 'extra'")).toContain('extra')
 })
 
+test('an ALTER in the middle of the copy does not stall it: it goes on or the item fails', async () => {
+  await server.client(`CREATE OR REPLACE DATABASE moving; USE moving; ${table}`)
+  let altered: Promise<string> | undefined
+  await using dumped = await dump(agentFor(server, { users: false, chunkBytes: 8192 }), {
+    items: ['moving'],
+    during: (stage) => {
+      stage.onBlock = async (file) => {
+        if (altered !== undefined || !file.name.includes('.0000')) return
+        altered = server.client('ALTER TABLE moving.victim ENGINE=InnoDB, FORCE')
+        await altered
+      }
+    },
+  })
+  expect(dumped.stage.failed.get('moving')).toMatchObject({ code: 'INCONSISTENT' })
+})
+
 test('check names what an operator should know and changes nothing', async () => {
   await server.client(`CREATE OR REPLACE DATABASE checked; USE checked; CREATE TABLE m (id INT) ENGINE=MyISAM; CREATE TABLE merged (id INT) ENGINE=MERGE UNION=(m);
     CREATE OR REPLACE USER poor@'127.0.0.1' IDENTIFIED BY 'p'; GRANT SELECT ON checked.* TO poor@'127.0.0.1';`)

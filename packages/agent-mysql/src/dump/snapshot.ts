@@ -74,7 +74,7 @@ export async function openSnapshot(options: SnapshotOptions): Promise<Snapshot> 
     if (holder !== undefined) opened.push(holder)
     const ddlGuard = await takeInstanceLock(lockConnection, settings, server)
     const held = await holdAndBegin(options, lockConnection, readers, holder, nonTransactional)
-    if (ddlGuard === 'mdl') opened.push(await touchTables(options))
+    if (ddlGuard === 'mdl') await touchTables(options, readers)
     if (ddlGuard !== 'instance') await lockConnection[Symbol.asyncDispose]()
     const dispose = async (end: (reader: TableReader) => PromiseLike<void>): Promise<void> => {
       signal?.removeEventListener('abort', onAbort)
@@ -275,15 +275,14 @@ async function takeInstanceLock(
   }
 }
 
-/** A transaction that has touched every table holds their metadata locks. */
-async function touchTables(options: SnapshotOptions): Promise<MysqlConnection> {
-  const keeper = await connect(options.settings, { signal: options.signal })
-  try {
-    await keeper.run('START TRANSACTION READ ONLY')
-    for (const table of options.tables) await keeper.rows(`SELECT 1 FROM ${quoteTable(table.schema, table.name)} LIMIT 0`)
-    return keeper
-  } catch (error) {
-    await keeper[Symbol.asyncDispose]()
-    throw error
-  }
+/** Every reader holds the metadata locks itself: one that had to ask for them later would wait behind an ALTER that waits for the others. */
+async function touchTables(options: SnapshotOptions, readers: readonly TableReader[]): Promise<void> {
+  await Promise.all(
+    readers.map(async (reader) => {
+      for (const table of options.tables) {
+        const name = quoteTable(table.schema, table.name)
+        await reader.touch(`SELECT 1 FROM ${name} LIMIT 0`, `touching table ${table.schema}.${table.name}`)
+      }
+    }),
+  )
 }

@@ -19,7 +19,7 @@ export interface ReadTask {
 
 export type ToReader =
   | { readonly type: 'begin-snapshot'; readonly id: number }
-  | { readonly type: 'ask'; readonly id: number; readonly sql: string; readonly during: string }
+  | { readonly type: 'ask'; readonly id: number; readonly sql: string; readonly during: string; readonly keepLocks?: boolean }
   | ({ readonly type: 'read' } & ReadTask)
   /** This many more blocks may be sent. */
   | { readonly type: 'credit'; readonly blocks: number }

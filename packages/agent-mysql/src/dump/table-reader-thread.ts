@@ -161,6 +161,10 @@ async function openConnection(): Promise<Connection> {
   await setUpSession(connection)
   // Column bytes as they are stored, whatever their character set; identifiers in our statements stay UTF-8.
   await connection.query('SET SESSION character_set_results = NULL')
+  // A waiting ALTER makes readers wait too, and may itself wait for another reader: then the table fails rather than the copy stalls.
+  await connection.query('SET SESSION lock_wait_timeout = 10')
+  // With a binlog that could be written, the server keeps metadata locks beyond ROLLBACK TO SAVEPOINT. Needs a right that few give.
+  await connection.query('SET SESSION sql_log_bin = 0').catch(() => undefined)
   await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ')
   return connection
 }
@@ -179,6 +183,18 @@ async function main(): Promise<void> {
   connection.on('error', lost)
   connection.on('end', () => lost())
   let queue: Promise<void> = Promise.resolve()
+  let inTransaction = false
+  // Metadata locks of what is read are given back at once, as mysqldump does it: an ALTER that waited for this reader while another reader
+  // waited behind the ALTER would otherwise stall the copy for ever. The snapshot itself stays.
+  const withoutKeepingLocks = async (work: () => Promise<void>): Promise<void> => {
+    if (!inTransaction) return await work()
+    await connection.query('SAVEPOINT reading')
+    try {
+      await work()
+    } finally {
+      await connection.query('ROLLBACK TO SAVEPOINT reading').catch(() => undefined)
+    }
+  }
   const enqueue = (id: number, during: string, work: () => Promise<void>): void => {
     queue = queue.then(work).catch((error: unknown) => send({ type: 'failed', id, failure: plain(error, during) }))
   }
@@ -189,10 +205,11 @@ async function main(): Promise<void> {
     } else if (message.type === 'begin-snapshot') {
       enqueue(message.id, 'beginning a snapshot', async () => {
         await connection.query('START TRANSACTION WITH CONSISTENT SNAPSHOT')
+        inTransaction = true
         send({ type: 'answer', id: message.id, columns: [], rows: [] })
       })
     } else if (message.type === 'ask') {
-      enqueue(message.id, message.during, async () => {
+      const ask = async (): Promise<void> => {
         const [rows, fields] = await connection.query({ sql: message.sql, rowsAsArray: true, typeCast: (field) => field.buffer() })
         const values: readonly (readonly (Buffer | null)[])[] = Array.isArray(rows) ? (rows as unknown as (Buffer | null)[][]) : []
         send({
@@ -201,8 +218,10 @@ async function main(): Promise<void> {
           columns: (fields ?? []).map((field) => field.name.toLowerCase()),
           rows: values.map((row) => row.map((value) => value?.toString('utf8') ?? null)),
         })
-      })
-    } else if (message.type === 'read') enqueue(message.id, `reading ${message.name}`, () => read(connection, message))
+      }
+      enqueue(message.id, message.during, message.keepLocks === true ? ask : () => withoutKeepingLocks(ask))
+    } else if (message.type === 'read')
+      enqueue(message.id, `reading ${message.name}`, () => withoutKeepingLocks(() => read(connection, message)))
     else {
       enqueue(0, 'ending', async () => {
         ending = true

@@ -31,6 +31,8 @@ export interface TableReader extends MysqlSession, AsyncDisposable {
   /** The connection or the thread broke: the snapshot is gone. Stays pending otherwise. */
   readonly lost: Promise<BackupError>
   beginSnapshot(): Promise<void>
+  /** Asks and keeps the metadata locks of the tables named until the snapshot ends. */
+  touch(sql: string, during: string): Promise<void>
   /** Resolves with the number of rows when every file has been consumed. One at a time. */
   read(task: Omit<ReadTask, 'id'>, options: ReadOptions): Promise<number>
   /** Ends the thread at once, whatever it does. */
@@ -112,6 +114,10 @@ class ThreadTableReader implements TableReader {
 
   async run(sql: string, during?: string): Promise<void> {
     await this.rows(sql, during)
+  }
+
+  async touch(sql: string, during: string): Promise<void> {
+    await this.#ask((id) => ({ type: 'ask', id, sql, during, keepLocks: true }))
   }
 
   async beginSnapshot(): Promise<void> {
