@@ -43,7 +43,8 @@ async function problemsOf(workspace: Workspace, job: string, kindText: string, c
   const problems: Problem[] = []
   const { exposure } = workspace.configuration
   if (exposure !== undefined) problems.push({ severity: 'error', code: 'INVALID_SETTINGS', ...exposure })
-  problems.push(...(await stagingProblems(workspace.scratch().directory)))
+  const scratch = workspace.scratch()
+  problems.push(...(await stagingProblems(scratch.directory, scratch.minimumFreeBytes)))
   await using agent = await workspace.agentOf(job)
   await using repository = await workspace.repositoryOf(job)
   const kind = kindOf(kindText, agent)

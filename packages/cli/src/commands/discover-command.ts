@@ -1,6 +1,6 @@
+import { describeBytes } from '@backup-planet/core'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
-import { describeBytes } from '../configuration/byte-size.ts'
 import { printable } from '../output/output.ts'
 import { count } from '../output/plan-text.ts'
 import { textTable } from '../output/text-table.ts'

@@ -1,7 +1,6 @@
-import { type Backup, BackupError, backUp } from '@backup-planet/core'
+import { type Backup, BackupError, backUp, describeBytes } from '@backup-planet/core'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
-import { describeBytes } from '../configuration/byte-size.ts'
 import { describeDuration } from '../configuration/duration.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { capturePlanText, count } from '../output/plan-text.ts'

@@ -38,12 +38,3 @@ export function printByteSize(bytes: number): string {
   }
   return `${bytes}B`
 }
-
-/** Rounded for people: `1.4 GiB`, `312 KiB`, `17 B`. */
-export function describeBytes(bytes: number): string {
-  for (const unit of binaryUnits) {
-    const amount = bytes / (unitBytes[unit.toLowerCase()] ?? 1)
-    if (amount >= 0.9995) return `${amount < 9.95 ? amount.toFixed(1) : Math.round(amount)} ${unit}`
-  }
-  return `${Math.round(bytes)} B`
-}

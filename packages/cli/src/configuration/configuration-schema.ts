@@ -64,7 +64,13 @@ export const configurationSchema = z.strictObject({
   repositories: z.record(name, repositorySchema).default({}),
   jobs: z.record(name, jobSchema).default({}),
   targets: z.record(name, targetSchema).default({}),
-  staging: z.strictObject({ directory: word('/var/lib/backup-planet/staging').optional(), budget: byteSize.optional() }).default({}),
+  staging: z
+    .strictObject({
+      directory: word('/var/lib/backup-planet/staging').optional(),
+      budget: byteSize.optional(),
+      minimumFree: byteSize.optional(),
+    })
+    .default({}),
   limits: z.strictObject({ upload: byteRate.optional() }).default({}),
 })
 

@@ -46,10 +46,11 @@ ${indent(example.agentSettings, 6)}
 #     settings:
 #       host: 127.0.0.1
 
-# Disk space for files on their way, and how much of it may be used at once.
+# Disk space for files on their way, how much of it may be used at once, and what always stays free on the disk.
 # staging:
 #   directory: /var/lib/backup-planet/staging
 #   budget: 2GiB
+#   minimumFree: 512MiB
 
 # How fast backups may be sent.
 # limits:

@@ -52,7 +52,7 @@ const hints: Readonly<Record<string, string>> = {
   INVALID_INPUT: 'Correct the command and try again; --help shows what it takes.',
   INVALID_SETTINGS: 'Correct the configuration and try again.',
   NOT_FOUND: 'Run "backup-planet list" or "backup-planet discover" to see what there is.',
-  OUT_OF_SPACE: 'Make room on the disk named above, or give a smaller staging budget.',
+  OUT_OF_SPACE: 'Make room on the disk named above, or set staging.budget to less.',
   OVERLOADED: 'Try again later, or set limits.upload in the configuration.',
   TIMED_OUT: 'Try again; when it stays like this, look at the load of the server.',
   UNREACHABLE: 'Check that the server runs and that its address and port are right, then try again.',

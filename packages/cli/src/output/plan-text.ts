@@ -1,5 +1,4 @@
-import type { CapturePlan, PlanStep, Problem, RestorePlan } from '@backup-planet/core'
-import { describeBytes } from '../configuration/byte-size.ts'
+import { type CapturePlan, describeBytes, type PlanStep, type Problem, type RestorePlan } from '@backup-planet/core'
 import { printable } from './output.ts'
 import { textTable } from './text-table.ts'
 

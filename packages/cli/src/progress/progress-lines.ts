@@ -1,5 +1,4 @@
-import type { Phase } from '@backup-planet/core'
-import { describeBytes } from '../configuration/byte-size.ts'
+import { describeBytes, type Phase } from '@backup-planet/core'
 import { describeDuration } from '../configuration/duration.ts'
 import { printable } from '../output/output.ts'
 import { fractionOf, type PhaseState, type ProgressState } from './progress-state.ts'

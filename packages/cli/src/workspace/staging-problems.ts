@@ -1,17 +1,23 @@
 import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { Problem } from '@backup-planet/core'
+import { describeBytes, freeBytes, type Problem } from '@backup-planet/core'
 
-/** Whether the folder for files on their way can be used, or created where it does not exist. Changes nothing. */
-export async function stagingProblems(directory: string): Promise<readonly Problem[]> {
+/**
+ * Whether the folder for files on their way can be used, or created where it does not exist, and whether its disk has more
+ * free than the reserve of `minimumFree` bytes. Changes nothing.
+ */
+export async function stagingProblems(
+  directory: string,
+  minimumFree: number,
+  free: (directory: string) => Promise<number> = freeBytes,
+): Promise<readonly Problem[]> {
   try {
     await access(directory, constants.W_OK | constants.X_OK)
-    return []
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     const parent = dirname(directory)
-    if (code === 'ENOENT' && parent !== directory) return stagingProblems(parent)
+    if (code === 'ENOENT' && parent !== directory) return stagingProblems(parent, minimumFree, free)
     return [
       {
         severity: 'error',
@@ -21,4 +27,14 @@ export async function stagingProblems(directory: string): Promise<readonly Probl
       },
     ]
   }
+  const bytes = await free(directory)
+  if (bytes > minimumFree) return []
+  return [
+    {
+      severity: 'error',
+      code: 'OUT_OF_SPACE',
+      message: `the disk of the staging folder ${directory} has ${describeBytes(bytes)} free, and ${describeBytes(minimumFree)} must stay free`,
+      hint: 'Free disk space there, set staging.directory to a folder on a larger disk, or lower staging.minimumFree.',
+    },
+  ]
 }

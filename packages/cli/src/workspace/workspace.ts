@@ -5,9 +5,11 @@ import {
   type Backup,
   BackupError,
   createDirectoryStaging,
+  minimumFreeByDefault,
   type OperationOptions,
   type Plugin,
   type Repository,
+  type ScratchSettings,
   type Staging,
   type Uploader,
 } from '@backup-planet/core'
@@ -28,7 +30,7 @@ export interface Workspace {
   repository(name: string): Promise<Repository>
   staging(): Staging
   /** For files of restores on their way. */
-  scratch(): { readonly directory: string; readonly budgetBytes: number }
+  scratch(): ScratchSettings & { readonly minimumFreeBytes: number }
 }
 
 export interface WorkspaceSettings extends SecretSources {
@@ -43,7 +45,10 @@ export function createWorkspace({ configuration, plugins, ...sources }: Workspac
   const folder = dirname(configuration.file)
   const registry = createPluginRegistry({ plugins, directory: folder })
   const { staging } = configuration.content
-  const budget = staging.budget === undefined ? {} : { budgetBytes: staging.budget }
+  const disk = {
+    minimumFreeBytes: staging.minimumFree ?? minimumFreeByDefault,
+    settingNames: { directory: 'staging.directory', budget: 'staging.budget', minimumFree: 'staging.minimumFree' },
+  }
   const directory = staging.directory === undefined ? defaultDirectory(sources.environment) : resolve(folder, staging.directory)
 
   const openAgent = async (
@@ -92,8 +97,8 @@ export function createWorkspace({ configuration, plugins, ...sources }: Workspac
       target === 'source' ? openAgent(configuration.job(job), ['jobs', job]) : openAgent(configuration.target(target), ['targets', target]),
     repositoryOf: (job) => openRepository(configuration.job(job).repository),
     repository: openRepository,
-    staging: () => createDirectoryStaging({ directory: join(directory, 'runs'), ...budget }),
-    scratch: () => ({ directory: join(directory, 'restores'), budgetBytes: staging.budget ?? restoreBudget }),
+    staging: () => createDirectoryStaging({ directory: join(directory, 'runs'), budgetBytes: staging.budget, ...disk }),
+    scratch: () => ({ directory: join(directory, 'restores'), budgetBytes: staging.budget ?? restoreBudget, ...disk }),
   }
 }
 

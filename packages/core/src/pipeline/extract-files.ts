@@ -4,6 +4,7 @@ import path from 'node:path'
 import type { Backup, OperationOptions, Problem, Repository, RestoredFileFacts } from '../contracts/index.ts'
 import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
 import { type RunOptions, type RunReporter, reportRun } from '../events/run-reporter.ts'
+import { describeBytes } from '../sizes/describe-bytes.ts'
 import { diskError, freeBytes } from '../staging/disk-errors.ts'
 import { syncFolder, writeNewFile } from '../staging/file-writer.ts'
 import { createParents, itemFilePath } from '../staging/stage-paths.ts'
@@ -53,9 +54,9 @@ async function run(request: ExtractFilesRequest, reporter: RunReporter, { signal
   const directory = await emptyDirectory(path.resolve(request.directory))
   const free = await freeBytes(directory)
   if (free < bytes) {
-    throw new BackupError(`the files take ${bytes} bytes and ${directory} has ${free} free`, {
+    throw new BackupError(`the files take ${describeBytes(bytes)}, and the disk of ${directory} has ${describeBytes(free)} free`, {
       code: 'OUT_OF_SPACE',
-      hint: 'Choose a directory on a larger disk, or fewer items.',
+      hint: 'Free disk space there, choose a directory on a larger disk, or fewer items.',
     })
   }
   for await (const file of readFiles(repository, backup, files, operation)) await extract(directory, file, signal)

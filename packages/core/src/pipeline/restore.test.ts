@@ -185,7 +185,10 @@ describe('restoring', () => {
       for await (const file of files.stream(() => true)) await file.release()
     }
     await run(planOf([backup]), all, { budgetBytes: 10 })
-    await expect(run(planOf([backup]), all, { budgetBytes: 10, freeBytes: 49 })).rejects.toMatchObject({ code: 'OUT_OF_SPACE' })
+    await expect(run(planOf([backup]), all, { budgetBytes: 10, freeBytes: 49 })).rejects.toMatchObject({
+      code: 'OUT_OF_SPACE',
+      message: expect.stringContaining('has 49 B free: there is no room for 50 B more, because 0 B must stay free'),
+    })
   })
 
   test('an abort ends a stream that waits for room, and everything is removed', async () => {

@@ -4,6 +4,7 @@ import type { OperationOptions } from '../contracts/index.ts'
 import { abortError, throwIfAborted } from '../errors/backup-error.ts'
 import { FreeSpaceGuard, freeBytes } from '../staging/disk-errors.ts'
 import { currentOwner, ownedName, ownerInName, ownerState } from '../staging/process-owner.ts'
+import { minimumFreeByDefault, namedSettings, type StagingSettingNames } from '../staging/setting-names.ts'
 
 const prefix = 'restore'
 
@@ -15,6 +16,7 @@ export interface ScratchSettings {
   /** Always left free on the disk; 512 MiB when left out. */
   readonly minimumFreeBytes?: number | undefined
   readonly freeBytes?: ((directory: string) => Promise<number>) | undefined
+  readonly settingNames?: StagingSettingNames | undefined
 }
 
 /** A private folder for one restore, and the room in it. Disposing removes everything. */
@@ -43,7 +45,12 @@ export class ScratchSpace implements AsyncDisposable {
     }
     const folder = path.join(directory, ownedName(prefix, await currentOwner()))
     await mkdir(folder, { mode: 0o700 })
-    const guard = new FreeSpaceGuard(directory, settings.minimumFreeBytes ?? 512 * 1024 * 1024, settings.freeBytes ?? freeBytes)
+    const guard = new FreeSpaceGuard(
+      directory,
+      settings.minimumFreeBytes ?? minimumFreeByDefault,
+      settings.freeBytes ?? freeBytes,
+      namedSettings(settings.settingNames),
+    )
     return new ScratchSpace(folder, settings.budgetBytes, guard)
   }
 

@@ -37,6 +37,8 @@ export interface DirectoryRunStageParts {
   readonly budget: number
   readonly abandonedRuns: readonly string[]
   readonly space: FreeSpaceGuard
+  /** How hints call the setting that the budget comes from. */
+  readonly budgetName: string
 }
 
 /** A stage on the local disk: both sides of it, one journal, one budget. */
@@ -62,7 +64,7 @@ export class DirectoryRunStage implements RunStage {
     this.#state = StageState.replay(parts.records, this.#directory)
     this.#sealing = this.#state.sealed
     this.#notes = [...this.#state.notes]
-    const ledger: RoomLedger = new RoomLedger(parts.budget, this.#state.heldBytes, () => this.#events?.roomChanged())
+    const ledger: RoomLedger = new RoomLedger(parts.budget, this.#state.heldBytes, () => this.#events?.roomChanged(), parts.budgetName)
     this.#ledger = ledger
     this.#events = new StageEvents(
       () => ledger.needsRelease,

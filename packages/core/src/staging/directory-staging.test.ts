@@ -121,14 +121,34 @@ describe('writing', () => {
     let free = 1000
     const { stage } = await begin('r1', { minimumFreeBytes: 500, freeBytes: async () => free })
     free = 400
-    await expect(stage.write({ item: 'i', name: 'f' }, bytes('x'))).rejects.toThrow(`${directory} has 400 bytes free`)
+    await expect(stage.write({ item: 'i', name: 'f' }, bytes('x'))).rejects.toThrow(
+      `the disk of ${directory} has 400 B free, and 500 B must stay free`,
+    )
     await expect(stage.write({ item: 'i', name: 'f' }, bytes('x'))).rejects.toMatchObject({ code: 'OUT_OF_SPACE' })
     expect(await readdir(await stage.folder('i'))).toEqual([])
   })
 
   test('begin on a full disk is OUT_OF_SPACE and holds no lock', async () => {
-    await expect(begin('r1', { minimumFreeBytes: 500, freeBytes: async () => 10 })).rejects.toMatchObject({ code: 'OUT_OF_SPACE' })
+    const settings = { minimumFreeBytes: 512 * 1024 ** 2, freeBytes: async () => 200 * 1024 ** 2 }
+    await expect(begin('r1', settings)).rejects.toMatchObject({
+      code: 'OUT_OF_SPACE',
+      message: `the disk of ${directory} has 200 MiB free, and 512 MiB must stay free`,
+      hint: 'Free disk space there, set directory to a folder on a larger disk, or lower minimumFreeBytes.',
+    })
+    const settingNames = { directory: 'staging.directory', budget: 'staging.budget', minimumFree: 'staging.minimumFree' }
+    await expect(begin('r1', { ...settings, settingNames })).rejects.toMatchObject({
+      hint: 'Free disk space there, set staging.directory to a folder on a larger disk, or lower staging.minimumFree.',
+    })
     await begin()
+  })
+
+  test('a file larger than half of the budget is told with the setting as the operator writes it', async () => {
+    const { stage } = await begin('r1', { settingNames: { budget: 'staging.budget' } })
+    await expect(stage.write({ item: 'a', name: 'f' }, bytes(Buffer.alloc(51)))).rejects.toMatchObject({
+      code: 'OUT_OF_SPACE',
+      message: 'a/f is larger than 50 B: one staged file may take half of the staging budget of 100 B',
+      hint: expect.stringContaining('Raise staging.budget to more than twice the largest file (more than 102 B)'),
+    })
   })
 
   test('mistakes of an agent are TypeErrors', async () => {

@@ -3,9 +3,11 @@ import path from 'node:path'
 import type { OperationOptions, RunStage, StagedRun, Staging } from '../contracts/index.ts'
 import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
 import { encodeSegment } from '../naming/path-segment.ts'
+import { describeBytes } from '../sizes/describe-bytes.ts'
 import { DirectoryRunStage } from './directory-run-stage.ts'
 import { diskError, FreeSpaceGuard, freeBytes } from './disk-errors.ts'
 import { acquireJobLock, type JobLock } from './job-lock.ts'
+import { minimumFreeByDefault, namedSettings, type StagingSettingNames } from './setting-names.ts'
 import { createStageFolder, findStages, type OpenableStage, removeRemains, removeStageFolder } from './stage-folder.ts'
 import { StageJournal } from './stage-journal.ts'
 import { StageState } from './stage-state.ts'
@@ -23,6 +25,7 @@ export interface DirectoryStagingSettings {
   readonly minimumFreeBytes?: number | undefined
   /** How much a directory has free; the operating system's answer when left out. */
   readonly freeBytes?: ((directory: string) => Promise<number>) | undefined
+  readonly settingNames?: StagingSettingNames | undefined
 }
 
 /**
@@ -32,18 +35,19 @@ export interface DirectoryStagingSettings {
  * The content given to `write` must not wait for the `write` of another file to go on, or the budget may stop both.
  */
 export function createDirectoryStaging(settings: DirectoryStagingSettings): Staging {
-  const { budgetBytes, minimumFreeBytes = 512 * 1024 * 1024 } = settings
+  const { budgetBytes, minimumFreeBytes = minimumFreeByDefault } = settings
   const directory = path.resolve(settings.directory)
   const askFree = settings.freeBytes ?? freeBytes
+  const names = namedSettings(settings.settingNames)
   if (budgetBytes !== undefined && !(Number.isSafeInteger(budgetBytes) && budgetBytes >= 2)) {
     throw new BackupError(`staging budget of ${budgetBytes} bytes`, {
       code: 'INVALID_SETTINGS',
-      hint: 'Set the staging setting budgetBytes to a whole number of bytes, more than twice the largest file.',
+      hint: `Set ${names.budget} to a whole number of bytes, more than twice the largest file.`,
     })
   }
   const folderOf = (job: string) => path.join(directory, encodeSegment(job))
   const budgetNow = async () => budgetBytes ?? Math.max(2, (await askFree(directory)) - minimumFreeBytes)
-  const guard = () => new FreeSpaceGuard(directory, minimumFreeBytes, askFree)
+  const guard = () => new FreeSpaceGuard(directory, minimumFreeBytes, askFree, names)
 
   const openStage = async (
     found: OpenableStage,
@@ -61,6 +65,7 @@ export function createDirectoryStaging(settings: DirectoryStagingSettings): Stag
       budget,
       abandonedRuns,
       space: guard(),
+      budgetName: names.budget,
     })
   }
 
@@ -82,9 +87,9 @@ export function createDirectoryStaging(settings: DirectoryStagingSettings): Stag
               await removeStageFolder(stage.folder)
             }
           }
-          const budget = (await budgetNow()) - (budgetBytes === undefined ? 0 : kept)
-          if (budget < 2) throw budgetTaken(run.job, kept, jobFolder)
           await guard().require(0, true)
+          const budget = (await budgetNow()) - (budgetBytes === undefined ? 0 : kept)
+          if (budget < 2) throw budgetTaken(run.job, kept, jobFolder, names.budget)
           throwIfAborted(options.signal, `staging of job "${run.job}"`)
           return await openStage(await createStageFolder(jobFolder, run), lock, budget, abandonedRuns)
         } catch (error) {
@@ -120,9 +125,9 @@ export function createDirectoryStaging(settings: DirectoryStagingSettings): Stag
   }
 }
 
-function budgetTaken(job: string, kept: number, folder: string): BackupError {
-  return new BackupError(`the staging budget of job "${job}" is used up by ${kept} bytes of earlier runs that were never sent`, {
+function budgetTaken(job: string, kept: number, folder: string, budgetName: string): BackupError {
+  return new BackupError(`the staging budget of job "${job}" is used up by ${describeBytes(kept)} of earlier runs that were never sent`, {
     code: 'OUT_OF_SPACE',
-    hint: `Send them with the next run once the repository can be reached, raise budgetBytes, or remove ${folder} to give them up.`,
+    hint: `Send them with the next run once the repository can be reached, raise ${budgetName}, or remove ${folder} to give them up.`,
   })
 }

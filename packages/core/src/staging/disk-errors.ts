@@ -1,5 +1,7 @@
 import { statfs } from 'node:fs/promises'
 import { BackupError } from '../errors/backup-error.ts'
+import { describeBytes } from '../sizes/describe-bytes.ts'
+import type { NamedSettings } from './setting-names.ts'
 
 /** An error of the file system as one that an operator can act on; a BackupError and whatever is no such error pass unchanged. */
 export function diskError(error: unknown, action: string, place: string): unknown {
@@ -36,12 +38,14 @@ export class FreeSpaceGuard {
   readonly #directory: string
   readonly #minimum: number
   readonly #ask: (directory: string) => Promise<number>
+  readonly #names: NamedSettings
   #unchecked = Number.POSITIVE_INFINITY
 
-  constructor(directory: string, minimum: number, ask: (directory: string) => Promise<number> = freeBytes) {
+  constructor(directory: string, minimum: number, ask: (directory: string) => Promise<number>, names: NamedSettings) {
     this.#directory = directory
     this.#minimum = minimum
     this.#ask = ask
+    this.#names = names
   }
 
   /** Throws `OUT_OF_SPACE` when writing `bytes` more would leave less than the reserve. */
@@ -51,9 +55,13 @@ export class FreeSpaceGuard {
     this.#unchecked = 0
     const free = await this.#ask(this.#directory)
     if (free - bytes >= this.#minimum) return
+    const { directory, minimumFree } = this.#names
+    const reserve = `${describeBytes(this.#minimum)} must stay free`
     throw new BackupError(
-      `${this.#directory} has ${free} bytes free, ${bytes} more are to be written and ${this.#minimum} bytes must stay free`,
-      { code: 'OUT_OF_SPACE', hint: 'Free disk space there, choose a directory on a larger disk, or lower the setting minimumFreeBytes.' },
+      bytes === 0
+        ? `the disk of ${this.#directory} has ${describeBytes(free)} free, and ${reserve}`
+        : `the disk of ${this.#directory} has ${describeBytes(free)} free: there is no room for ${describeBytes(bytes)} more, because ${reserve}`,
+      { code: 'OUT_OF_SPACE', hint: `Free disk space there, set ${directory} to a folder on a larger disk, or lower ${minimumFree}.` },
     )
   }
 }

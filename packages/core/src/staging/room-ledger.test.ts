@@ -11,7 +11,7 @@ describe('a file that is too large', () => {
     const claim = ledger.begin('shop/a')
     await claim.grow(5)
     await expect(claim.grow(1)).rejects.toMatchObject({ code: 'OUT_OF_SPACE', hint: expect.stringContaining('budgetBytes') })
-    await expect(claim.grow(1)).rejects.toThrow('shop/a has at least 6 bytes and one staged file may have 5')
+    await expect(claim.grow(1)).rejects.toThrow('shop/a is larger than 5 B: one staged file may take half of the staging budget of 10 B')
   })
 })
 

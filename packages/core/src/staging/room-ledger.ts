@@ -1,4 +1,5 @@
 import { abortError, BackupError } from '../errors/backup-error.ts'
+import { describeBytes } from '../sizes/describe-bytes.ts'
 
 /**
  * Who holds how many bytes of a budget, and who waits for room.
@@ -21,13 +22,18 @@ export class RoomLedger {
   #stopped: { readonly cause: unknown } | undefined
   readonly #claims: Claim[] = []
   readonly #onChange: () => void
+  readonly #budgetName: string
 
-  /** @param onChange called whenever somebody begins to wait or room has been freed */
-  constructor(budget: number, held: number, onChange: () => void) {
+  /**
+   * @param onChange called whenever somebody begins to wait or room has been freed
+   * @param budgetName how hints call the setting that the budget comes from
+   */
+  constructor(budget: number, held: number, onChange: () => void, budgetName = 'budgetBytes') {
     this.budget = budget
     this.largestFile = Math.floor(budget / 2)
     this.#held = held
     this.#onChange = onChange
+    this.#budgetName = budgetName
   }
 
   /** Bytes of complete files that have not been freed. */
@@ -82,7 +88,7 @@ export class RoomLedger {
 
   async #grow(claim: Claim, bytes: number, signal: AbortSignal | undefined): Promise<void> {
     if (signal?.aborted) throw abortError(signal, `staging ${claim.label}`)
-    if (claim.bytes + bytes > this.largestFile) throw tooLarge(claim.label, claim.bytes + bytes, this.largestFile, this.budget)
+    if (claim.bytes + bytes > this.largestFile) throw tooLarge(claim.label, claim.bytes + bytes, this.budget, this.#budgetName)
     if (this.#grantable(claim, bytes)) {
       claim.bytes += bytes
       return
@@ -145,12 +151,13 @@ interface Claim {
   wanted: { readonly bytes: number; readonly resolve: () => void; readonly reject: (cause: unknown) => void } | undefined
 }
 
-function tooLarge(label: string, bytes: number, largestFile: number, budget: number): BackupError {
+function tooLarge(label: string, bytes: number, budget: number, budgetName: string): BackupError {
+  const largest = describeBytes(Math.floor(budget / 2))
   return new BackupError(
-    `${label} has at least ${bytes} bytes and one staged file may have ${largestFile}, half of the staging budget of ${budget} bytes`,
+    `${label} is larger than ${largest}: one staged file may take half of the staging budget of ${describeBytes(budget)}`,
     {
       code: 'OUT_OF_SPACE',
-      hint: 'Raise the staging setting budgetBytes to more than twice the largest file, or let the agent split its files.',
+      hint: `Raise ${budgetName} to more than twice the largest file (more than ${describeBytes(bytes * 2)}), or let the agent split its files.`,
     },
   )
 }
