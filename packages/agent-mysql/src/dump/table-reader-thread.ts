@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { constants, createZstdCompress } from 'node:zlib'
 import mysql, { type Connection } from 'mysql2/promise'
 import { driverOptions, setUpSession } from '../mysql-session-setup.ts'
+import { Credit } from './credit.ts'
 import { readRawRows } from './raw-query.ts'
 import { RowText, rowTextLength } from './row-text.ts'
 import type { FromReader, PlainFailure, ReadTask, TableReaderData, ToReader } from './table-reader-messages.ts'
@@ -23,8 +24,7 @@ const port = parentPort
 if (port === null) throw new TypeError('this module runs only as a thread of its own')
 const data = workerData as TableReaderData
 
-let credit = 0
-let creditArrived: (() => void) | undefined
+const credit = new Credit()
 
 function send(message: FromReader, transfer: readonly ArrayBuffer[] = []): void {
   port?.postMessage(message, transfer)
@@ -37,11 +37,6 @@ function plain(error: unknown, during: string): PlainFailure {
     typeof error === 'object' && error !== null && 'errno' in error && typeof error.errno === 'number' ? error.errno : undefined
   const symbol = typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : undefined
   return { message, during, ...(number === undefined ? {} : { number }), ...(symbol === undefined ? {} : { symbol }) }
-}
-
-async function takeCredit(): Promise<void> {
-  while (credit === 0) await new Promise<void>((resolve) => (creditArrived = resolve))
-  credit--
 }
 
 /** One file being compressed: text goes in, blocks go to the main thread. */
@@ -80,7 +75,7 @@ class ChunkFile {
 
   async #sendBlocks(): Promise<void> {
     for await (const compressed of this.#compressor) {
-      await takeCredit()
+      await credit.take()
       const block = new Uint8Array(compressed.length)
       block.set(compressed)
       send({ type: 'block', id: this.#id, file: this.#file, block, rows: this.#rowsUnsaid, bytes: this.#bytesUnsaid }, [block.buffer])
@@ -199,10 +194,8 @@ async function main(): Promise<void> {
     queue = queue.then(work).catch((error: unknown) => send({ type: 'failed', id, failure: plain(error, during) }))
   }
   port?.on('message', (message: ToReader) => {
-    if (message.type === 'credit') {
-      credit += message.blocks
-      creditArrived?.()
-    } else if (message.type === 'begin-snapshot') {
+    if (message.type === 'credit') credit.grant(message.blocks)
+    else if (message.type === 'begin-snapshot') {
       enqueue(message.id, 'beginning a snapshot', async () => {
         await connection.query('START TRANSACTION WITH CONSISTENT SNAPSHOT')
         inTransaction = true
