@@ -89,6 +89,8 @@ export interface CaptureFacts {
   readonly application: string
   readonly source: { readonly id: string; readonly name: string; readonly version: string }
   readonly kind: CaptureKind
+  /** Why this kind, where it is not the kind that was asked for. Told to the operator, and not kept in the manifest. */
+  readonly reason?: string
   /** The moment the copy is of, ISO 8601 in UTC. */
   readonly consistentAt: string
   readonly position?: Position

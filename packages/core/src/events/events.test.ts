@@ -59,6 +59,13 @@ describe('the progress aggregator', () => {
     expect(rateAfter(30_000, 50_000, 100)).toBeLessThan(150)
   })
 
+  test('a first moment without bytes does not hold the rate down', () => {
+    const aggregator = new ProgressAggregator()
+    aggregator.add(bytes(0), 0)
+    const rates = Array.from({ length: 10 }, (_, index) => aggregator.add(bytes(index === 0 ? 0 : 100), (index + 1) * 100)).flat()
+    expect(rates.at(-1)).toMatchObject({ bytes: 900, rate: expect.toSatisfy((rate: number) => rate > 850 && rate < 1000) })
+  })
+
   test('never says more than ten byte events a second and phase, loses no byte and never counts down', () => {
     const call = fc.record({ phase: fc.constantFrom<Phase>('capture', 'store'), amount: fc.nat(1000), after: fc.nat(120) })
     fc.assert(

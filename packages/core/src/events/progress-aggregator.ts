@@ -11,7 +11,9 @@ interface PhaseState {
   rows: number | undefined
   item: string | undefined
   expected: number | undefined
-  rate: number | undefined
+  /** Moving average that began at 0, and how many seconds it is of. */
+  average: number
+  averagedSeconds: number
   saidBytes: number
   saidAt: number | undefined
   beganAt: number
@@ -37,6 +39,11 @@ export class ProgressAggregator {
   /** Bytes of the phase that moved most: what the operation is said to have moved. */
   get bytes(): number {
     return Math.max(0, ...[...this.#phases.values()].map((phase) => phase.bytes))
+  }
+
+  /** Of one phase since the start. */
+  bytesOf(phase: Phase): number {
+    return this.#phases.get(phase)?.bytes ?? 0
   }
 
   add(progress: Progress, now: number): RunEvent[] {
@@ -80,7 +87,8 @@ export class ProgressAggregator {
         rows: undefined,
         item: undefined,
         expected: this.#expected.get(name),
-        rate: undefined,
+        average: 0,
+        averagedSeconds: 0,
         saidBytes: 0,
         saidAt: undefined,
         beganAt: now,
@@ -97,7 +105,8 @@ function say(name: Phase, phase: PhaseState, now: number): RunEvent {
   if (seconds > 0) {
     const current = (phase.bytes - phase.saidBytes) / seconds
     const weight = 1 - Math.exp(-seconds / smoothingSeconds)
-    phase.rate = phase.rate === undefined ? current : phase.rate + weight * (current - phase.rate)
+    phase.average += weight * (current - phase.average)
+    phase.averagedSeconds += seconds
     phase.saidBytes = phase.bytes
   }
   phase.saidAt = now
@@ -106,9 +115,14 @@ function say(name: Phase, phase: PhaseState, now: number): RunEvent {
     type: 'bytes',
     phase: name,
     bytes: phase.bytes,
-    rate: Math.round(phase.rate ?? 0),
+    rate: Math.round(rateOf(phase)),
     ...(phase.item === undefined ? {} : { item: phase.item }),
     ...(phase.rows === undefined ? {} : { rows: phase.rows }),
     ...(phase.expected === undefined ? {} : { expected: Math.max(phase.expected, phase.bytes) }),
   }
+}
+
+/** An average that began at 0 is too low as long as it is young; dividing by the weight it has seen so far puts that right. */
+function rateOf({ average, averagedSeconds }: PhaseState): number {
+  return averagedSeconds === 0 ? 0 : average / (1 - Math.exp(-averagedSeconds / smoothingSeconds))
 }

@@ -13,6 +13,11 @@ export type RunEvent =
       readonly application?: string
       readonly kind?: CaptureKind
     }
+  /** A sealed run that an earlier attempt could not send is sent first; `bytes` of the phase `store` are of it until `stored` says so. */
+  | { readonly type: 'resuming'; readonly id: string }
+  /** Another kind of backup is made than was asked for, because the agent found that the one asked for cannot follow what is there. */
+  | { readonly type: 'promoted'; readonly asked: CaptureKind; readonly kind: CaptureKind; readonly reason?: string }
+  /** A step of the plan begins, in the words of the plan. */
   | { readonly type: 'step'; readonly text: string }
   | {
       readonly type: 'item'
@@ -34,11 +39,21 @@ export type RunEvent =
       /** Bytes per second, smoothed over some seconds. */
       readonly rate: number
     }
+  /** The capture is complete: the server is not read any more, and only storing is left. */
+  | { readonly type: 'captured'; readonly items: number; readonly failed: number; readonly bytes: number }
   /** No byte has moved for so many seconds. */
   | { readonly type: 'stalled'; readonly seconds: number }
   | { readonly type: 'problem'; readonly problem: Problem }
   /** A backup is committed. */
-  | { readonly type: 'stored'; readonly id: string; readonly status: 'complete' | 'partial'; readonly resumed: boolean }
+  | {
+      readonly type: 'stored'
+      readonly id: string
+      readonly status: 'complete' | 'partial'
+      /** It was captured by an earlier run that could not send it. */
+      readonly resumed: boolean
+      /** What reached the store by this run, compressed and encrypted; an upload that was tried again counts again. */
+      readonly storedBytes: number
+    }
   /** The application was told that its data is safe. */
   | { readonly type: 'confirmed'; readonly id: string }
   | { readonly type: 'finished'; readonly outcome: RunOutcome; readonly seconds: number; readonly bytes: number }

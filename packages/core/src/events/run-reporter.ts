@@ -39,6 +39,16 @@ export class RunReporter implements Disposable {
     return this.#aggregator.bytes
   }
 
+  /** Of one phase since the start. */
+  bytesOf(phase: Phase): number {
+    return this.#aggregator.bytesOf(phase)
+  }
+
+  /** Says what has been held back, so that the numbers before a milestone are the true ones. */
+  flush(): void {
+    for (const event of this.#aggregator.flush(performance.now())) this.emit(event)
+  }
+
   /** To hand to plugins as `onProgress`. */
   readonly onProgress = (progress: Progress): void => {
     if (progress.type === 'bytes' && progress.bytes > 0) {
@@ -71,7 +81,7 @@ export class RunReporter implements Disposable {
     if (this.#finished) return
     this.#finished = true
     clearInterval(this.#timer)
-    for (const event of this.#aggregator.flush(performance.now())) this.emit(event)
+    this.flush()
     this.emit({ type: 'finished', outcome, seconds: this.seconds, bytes: this.bytes })
   }
 

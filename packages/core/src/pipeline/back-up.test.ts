@@ -11,6 +11,7 @@ import {
   addBackup,
   Calls,
   content,
+  copyTwoItems,
   RecordingRepository,
   recordingAgent,
   recordingStaging,
@@ -75,8 +76,52 @@ describe('a backup that succeeds', () => {
     expect(calls.names.filter((name) => order.includes(name))).toEqual(order)
     expect(report).toMatchObject({ confirmed: true, resumed: [], problems: [], backup: { job: 'shop', status: 'complete' } })
     expect(await kept()).toEqual([])
-    expect(events.map(({ type }) => type)).toEqual(['started', 'stored', 'confirmed', 'finished'])
+    expect(events.map(({ type }) => type)).toEqual(['started', 'captured', 'stored', 'confirmed', 'finished'])
     expect(outcome()).toBe('done')
+  })
+
+  test('says what was captured and what was stored, each with its last number before it', async () => {
+    const store = repository.store.bind(repository)
+    repository.store = async (request, contents, options) => {
+      const say = (bytes: number) => options?.onProgress?.({ type: 'bytes', phase: 'store', item: 'a', bytes })
+      say(1)
+      const backup = await store(request, contents, options)
+      for (const bytes of [2, 3]) say(bytes)
+      return backup
+    }
+    const report = await run({
+      async copyTo(stage, options, all) {
+        for (const bytes of [10, 20, 30]) options.onProgress?.({ type: 'bytes', phase: 'capture', item: 'a', bytes })
+        await copyTwoItems(stage, options, all)
+      },
+    })
+    const told = events.filter(({ type }) => type === 'captured' || type === 'stored')
+    expect(told).toEqual([
+      { type: 'captured', items: 2, failed: 0, bytes: 60 },
+      { type: 'stored', id: report.backup.id, status: 'complete', resumed: false, storedBytes: 6 },
+    ])
+    const eventsUntil = (type: RunEvent['type']) =>
+      events.slice(
+        0,
+        events.findIndex((event) => event.type === type),
+      )
+    expect(eventsUntil('captured').findLast((event) => event.type === 'bytes' && event.phase === 'capture')).toMatchObject({ bytes: 60 })
+    expect(eventsUntil('stored').findLast((event) => event.type === 'bytes' && event.phase === 'store')).toMatchObject({ bytes: 6 })
+    expect(report).toMatchObject({ bytes: 60, storedBytes: 6 })
+  })
+
+  test('of another kind than was asked for says why, and the manifest does not hold it', async () => {
+    const reason = 'the binlog that the last backup ended in is gone'
+    const report = await run({
+      parts: { request: { job: 'shop', kind: 'log' } },
+      captured: { reason },
+    })
+    expect(events).toContainEqual({ type: 'promoted', asked: 'log', kind: 'full', reason })
+    expect(report).toMatchObject({ reason, backup: { kind: 'full' } })
+    expect(JSON.stringify(report.backup)).not.toContain(reason)
+    events.length = 0
+    expect(await run({ captured: { reason } })).not.toHaveProperty('reason')
+    expect(events.some(({ type }) => type === 'promoted')).toBe(false)
   })
 
   test('clears what a killed run of this job left, in the staging and in the repository', async () => {
@@ -362,14 +407,34 @@ describe('a stage kept by an earlier run', () => {
     expect(await kept()).toEqual(['first'])
   })
 
-  test('is given up with a problem when it is damaged', async () => {
+  test.each(['CORRUPTED', 'NOT_FOUND'] as const)(
+    'is given up with a problem when it can never be completed (%s), and what it had sent is removed',
+    async (code) => {
+      await fail()
+      calls.at = (name) => {
+        if (name === 'store begun' && !calls.names.includes('capture begun')) throw new BackupError('a.tar.zst is gone', { code })
+      }
+      const report = await run({ parts: { id: 'second' } })
+      expect(report.problems).toMatchObject([{ severity: 'warning', code, message: expect.stringContaining('first') }])
+      expect(repository.backups.map(({ id }) => id)).toEqual(['second'])
+      expect(repository.cleanings).toContainEqual({ olderThanSeconds: 0, job: 'shop', runs: ['first'] })
+      expect(await kept()).toEqual([])
+    },
+  )
+
+  test('is announced before it is sent, and an abort of that keeps it and says so', async () => {
     await fail()
+    events.length = 0
+    const controller = new AbortController()
     calls.at = (name) => {
-      if (name === 'store begun' && !calls.names.includes('capture begun')) throw new BackupError('bad bytes', { code: 'CORRUPTED' })
+      if (name === 'store begun') controller.abort()
     }
-    const report = await run({ parts: { id: 'second' } })
-    expect(report.problems).toMatchObject([{ severity: 'warning', code: 'CORRUPTED', message: expect.stringContaining('first') }])
-    expect(repository.backups.map(({ id }) => id)).toEqual(['second'])
+    await expect(run({ parts: { id: 'second' }, signal: controller.signal })).rejects.toMatchObject({
+      code: 'ABORTED',
+      hint: 'The staged run is kept, and the next run sends it first.',
+    })
+    expect(events.map(({ type }) => type)).toEqual(['started', 'resuming', 'finished'])
+    expect(await kept()).toEqual(['first'])
   })
 })
 
@@ -409,7 +474,10 @@ describe('an abort', () => {
     calls.at = (name) => {
       if (name === 'sealed') controller.abort()
     }
-    await expect(run({ signal: controller.signal, parts: { id: 'first' } })).rejects.toMatchObject({ code: 'ABORTED' })
+    await expect(run({ signal: controller.signal, parts: { id: 'first' } })).rejects.toMatchObject({
+      code: 'ABORTED',
+      hint: expect.stringContaining('kept in the staging; the next run of this job sends it first'),
+    })
     expect(repository.backups).toEqual([])
     expect(await kept()).toEqual(['first'])
   })

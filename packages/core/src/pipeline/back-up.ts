@@ -24,12 +24,20 @@ export interface BackUpReport {
   /** Whether the application was told that its data is safe. Never for a partial backup. */
   readonly confirmed: boolean
   readonly problems: readonly Problem[]
+  /** Why the backup is of another kind than was asked for; left out where it is not, and where the agent did not say. */
+  readonly reason?: string
   readonly seconds: number
+  /** Of the phase that moved most, before compression. */
   readonly bytes: number
+  /** What reached the store for `backup`, compressed and encrypted; an upload that was tried again counts again. */
+  readonly storedBytes: number
 }
 
 /**
  * One backup: what earlier runs could not send, then stage → capture → store → confirm → remove the stage.
+ *
+ * The stage begins before the server is asked for anything: it locks the job, finds out whether there is room, and clears
+ * what killed runs of the job left half-filled. What those had sent is removed from the repository at the end.
  *
  * Resolves when the backup is committed, whatever fails afterwards (that is in `problems`). Rejects when nothing of this
  * run was committed; a capture that was complete by then stays sealed in the staging, and the next run sends it.
@@ -49,37 +57,61 @@ async function run(parts: BackUpParts, reporter: RunReporter, { signal }: RunOpt
   const staged = { job: request.job, id: parts.id ?? createRunId(began), beganAt: began.toISOString() }
   reporter.emit({ type: 'started', action: 'backup', job: staged.job, id: staged.id, application: agent.application, kind: request.kind })
 
-  const resumed = await storeResumed({ agent, repository, staging, job: request.job }, reporter, operation)
+  const { stored: resumed, givenUp } = await storeResumed({ agent, repository, staging, job: request.job }, reporter, operation)
   const chain: Backup[] = []
   for await (const backup of repository.list({ job: request.job }, operation)) if (backup.status === 'complete') chain.push(backup)
 
   let backup: Backup
   let confirmed = false
+  let reason: string | undefined
+  const resumedBytes = reporter.bytesOf('store')
   // The stage first: it holds the lock of the job and finds out whether there is room, before the server is asked for anything.
   const stage = await staging.begin(staged, operation)
   try {
     const capture = await agent.beginCapture({ ...request, chain }, operation)
     try {
+      reason = tellPromotion(capture, request.kind, reporter)
       backup = await fillAndStore({ agent, repository, capture, stage }, reporter, signal)
-      reporter.emit({ type: 'stored', id: backup.id, status: backup.status, resumed: false })
+      reporter.flush()
+      const storedBytes = reporter.bytesOf('store') - resumedBytes
+      reporter.emit({ type: 'stored', id: backup.id, status: backup.status, resumed: false, storedBytes })
       confirmed = await confirm(capture, backup, reporter, operation)
     } finally {
       await tidy(() => capture[Symbol.asyncDispose](), 'the capture could not be released on the server', reporter)
     }
-    await tidy(() => removeRemains(repository, stage, operation), 'what killed runs had sent could not be removed', reporter)
+    await tidy(
+      () => removeRemains(repository, staged.job, [...stage.abandonedRuns, ...givenUp], operation),
+      'what killed runs had sent could not be removed',
+      reporter,
+    )
     await tidy(() => stage.remove(), 'the staged files could not be removed', reporter)
   } finally {
     await tidy(() => stage[Symbol.asyncDispose](), 'the staging could not be closed', reporter)
   }
-  return { backup, resumed, confirmed, problems: reporter.problems, seconds: reporter.seconds, bytes: reporter.bytes }
+  return {
+    backup,
+    resumed,
+    confirmed,
+    problems: reporter.problems,
+    ...(reason === undefined ? {} : { reason }),
+    seconds: reporter.seconds,
+    bytes: reporter.bytes,
+    storedBytes: reporter.bytesOf('store') - resumedBytes,
+  }
+}
+
+function tellPromotion({ facts: { kind, reason } }: Capture, asked: CaptureKind, reporter: RunReporter): string | undefined {
+  if (kind === asked) return undefined
+  reporter.emit({ type: 'promoted', asked, kind, ...(reason === undefined ? {} : { reason }) })
+  return reason
 }
 
 /** A run whose half-filled stage is gone can never commit; one on another host might, unless it has been silent for long. */
 const silentForSeconds = 7 * 24 * 3600
 
-async function removeRemains(repository: Repository, { run, abandonedRuns }: RunStage, options: OperationOptions): Promise<void> {
-  if (abandonedRuns.length > 0) await repository.removeUnfinished({ olderThanSeconds: 0, job: run.job, runs: abandonedRuns }, options)
-  await repository.removeUnfinished({ olderThanSeconds: silentForSeconds, job: run.job }, options)
+async function removeRemains(repository: Repository, job: string, runs: readonly string[], options: OperationOptions): Promise<void> {
+  if (runs.length > 0) await repository.removeUnfinished({ olderThanSeconds: 0, job, runs }, options)
+  await repository.removeUnfinished({ olderThanSeconds: silentForSeconds, job }, options)
 }
 
 /** A committed backup is never lost again, so whatever goes wrong here is only told. */

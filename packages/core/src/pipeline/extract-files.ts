@@ -24,6 +24,8 @@ export interface ExtractFilesReport {
   readonly directory: string
   readonly files: number
   readonly bytes: number
+  /** Items that failed when they were backed up, and so have no files. */
+  readonly leftOut: readonly string[]
   readonly problems: readonly Problem[]
 }
 
@@ -35,7 +37,7 @@ export interface ExtractFilesReport {
 export function extractFiles(request: ExtractFilesRequest, options: RunOptions = {}): Promise<ExtractFilesReport> {
   return reportRun(options, async (reporter) => {
     const result = await run(request, reporter, options)
-    return { result, outcome: 'done' }
+    return { result, outcome: result.leftOut.length === 0 ? 'done' : 'partial' }
   })
 }
 
@@ -45,8 +47,8 @@ async function run(request: ExtractFilesRequest, reporter: RunReporter, { signal
   const operation: OperationOptions = { signal, onProgress: reporter.onProgress }
   reporter.emit({ type: 'started', action: 'files', job: backup.job, id: backup.id, application: backup.application, kind: backup.kind })
   assertItems(items ?? [], [backup])
-  for (const { item } of backup.items)
-    if (items === undefined && failureOf(backup, item) !== undefined) reporter.problem(leftOut(backup, item))
+  const failed = backup.items.flatMap(({ item, failure }) => (items === undefined && failure !== undefined ? [item] : []))
+  for (const item of failed) reporter.problem(problemOfLeftOut(backup, item))
 
   const files = (await restorableFiles(repository, backup, operation)).filter(({ item }) => items === undefined || items.includes(item))
   const bytes = files.reduce((sum, { size }) => sum + size, 0)
@@ -61,7 +63,7 @@ async function run(request: ExtractFilesRequest, reporter: RunReporter, { signal
   }
   for await (const file of readFiles(repository, backup, files, operation)) await extract(directory, file, signal)
   await writeGuide(request, directory, reporter, operation)
-  return { directory, files: files.length, bytes, problems: reporter.problems }
+  return { directory, files: files.length, bytes, leftOut: failed, problems: reporter.problems }
 }
 
 async function emptyDirectory(directory: string): Promise<string> {
@@ -128,7 +130,7 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, void> 
   yield bytes
 }
 
-function leftOut(backup: Backup, item: string): Problem {
+function problemOfLeftOut(backup: Backup, item: string): Problem {
   return {
     severity: 'warning',
     code: 'NOT_FOUND',

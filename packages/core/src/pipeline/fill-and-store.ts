@@ -30,7 +30,11 @@ export async function fillAndStore(parts: FillAndStoreParts, reporter: RunReport
     // An item may have failed only because nobody drained any more: such a capture is not worth keeping.
     if (drain.left !== undefined && watched.items.failed.length > drain.left) throw drainLeft()
     assertSomethingToStore(watched.items)
-    if (!stage.sealed) await stage.stage.seal(capture.facts)
+    const { reason: _, ...facts } = capture.facts
+    if (!stage.sealed) await stage.stage.seal(facts)
+    reporter.flush()
+    const { sealed, failed } = watched.items
+    reporter.emit({ type: 'captured', items: sealed.length, failed: failed.length, bytes: reporter.bytesOf('capture') })
   }
   const store = () =>
     repository.store({ run: { ...stage.run, kind: capture.facts.kind }, agent: { version: agent.version } }, drain.contents, {
@@ -62,7 +66,7 @@ export async function fillAndStore(parts: FillAndStoreParts, reporter: RunReport
     ])
     // Whatever else went wrong: a record that was written is a backup.
     if (stored.ok) return committed(stored.value, stage.sealed)
-    if (signal?.aborted) throw abortError(signal, 'the backup')
+    if (signal?.aborted) throw stage.sealed ? keptWhenAborted(signal, stage.run.id) : abortError(signal, 'the backup')
     if (!filled.ok && cameFirst(filled.error, stored.error)) throw filled.error
     throw stage.sealed ? kept(stored.error, stage.run.id) : stored.error
   } finally {
@@ -121,6 +125,14 @@ function drainLeft(): BackupError {
   return new BackupError('items failed because the repository stopped taking what was staged', {
     code: 'OUT_OF_SPACE',
     hint: 'Look for the error of the repository first.',
+  })
+}
+
+function keptWhenAborted(signal: AbortSignal, id: string): BackupError {
+  return new BackupError(`the backup was aborted while run ${id}, which is captured, was being stored`, {
+    code: 'ABORTED',
+    hint: 'The capture is complete and kept in the staging; the next run of this job sends it first.',
+    cause: signal.reason,
   })
 }
 

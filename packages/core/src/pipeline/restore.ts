@@ -1,4 +1,13 @@
-import type { Agent, Backup, OperationOptions, Repository, RestoredFileFacts, RestorePlan, RestoreReport } from '../contracts/index.ts'
+import type {
+  Agent,
+  Backup,
+  OperationOptions,
+  Repository,
+  RestoredFileFacts,
+  RestoredItem,
+  RestorePlan,
+  RestoreReport,
+} from '../contracts/index.ts'
 import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
 import { type RunOptions, type RunReporter, reportRun } from '../events/run-reporter.ts'
 import { restorableFiles } from './backup-files.ts'
@@ -21,10 +30,27 @@ export interface RestoreParts {
 export function restore(parts: RestoreParts, options: RunOptions = {}): Promise<RestoreReport> {
   return reportRun(options, async (reporter) => {
     const report = await run(parts, reporter, options)
-    const failed = report.items.filter(({ failure }) => failure !== undefined).length
-    const outcome = failed === 0 ? 'done' : failed === report.items.length ? 'failed' : 'partial'
-    return { result: report, outcome }
+    return { result: report, outcome: restoreOutcome(report, parts.plan) }
   })
+}
+
+/** Whether an item is on the target as it was backed up: it did not fail, and everything that was compared is the same. */
+export function isRestored({ failure, checks }: RestoredItem): boolean {
+  return failure === undefined && checks.every(({ passed }) => passed)
+}
+
+/** Items of the backups that a plan leaves out, because they failed when they were backed up. */
+export function itemsLeftOut({ items, problems }: RestorePlan): readonly string[] {
+  const planned = new Set(items.map(({ item }) => item))
+  return [...new Set(problems.flatMap(({ item, code }) => (item === undefined || code !== 'NOT_FOUND' || planned.has(item) ? [] : [item])))]
+}
+
+/** `done` when everything that was asked for is on the target, `failed` when nothing is or a problem of the report is an error. */
+export function restoreOutcome({ items, problems }: RestoreReport, plan: RestorePlan): 'done' | 'partial' | 'failed' {
+  const restored = items.filter(isRestored).length
+  if (restored === 0 && items.length > 0) return 'failed'
+  if (restored < items.length || itemsLeftOut(plan).length > 0) return 'partial'
+  return problems.some(({ severity }) => severity === 'error') ? 'failed' : 'done'
 }
 
 async function run(

@@ -1,40 +1,69 @@
-import type { Agent, Backup, OperationOptions, Repository, Staging } from '../contracts/index.ts'
+import type { Agent, Backup, FailureCode, OperationOptions, Problem, Repository, Staging } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
 import type { RunReporter } from '../events/run-reporter.ts'
 
+export interface ResumedRuns {
+  readonly stored: readonly Backup[]
+  /** Runs that can never be completed; what they had sent may be removed. */
+  readonly givenUp: readonly string[]
+}
+
 /**
  * Sends the sealed stages that earlier runs of the job could not send, oldest first. One that the repository has
- * already (the process died between commit and removal) is only removed; one that is damaged is given up with a problem.
+ * already (the process died between commit and removal) is only removed; one that can never be completed, because its
+ * files are damaged or what it had sent is not in the repository any more, is given up with a problem: else it would
+ * stand in the way of every run to come.
  * They are not confirmed: their captures are gone, and the next confirmed capture truncates for them too.
  */
 export async function storeResumed(
   parts: { readonly agent: Agent; readonly repository: Repository; readonly staging: Staging; readonly job: string },
   reporter: RunReporter,
   options: OperationOptions,
-): Promise<Backup[]> {
+): Promise<ResumedRuns> {
   const stored: Backup[] = []
+  const givenUp: string[] = []
   for await (const stage of parts.staging.resumable(parts.job, options)) {
     await using _ = stage
     const { id } = stage.run
     const committed = await findBackup(parts.repository, { job: parts.job, id }, options)
     if (committed === undefined) {
+      reporter.emit({ type: 'resuming', id })
+      const before = reporter.bytesOf('store')
       try {
         const backup = await parts.repository.store({ run: stage.run, agent: { version: parts.agent.version } }, stage.contents, options)
         stored.push(backup)
-        reporter.emit({ type: 'stored', id: backup.id, status: backup.status, resumed: true })
-      } catch (error) {
-        if (!BackupError.is(error) || error.code !== 'CORRUPTED') throw notSent(error, id)
-        reporter.problem({
-          severity: 'warning',
-          code: 'CORRUPTED',
-          message: `the staged run ${id} that an earlier run could not send is damaged and given up: ${error.message}`,
-          hint: 'Nothing is to be done: this run captures everything since the last committed backup. Check the disk if it happens again.',
+        reporter.flush()
+        reporter.emit({
+          type: 'stored',
+          id: backup.id,
+          status: backup.status,
+          resumed: true,
+          storedBytes: reporter.bytesOf('store') - before,
         })
+      } catch (error) {
+        if (!BackupError.is(error) || !hopeless.has(error.code)) throw notSent(error, id)
+        givenUp.push(id)
+        reporter.problem(problemOfGivenUp(error, id))
       }
     }
     await stage.remove()
   }
-  return stored
+  return { stored, givenUp }
+}
+
+/** The listing before has shown that the repository itself is there, so `NOT_FOUND` speaks of what this run had sent. */
+const hopeless = new Set<FailureCode>(['CORRUPTED', 'NOT_FOUND'])
+
+function problemOfGivenUp({ code, message }: BackupError, id: string): Problem {
+  return {
+    severity: 'warning',
+    code,
+    message: `the staged run ${id} that an earlier run could not send can never be completed and is given up: ${message}`,
+    hint:
+      code === 'CORRUPTED'
+        ? 'Nothing is to be done: this run captures everything since the last committed backup. Check the disk if it happens again.'
+        : 'This run captures everything since the last committed backup. Find out who removed objects from the repository, or whether the job was pointed to another one.',
+  }
 }
 
 export async function findBackup(
@@ -47,11 +76,13 @@ export async function findBackup(
 }
 
 function notSent(error: unknown, id: string): unknown {
-  if (!BackupError.is(error) || error.code === 'ABORTED') return error
+  if (!BackupError.is(error)) return error
+  const kept = 'The staged run is kept, and the next run sends it first.'
+  if (error.code === 'ABORTED') return new BackupError(error.message, { code: 'ABORTED', hint: kept, cause: error })
   return new BackupError(`run ${id}, staged earlier, could not be sent: ${error.message}`, {
     code: error.code,
     retryable: error.retryable,
-    hint: `${error.hint ?? 'Make the repository reachable.'} The staged run is kept, and the next run sends it first.`,
+    hint: `${error.hint ?? 'Make the repository reachable.'} ${kept}`,
     cause: error,
   })
 }

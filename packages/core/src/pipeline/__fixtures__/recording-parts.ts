@@ -51,6 +51,8 @@ export const facts: CaptureFacts = {
 
 export interface AgentScript {
   readonly calls: Calls
+  /** What the facts of its captures have besides. */
+  readonly captured?: Partial<CaptureFacts>
   copyTo?(stage: Stage, options: OperationOptions, calls: Calls): Promise<void>
   restore?(plan: RestorePlan, files: RestoredFiles, options: OperationOptions): Promise<RestoreReport>
   planRestore?(request: RestoreRequest): Promise<RestorePlan>
@@ -60,7 +62,7 @@ export interface RecordingAgent extends Agent {
   readonly requests: CaptureRequest[]
 }
 
-export function recordingAgent({ calls, copyTo = copyTwoItems, restore, planRestore }: AgentScript): RecordingAgent {
+export function recordingAgent({ calls, captured = {}, copyTo = copyTwoItems, restore, planRestore }: AgentScript): RecordingAgent {
   const requests: CaptureRequest[] = []
   return {
     contract: 'agent/1',
@@ -76,7 +78,7 @@ export function recordingAgent({ calls, copyTo = copyTwoItems, restore, planRest
       throwIfAborted(options?.signal, 'beginning')
       await calls.note('capture begun')
       return {
-        facts,
+        facts: { ...facts, ...captured },
         async copyTo(stage, copyOptions = {}) {
           await calls.note('copy begun')
           await copyTo(stage, copyOptions, calls)
