@@ -26,7 +26,7 @@ const settings: ArchiveSettings[] = [
 ]
 
 /** Steps after which the process is killed with SIGKILL, each told on a line: some uploads begun, some ended. */
-const steps = [1, 3, 6, 14]
+const steps = [1, 3, 5, 6, 14]
 
 it.each(settings.flatMap((chosen) => steps.map((step) => ({ ...chosen, step }))))(
   'a store killed at step $step ($format) lists nothing, and the next process completes it without sending anything twice',
@@ -34,6 +34,7 @@ it.each(settings.flatMap((chosen) => steps.map((step) => ({ ...chosen, step })))
     const stored = await storeUntil(step, chosen)
     expect(stored.at(-1)).not.toBe('stored')
     const uploader = createDirectoryUploader({ directory: `${directory}/store` })
+    const jobHadKey = (await uploader.stat('shop/identity.age')) !== undefined
     const uploaded: string[] = []
     const repository = createArchiveRepository({
       ...chosen,
@@ -50,10 +51,12 @@ it.each(settings.flatMap((chosen) => steps.map((step) => ({ ...chosen, step })))
     let resumed = 0
     for await (const stage of staging.resumable('shop')) {
       resumed++
-      const noted = stage.contents.notes.filter((note) => (note as { type: string }).type === 'stored').length
+      const count = (type: string) => stage.contents.notes.filter((note) => (note as { type: string }).type === type).length
+      const noted = count('stored')
+      const keys = chosen.encryption === undefined ? 0 : (jobHadKey ? 0 : 1) + (count('encryption') === 0 ? 1 : 0)
       const backup = await repository.store({ run: stage.run, agent: { version: '1.0.0' } }, stage.contents)
       const archives = (backup.storage.archives as unknown[]).length
-      const besides = chosen.format === 'files' ? 4 : 2
+      const besides = keys + (chosen.format === 'files' ? 4 : 2)
       expect(uploaded).toHaveLength(archives - noted + besides)
       const read = await readAll(repository, backup)
       expect(read.size).toBe(24)

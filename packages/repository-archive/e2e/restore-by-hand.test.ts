@@ -58,16 +58,22 @@ function filesFor(format: string): TestFile[] {
   return [...shop, ...oddFiles, ...(format === 'zip' ? [] : [{ item: 'shop', name: 'new\nline\ttab', bytes: Buffer.from('lines') }])]
 }
 
-const cases = archiveFormats.flatMap((format) => [false, true].map((encrypted) => ({ format, encrypted })))
+const passphrase = 'correct horse battery'
+const cases = archiveFormats.flatMap((format) =>
+  ['nothing', 'a recipient', 'a passphrase'].map((encryptedFor) => ({ format, encryptedFor })),
+)
 
 describe('RESTORE.md alone', () => {
-  it.each(cases)('restores $format (encrypted: $encrypted) byte for byte', async ({ format, encrypted }) => {
+  it.each(cases)('restores $format (encrypted for $encryptedFor) byte for byte', async ({ format, encryptedFor }) => {
     const uploader = createMemoryUploader()
-    const settings: ArchiveSettings = { format, volumeBytes: 100_000, ...(encrypted ? { encryption: { recipients: [recipient] } } : {}) }
+    const encryption = encryptedFor === 'a recipient' ? { recipients: [recipient] } : { passphrase }
+    const settings: ArchiveSettings = { format, volumeBytes: 100_000, ...(encryptedFor === 'nothing' ? {} : { encryption }) }
     const files = filesFor(format)
     await storeStage(createArchiveRepository({ uploader, ...settings }), stageOf(files))
     const folder = await materialise(uploader)
-    await bash(await guideCommands(folder), folder, { AGE_KEY: identityFile })
+    const commands = await guideCommands(folder)
+    if (encryptedFor === 'a passphrase') await bashInTerminal(commands, folder, [passphrase])
+    else await bash(commands, folder, { AGE_KEY: identityFile })
     const wanted = files.map(({ item, name }) => `restored/${encodeSegment(item)}/${name}`).sort()
     expect((await filesBelow(folder, 'restored')).sort()).toEqual(wanted)
     for (const { item, name, bytes } of files) {
@@ -89,38 +95,41 @@ describe('RESTORE.md alone', () => {
 })
 
 describe('the age program', () => {
-  it('opens what we encrypt with a passphrase', async () => {
+  it('is asked for the passphrase once, and leaves no secret key behind when that is wrong', async () => {
     const uploader = createMemoryUploader()
-    const file = { item: 'shop', name: 'rows', bytes: randomBytes(200_000) }
-    const encryption = { passphrase: 'correct horse battery', workFactor: 10 }
-    await storeStage(createArchiveRepository({ uploader, format: 'files', encryption }), stageOf([file]))
+    await storeStage(createArchiveRepository({ uploader, encryption: { passphrase } }), stageOf(filesFor('tar.zst')))
     const folder = await materialise(uploader)
-    const output = await withTerminal('age', ['--decrypt', '--output', 'plain', 'shop/000001.age'], folder, ['correct horse battery'])
-    expect((await readFile(path.join(folder, 'plain'))).equals(file.bytes), output).toBe(true)
+    await expect(bashInTerminal(await guideCommands(folder), folder, ['wrong horse'])).rejects.toThrow(/incorrect passphrase/)
+    expect(await filesBelow(folder, 'restored')).toEqual([])
   })
 
-  it.each(['recipient', 'passphrase'])('encrypts what we open (%s)', async (by) => {
+  it.each(['a recipient', 'a passphrase'])('encrypts what we open (%s)', async (by) => {
     const uploader = createMemoryUploader()
     const file = { item: 'shop', name: 'rows', bytes: randomBytes(200_000) }
-    const passphrase = 'correct horse battery'
     const settings: ArchiveSettings =
-      by === 'recipient'
-        ? { encryption: { recipients: [recipient] }, identities: [identity] }
-        : { encryption: { passphrase, workFactor: 10 } }
+      by === 'a recipient' ? { encryption: { recipients: [recipient] }, identities: [identity] } : { encryption: { passphrase } }
+    if (by === 'a passphrase') {
+      // An identity file as a user of age makes one, put there before the first backup.
+      const made = path.join(directory, 'identity.age')
+      await withTerminal('age', ['--passphrase', '--output', made, identityFile], directory, [passphrase, passphrase])
+      put(uploader, 'shop/identity.age', await readFile(made))
+    }
     const repository = createArchiveRepository({ uploader, format: 'files', ...settings })
     const backup = await storeStage(repository, stageOf([file]))
     await writeFile(path.join(directory, 'plain'), file.bytes)
     const sealed = path.join(directory, 'sealed.age')
     await rm(sealed, { force: true })
-    const parameters = ['--encrypt', '--output', sealed]
-    if (by === 'recipient') await run('age', [...parameters, '--recipient', recipient, path.join(directory, 'plain')])
-    else await withTerminal('age', ['--passphrase', '--output', sealed, path.join(directory, 'plain')], directory, [passphrase, passphrase])
-    const bytes = await readFile(sealed)
+    await run('age', ['--encrypt', '--output', sealed, '--recipient', recipient, path.join(directory, 'plain')])
     const key = [...uploader.objects.keys()].find((candidate) => candidate.endsWith('/shop/000001.age')) ?? ''
-    uploader.objects.set(key, { bytes, modifiedAt: new Date().toISOString(), sha256: createHash('sha256').update(bytes).digest('hex') })
-    expect((await readAll(repository, backup)).get(JSON.stringify(['shop', 'rows']))?.equals(file.bytes)).toBe(true)
+    put(uploader, key, await readFile(sealed))
+    const reader = createArchiveRepository({ uploader, ...settings })
+    expect((await readAll(reader, backup)).get(JSON.stringify(['shop', 'rows']))?.equals(file.bytes)).toBe(true)
   })
 })
+
+function put(uploader: MemoryUploader, key: string, bytes: Uint8Array): void {
+  uploader.objects.set(key, { bytes, modifiedAt: new Date().toISOString(), sha256: createHash('sha256').update(bytes).digest('hex') })
+}
 
 async function materialise(uploader: MemoryUploader & Uploader): Promise<string> {
   const root = await mkdtemp(path.join(directory, 'store-'))
@@ -143,6 +152,12 @@ async function guideCommands(folder: string): Promise<string> {
 
 async function bash(script: string, folder: string, environment: Record<string, string>): Promise<void> {
   await run('/bin/bash', ['-c', script], { cwd: folder, env: { PATH: toolFolder, ...environment } })
+}
+
+async function bashInTerminal(script: string, folder: string, answers: readonly string[]): Promise<void> {
+  const file = path.join(directory, 'commands.sh')
+  await writeFile(file, script)
+  await withTerminal('/usr/bin/env', ['-i', `PATH=${toolFolder}`, '/bin/bash', file], folder, answers)
 }
 
 /** Names relative to `root`, as bytes would name them. */

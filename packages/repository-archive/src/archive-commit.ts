@@ -11,20 +11,21 @@ import {
   type StoreRequest,
   throwIfAborted,
 } from '@backup-planet/core'
-import { createEnvelope, encrypted } from './age-file.ts'
+import { encrypted } from './age-content.ts'
 import { type ArchiveContext, below } from './archive-context.ts'
 import { inventoryBytes } from './archive-inventory.ts'
-import { encryptedSuffix, guideName, inventoryName, manifestName, namesName } from './archive-layout.ts'
-import { manifestBytes, readManifest, sealManifest } from './archive-manifest.ts'
+import { encryptedSuffix, guideName, identityFileName, inventoryName, manifestName, namesName } from './archive-layout.ts'
+import { downloadManifest, largestManifest, manifestBytes, sealManifest } from './archive-manifest.ts'
 import type { StoredArchive, StoredObject } from './archive-storage.ts'
 import { collect, once, sha256Of } from './byte-streams.ts'
 import { namesBytes, restoreGuideText } from './restore-guide.ts'
-import type { PlannedVolume, StoredVolumeNote } from './store-notes.ts'
+import type { EncryptionNote, PlannedVolume, StoredVolumeNote } from './store-notes.ts'
 
 export interface CommitRequest {
   readonly context: ArchiveContext
   readonly request: StoreRequest
   readonly folder: string
+  readonly encryption: EncryptionNote | undefined
   readonly facts: CaptureFacts
   readonly items: readonly { readonly item: string; readonly facts: ItemFacts | undefined; readonly failure: ItemFailure | undefined }[]
   readonly volumes: readonly { readonly volume: PlannedVolume; readonly stored: StoredVolumeNote | undefined }[]
@@ -41,8 +42,9 @@ export async function committedBackup(
   options: OperationOptions,
 ): Promise<Backup | undefined> {
   const key = `${folder}/${manifestName}`
-  if ((await uploader.stat(key, below(options))) === undefined) return undefined
-  const backup = readManifest(await collect(uploader.download(key, undefined, below(options))), folder)
+  const found = await uploader.stat(key, below(options))
+  if (found === undefined) return undefined
+  const backup = await downloadManifest(uploader, folder, found.size, options)
   if (backup.id === run.id && backup.job === run.job) return backup
   throw new BackupError(`${folder} holds backup ${backup.id}, not ${run.id}`, {
     code: 'ALREADY_EXISTS',
@@ -52,9 +54,8 @@ export async function committedBackup(
 
 /** Everything beside the volumes, and the manifest last. */
 export async function commitBackup(commit: CommitRequest): Promise<Backup> {
-  const { context, folder, options } = commit
-  await removeDiscarded(commit)
-  const secret = context.settings.encryption !== undefined
+  const { context, folder, encryption, options } = commit
+  const secret = encryption !== undefined
   const archives = commit.volumes.map(({ volume, stored }) => archiveOf(volume, stored))
   const items = commit.items.map((item) => manifestItem(commit, item))
   const listed = items.filter((item) => item.failure === undefined).map(({ item, files }) => ({ item, files: files ?? [] }))
@@ -86,9 +87,7 @@ export async function commitBackup(commit: CommitRequest): Promise<Backup> {
   }
   const guide = await put(
     guideName,
-    Buffer.from(
-      restoreGuideText({ manifest, archives, names, encryption: context.settings.encryption, restoreGuide: commit.facts.restoreGuide }),
-    ),
+    Buffer.from(restoreGuideText({ manifest, archives, names, encryption, restoreGuide: commit.facts.restoreGuide })),
     false,
   )
   const backup = sealManifest(manifest, {
@@ -96,10 +95,13 @@ export async function commitBackup(commit: CommitRequest): Promise<Backup> {
     folder,
     archives: secret ? archives.map(({ files: _, ...archive }) => archive) : archives,
     guide,
+    ...(encryption?.identity === undefined ? {} : { identity: { key: identityFileName, ...encryption.identity } }),
     ...(inventory === undefined ? {} : { inventory }),
     ...(names === undefined ? {} : { names }),
   })
   await put(manifestName, manifestBytes(backup), false)
+  // Only now: an attempt that fails before must find everything that it noted as stored.
+  await removeDiscarded(commit)
   for (const item of backup.items) {
     if (item.failure === undefined) options.onProgress?.({ type: 'item', phase: 'store', item: item.item, state: 'ended' })
   }
@@ -107,9 +109,9 @@ export async function commitBackup(commit: CommitRequest): Promise<Backup> {
 
   async function put(key: string, plain: Uint8Array, encrypt: boolean): Promise<StoredObject> {
     throwIfAborted(options.signal, 'storing the backup')
-    const { encryption } = context.settings
-    const bytes = encrypt && encryption !== undefined ? await collect(encrypted(once(plain), await createEnvelope(encryption))) : plain
+    const bytes = encrypt && encryption !== undefined ? await collect(encrypted(once(plain), encryption.recipients)) : plain
     const size = bytes.byteLength
+    if (plain.byteLength > largestManifest) throw tooManyFiles(key, plain.byteLength)
     const sha256 = sha256Of(bytes)
     const remote = await context.uploader.upload(`${folder}/${key}`, { size, sha256, open: () => once(bytes) }, below(options))
     if (remote.size !== size) {
@@ -123,13 +125,19 @@ export async function commitBackup(commit: CommitRequest): Promise<Backup> {
   }
 }
 
+function tooManyFiles(key: string, bytes: number): BackupError {
+  return new BackupError(`${key} would have ${bytes} bytes, more than the ${largestManifest} that can be read again`, {
+    code: 'UNSUPPORTED',
+    hint: 'One backup holds about a million files at most: split the job into several with fewer items each.',
+  })
+}
+
 /** An object that stays is not referenced, so it can only cost space; verify names it. */
 async function removeDiscarded({ context, folder, discarded, options }: CommitRequest): Promise<void> {
   for (const key of discarded) {
     try {
       await context.uploader.remove(`${folder}/${key}`, below(options))
     } catch (error) {
-      throwIfAborted(options.signal, 'storing the backup')
       options.onProgress?.({
         type: 'problem',
         problem: {

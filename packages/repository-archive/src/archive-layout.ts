@@ -8,6 +8,8 @@ import type { ArchiveFormat } from './archive-settings.ts'
  * <job>/<time>-<kind>-<id>/<item>.tar.zst[.age]        the first, often the only archive of an item
  * <job>/<time>-<kind>-<id>/<item>.002.tar.zst[.age]    the next ones
  * <job>/<time>-<kind>-<id>/<item>/<file>               with the format `files`; `<item>/000001.age` when encrypted
+ * <job>/identity.age                                  for the next backups, when encrypted with a passphrase
+ * <job>/<time>-<kind>-<id>/identity.age                a copy of it as it was when the backup began
  * <job>/<time>-<kind>-<id>/inventory.json.age          file lists, when encrypted
  * <job>/<time>-<kind>-<id>/names[.age]                 object → file name, with the format `files`
  * <job>/<time>-<kind>-<id>/RESTORE.md
@@ -17,6 +19,7 @@ import type { ArchiveFormat } from './archive-settings.ts'
 export const manifestName = 'manifest.json'
 export const guideName = 'RESTORE.md'
 export const inventoryName = 'inventory.json.age'
+export const identityFileName = 'identity.age'
 export const namesName = 'names'
 export const encryptedSuffix = '.age'
 
@@ -59,7 +62,9 @@ export function compareFolders(left: string, right: string): number {
  * each other, nor the second archive of `a` the first of `a.002`.
  */
 export class ObjectNames {
-  readonly #used = new Set([manifestName, guideName, inventoryName, namesName, `${namesName}${encryptedSuffix}`].map(folded))
+  readonly #used = new Set(
+    [manifestName, guideName, inventoryName, identityFileName, namesName, `${namesName}${encryptedSuffix}`].map(folded),
+  )
 
   /** Marks a name of an earlier attempt as used. */
   reserve(name: string): void {

@@ -1,17 +1,13 @@
 import { type Backup, BackupError, type BackupFilter, encodeSegment, type OperationOptions, throwIfAborted } from '@backup-planet/core'
 import { type ArchiveContext, below } from './archive-context.ts'
 import { compareFolders, folderOfKey, jobPrefix, manifestName } from './archive-layout.ts'
-import { readManifest } from './archive-manifest.ts'
-import { collect } from './byte-streams.ts'
+import { downloadManifest } from './archive-manifest.ts'
 
 /** A folder in the store with all that lies in it, by key relative to the folder. */
 export interface StoredFolder {
   readonly folder: string
   readonly objects: Map<string, { readonly size: number; readonly modifiedAt: string }>
 }
-
-/** Larger than any manifest; what is larger is not read into memory. */
-const largestManifest = 512 * 1024 * 1024
 
 /** Folders that could be backups of ours, oldest first, committed or not. */
 export async function storedFolders(context: ArchiveContext, filter: BackupFilter, options: OperationOptions): Promise<StoredFolder[]> {
@@ -51,7 +47,7 @@ export async function* readManifests(
       while (begun < folders.length && pending.length < ahead) {
         const next = folders[begun++]
         if (next === undefined) break
-        const reading = readOne(context, next, options)
+        const reading = downloadManifest(context.uploader, next.folder, next.objects.get(manifestName)?.size ?? 0, options)
         reading.catch(() => undefined)
         pending.push(reading)
       }
@@ -89,17 +85,6 @@ export function unreadable(error: BackupError) {
     message: `this backup is left out: ${error.message}`,
     hint: error.hint ?? 'Run verify to learn what else is damaged.',
   }
-}
-
-async function readOne({ uploader }: ArchiveContext, { folder, objects }: StoredFolder, options: OperationOptions): Promise<Backup> {
-  const size = objects.get(manifestName)?.size ?? 0
-  if (size > largestManifest) {
-    throw new BackupError(`${folder}/${manifestName} has ${size} bytes`, {
-      code: 'CORRUPTED',
-      hint: 'No manifest is this large; look who wrote it.',
-    })
-  }
-  return readManifest(await collect(uploader.download(`${folder}/${manifestName}`, undefined, below(options))), folder)
 }
 
 /** Removed between listing and reading. */

@@ -1,8 +1,14 @@
-import { type Backup, canonicalJson, type Manifest, parseManifest } from '@backup-planet/core'
+import { type Backup, canonicalJson, type Manifest, type OperationOptions, parseManifest, type Uploader } from '@backup-planet/core'
 import { manifestName } from './archive-layout.ts'
 import { type ArchiveStorage, storageJson, storageOf } from './archive-storage.ts'
 import { sha256Of } from './byte-streams.ts'
-import { corrupted } from './checked-content.ts'
+import { collectAtMost, corrupted } from './checked-content.ts'
+
+/**
+ * Larger than any manifest, at some 250 bytes a file: what is larger is neither written nor read into memory. In V8 a string
+ * ends at 512 MiB.
+ */
+export const largestManifest = 256 * 2 ** 20
 
 /** A manifest that knows its own SHA-256: over the canonical JSON of itself without `storage.manifestSha256`. */
 export function sealManifest(manifest: Omit<Manifest, 'storage'>, storage: Omit<ArchiveStorage, 'manifestSha256'>): Manifest {
@@ -13,6 +19,18 @@ export function sealManifest(manifest: Omit<Manifest, 'storage'>, storage: Omit<
 
 export function manifestBytes(manifest: Manifest): Buffer {
   return Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`)
+}
+
+/**
+ * Downloads the manifest of a folder. Throws `CORRUPTED` like {@link readManifest}, and when it has more bytes than its listing says.
+ *
+ * @param size as the store lists it
+ */
+export async function downloadManifest(uploader: Uploader, folder: string, size: number, options: OperationOptions): Promise<Backup> {
+  const key = `${folder}/${manifestName}`
+  if (size > largestManifest) throw corrupted(`the manifest ${key} has ${size} bytes, more than the ${largestManifest} that it can need`)
+  const content = uploader.download(key, undefined, { signal: options.signal })
+  return readManifest(await collectAtMost(content, size, `the manifest ${key}`), folder)
 }
 
 /**

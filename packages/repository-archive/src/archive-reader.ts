@@ -8,13 +8,15 @@ import {
   type OperationOptions,
   type RepositoryFile,
 } from '@backup-planet/core'
-import { type DecryptedObject, decrypted, openDecrypted } from './age-file.ts'
+import { decrypted } from './age-content.ts'
 import { type ArchiveContext, below } from './archive-context.ts'
 import { type ArchiveContents, archiveContents, type Inventory, inventoryOfManifest, parseInventory } from './archive-inventory.ts'
-import { type ArchiveStorage, type StoredArchive, storageOf } from './archive-storage.ts'
-import { collect } from './byte-streams.ts'
-import { checked, corrupted, limited, sliced } from './checked-content.ts'
+import { largestManifest } from './archive-manifest.ts'
+import { type ArchiveStorage, type StoredArchive, type StoredObject, storageOf } from './archive-storage.ts'
+import { once } from './byte-streams.ts'
+import { checked, collectAtMost, collectStored, corrupted, limited, sliced } from './checked-content.ts'
 import { decompressed } from './compression.ts'
+import { type SpooledContent, spool } from './spooled-content.ts'
 import { tarSizeLimit, type UnpackedFile, untar } from './tar-format.ts'
 import { unzip } from './zip-format.ts'
 
@@ -23,6 +25,9 @@ export interface ExtractedFile extends RepositoryFile {
   readonly sha256: string
 }
 
+/** Longer than any `RESTORE.md`. */
+const largestGuide = 64 * 2 ** 20
+
 /** Reads the archives of one backup. Nothing that is not in the backup's inventory ever comes out. */
 export class ArchiveReader {
   readonly #context: ArchiveContext
@@ -30,6 +35,7 @@ export class ArchiveReader {
   readonly #storage: ArchiveStorage
   readonly #options: OperationOptions
   #inventory: Inventory | undefined
+  #identities: readonly string[] | undefined
 
   constructor(context: ArchiveContext, backup: Backup, options: OperationOptions) {
     this.#context = context
@@ -42,6 +48,13 @@ export class ArchiveReader {
   async inventory(): Promise<Inventory> {
     this.#inventory ??= await this.#readInventory()
     return this.#inventory
+  }
+
+  /** `RESTORE.md`. */
+  async guide(): Promise<string> {
+    const { guide } = this.#storage
+    const what = `${guide.key} of backup ${this.#backup.id}`
+    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(await collectStored(this.#download(guide), guide, largestGuide, what))
   }
 
   async contents(): Promise<readonly ArchiveContents[]> {
@@ -68,10 +81,10 @@ export class ArchiveReader {
     }
     const { begin, end } = clampRange(range, wanted.size)
     const whole = begin === 0 && end === wanted.size
-    if (!whole && contents.archive.format === 'files') {
-      const plain = await this.#randomAccess(contents.archive)
-      if (plain.size !== wanted.size) throw corrupted(`object ${contents.archive.key} holds ${plain.size} of ${wanted.size} bytes`)
-      if (begin < end) yield* plain.read({ begin, end })
+    const { archive } = contents
+    if (!whole && archive.format === 'files' && !archive.encrypted && this.#context.uploader.supports.rangeRead) {
+      if (archive.size !== wanted.size) throw corrupted(`object ${archive.key} holds ${archive.size} of ${wanted.size} bytes`)
+      if (begin < end) yield* this.#download(archive, { begin, end })
       return
     }
     for await (const extracted of this.extract(contents, [wanted])) {
@@ -80,14 +93,45 @@ export class ArchiveReader {
     }
   }
 
-  /** Throws `CORRUPTED` for whatever is in the archive and not in the inventory, or not as there. */
-  async *extract(contents: ArchiveContents, selected: readonly ManifestFile[]): AsyncIterable<ExtractedFile> {
+  /**
+   * Every file of an archive, and every byte of its object, read in one pass. Throws `CORRUPTED` unless both are what was stored.
+   *
+   * @param onBytes is told of the bytes of the object
+   */
+  async verify(contents: ArchiveContents, onBytes: (bytes: number) => void): Promise<void> {
+    const { archive } = contents
+    const object = checked(this.#download(archive), archive, `object ${archive.key}`)[Symbol.asyncIterator]()
+    const counted = async function* () {
+      // By hand, so that who stops early does not end the object: its hash is known only at its end.
+      for (let next = await object.next(); next.done !== true; next = await object.next()) {
+        onBytes(next.value.byteLength)
+        yield next.value
+      }
+    }
+    try {
+      for await (const file of this.extract(contents, contents.files, counted())) for await (const _ of file.content);
+      for await (const _ of counted());
+    } finally {
+      await object.return?.()
+    }
+  }
+
+  /**
+   * Throws `CORRUPTED` for whatever is in the archive and not in the inventory, or not as there.
+   *
+   * @param object the content of the archive's object; downloaded as far as needed when left out
+   */
+  async *extract(
+    contents: ArchiveContents,
+    selected: readonly ManifestFile[],
+    object?: AsyncIterable<Uint8Array>,
+  ): AsyncIterable<ExtractedFile> {
     const { archive } = contents
     const what = `archive ${archive.key} of backup ${this.#backup.id}`
     const files = new Map(contents.files.map((file) => [file.name, file]))
     const remaining = new Set(selected.map((file) => file.name))
     const seen = new Set<string>()
-    for await (const unpacked of this.#unpacked(contents, what)) {
+    for await (const unpacked of this.#unpacked(contents, what, object)) {
       const file = files.get(unpacked.name)
       if (file === undefined) throw corrupted(`${what} holds ${abbreviated(unpacked.name)}, which is not in its inventory`)
       if (seen.has(file.name)) throw corrupted(`${what} holds ${abbreviated(file.name)} twice`)
@@ -104,14 +148,18 @@ export class ArchiveReader {
     if (missing !== undefined) throw corrupted(`${what} does not hold ${abbreviated(missing)}`)
   }
 
-  async *#unpacked(contents: ArchiveContents, what: string): AsyncIterable<UnpackedFile> {
+  async *#unpacked(contents: ArchiveContents, what: string, object?: AsyncIterable<Uint8Array>): AsyncIterable<UnpackedFile> {
     const { archive, files } = contents
-    if (archive.format === 'zip') {
-      const plain = await this.#randomAccess(archive)
-      yield* unzip((range) => plain.read(range), plain.size, what)
+    if (archive.format === 'zip' && object === undefined && !archive.encrypted && this.#context.uploader.supports.rangeRead) {
+      yield* unzip((range) => this.#download(archive, range), archive.size, what)
       return
     }
-    const plain = this.#stream(archive)
+    const plain = await this.#plain(archive, object ?? this.#download(archive), what)
+    if (archive.format === 'zip') {
+      await using copy: SpooledContent = await spool(plain, this.#context.settings.temporaryDirectory, what)
+      yield* unzip((range) => copy.read(range), copy.size, what)
+      return
+    }
     const [only] = files
     if (archive.format === 'files') {
       if (only !== undefined) yield { name: only.name, size: only.size, content: plain }
@@ -120,18 +168,17 @@ export class ArchiveReader {
     yield* untar(limited(decompressed(plain, archive.format, what), tarSizeLimit(files), what), what)
   }
 
-  #stream(archive: StoredArchive): AsyncIterable<Uint8Array> {
-    const object = this.#download(archive.key)
-    return archive.encrypted ? decrypted(object, this.#context.keys) : object
+  /** Comes after the inventory, so the keys have been tried. */
+  async #plain(archive: StoredArchive, object: AsyncIterable<Uint8Array>, what: string): Promise<AsyncIterable<Uint8Array>> {
+    return archive.encrypted ? decrypted(object, { identities: await this.#keys(), proven: true }, what) : object
   }
 
-  async #randomAccess(archive: StoredArchive): Promise<DecryptedObject> {
-    const read = (range: ByteRange) => this.#download(archive.key, range)
-    if (!archive.encrypted) return { size: archive.size, read }
-    return openDecrypted(read, archive.size, this.#context.keys)
+  async #keys(): Promise<readonly string[]> {
+    this.#identities ??= await this.#context.keys.forReading(this.#storage, this.#options)
+    return this.#identities
   }
 
-  #download(key: string, range?: ByteRange): AsyncIterable<Uint8Array> {
+  #download({ key }: StoredObject, range?: ByteRange): AsyncIterable<Uint8Array> {
     return this.#context.uploader.download(`${this.#storage.folder}/${key}`, range, below(this.#options))
   }
 
@@ -139,8 +186,10 @@ export class ArchiveReader {
     const { inventory } = this.#storage
     if (inventory === undefined) return inventoryOfManifest(this.#backup, this.#storage)
     const what = `inventory of backup ${this.#backup.id}`
-    const object = checked(this.#download(inventory.key), inventory, what)
-    return parseInventory(await collect(decrypted(object, this.#context.keys)), what)
+    const identities = await this.#keys()
+    // Checked as a whole first, so that a damaged header is not taken for a wrong key.
+    const object = await collectStored(this.#download(inventory), inventory, largestManifest, what)
+    return parseInventory(await collectAtMost(decrypted(once(object), { identities, proven: false }, what), largestManifest, what), what)
   }
 
   async *#counted(content: AsyncIterable<Uint8Array>, item: string): AsyncIterable<Uint8Array> {

@@ -24,7 +24,8 @@ for (const [name, settings] of Object.entries(kinds)) {
         another: () => createArchiveRepository({ uploader: uploader.another(), ...settings }),
         async corruptSomething() {
           for (const [key, object] of uploader.objects) {
-            if (object.bytes.byteLength === 0 || /(RESTORE\.md|manifest\.json|inventory\.json\.age|names(\.age)?)$/.test(key)) continue
+            if (object.bytes.byteLength === 0 || /(RESTORE\.md|manifest\.json|inventory\.json\.age|identity\.age|names(\.age)?)$/.test(key))
+              continue
             const bytes = Uint8Array.from(object.bytes)
             const middle = bytes.length >> 1
             bytes[middle] = (bytes[middle] ?? 0) ^ 1

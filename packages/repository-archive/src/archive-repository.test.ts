@@ -100,6 +100,8 @@ describe.each(matrix)('$format, $name', ({ format, encryption }) => {
     const findings = async (readData: boolean) => (await findingsOf(repository, { readData })).map(({ severity, code }) => code ?? severity)
     expect(await findings(true)).toEqual(['ok'])
     for (const [key, object] of [...uploader.objects]) {
+      // The identity file of the job belongs to no backup: each has its own copy.
+      if (key === 'shop/identity.age') continue
       uploader.objects.delete(key)
       expect(await findings(false), `${key} missing`).toEqual([key.endsWith('manifest.json') ? 'warning' : 'NOT_FOUND'])
       uploader.objects.set(key, { ...object, bytes: object.bytes.subarray(0, -1) })

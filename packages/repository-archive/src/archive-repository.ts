@@ -1,6 +1,7 @@
 import { type Repository, type RepositoryFile, throwIfAborted, type Uploader } from '@backup-planet/core'
 import type { ArchiveContext } from './archive-context.ts'
 import { itemsWithFiles } from './archive-inventory.ts'
+import { ArchiveKeys } from './archive-keys.ts'
 import { listBackups } from './archive-list.ts'
 import { ArchiveReader } from './archive-reader.ts'
 import { removeBackups, removeUnfinished } from './archive-removal.ts'
@@ -16,13 +17,13 @@ export function createArchiveRepository(settings: ArchiveSettings & { readonly u
   const { uploader, ...rest } = settings
   const resolved = resolveArchiveSettings(rest)
   const { encryption } = resolved
-  const passphrase = encryption !== undefined && 'passphrase' in encryption ? encryption.passphrase : undefined
-  const context: ArchiveContext = { uploader, settings: resolved, keys: { identities: resolved.identities, passphrase } }
+  const byPassphrase = encryption !== undefined && 'passphrase' in encryption
+  const context: ArchiveContext = { uploader, settings: resolved, keys: new ArchiveKeys(uploader, resolved) }
 
   return {
     contract: 'repository/1',
     destination: uploader.destination,
-    supports: { read: encryption === undefined || passphrase !== undefined || resolved.identities.length > 0, deduplicates: false },
+    supports: { read: encryption === undefined || byPassphrase || resolved.identities.length > 0, deduplicates: false },
 
     async store(request, contents, options = {}) {
       return new ArchiveStore(context, request, contents, options).run()
@@ -35,6 +36,11 @@ export function createArchiveRepository(settings: ArchiveSettings & { readonly u
       const reader = new ArchiveReader(context, backup, options)
       await reader.contents()
       return itemsWithFiles(backup, await reader.inventory())
+    },
+
+    async readGuide(backup, options = {}) {
+      throwIfAborted(options.signal, 'reading the guide')
+      return new ArchiveReader(context, backup, options).guide()
     },
 
     async *open(backup, file, range, options = {}) {

@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os'
+import { isAbsolute } from 'node:path'
 import { parseSettings } from '@backup-planet/core'
 import { Decrypter, Encrypter } from 'age-encryption'
 import * as z from 'zod'
@@ -12,7 +14,7 @@ export type ArchiveEncryption =
   | { readonly recipients: readonly string[] }
   | {
       readonly passphrase: string
-      /** Base-2 logarithm of scrypt's cost, 18 when left out, as the `age` program uses it. */
+      /** Base-2 logarithm of scrypt's cost for new identity files: 18 when left out, as the `age` program uses it, which takes a second and 256 MiB. */
       readonly workFactor?: number | undefined
     }
 
@@ -27,6 +29,11 @@ export interface ArchiveSettings {
   readonly encryption?: { readonly recipients?: readonly string[]; readonly passphrase?: string; readonly workFactor?: number } | undefined
   /** `AGE-SECRET-KEY-1…`, or the text of a key file; needed only to read. */
   readonly identities?: readonly string[] | undefined
+  /**
+   * Absolute path of a directory that is there, with room for one archive: a zip that is encrypted, or lies where ranges cannot be
+   * read, is read from a local copy. The system's directory for temporary files when left out.
+   */
+  readonly temporaryDirectory?: string | undefined
 }
 
 export interface ResolvedArchiveSettings {
@@ -35,6 +42,7 @@ export interface ResolvedArchiveSettings {
   readonly compressionLevel: number
   readonly encryption: ArchiveEncryption | undefined
   readonly identities: readonly string[]
+  readonly temporaryDirectory: string
 }
 
 const defaultLevels = { 'tar.zst': 3, 'tar.gz': 6, zip: 6, files: 0 } as const
@@ -67,6 +75,7 @@ export const archiveSettingsSchema = z
     compressionLevel: z.int().min(1).optional(),
     encryption: encryptionSchema.optional(),
     identities: z.array(identities).default([]),
+    temporaryDirectory: z.string().refine(isAbsolute, 'must be an absolute path').optional(),
   })
   .superRefine((value, context) => {
     if (value.compressionLevel === undefined || value.compressionLevel <= highestLevels[value.format]) return
@@ -84,6 +93,7 @@ export function resolveArchiveSettings(settings: unknown): ResolvedArchiveSettin
     compressionLevel: parsed.compressionLevel ?? defaultLevels[parsed.format],
     encryption: resolveEncryption(parsed.encryption),
     identities: parsed.identities.flatMap(identityLines),
+    temporaryDirectory: parsed.temporaryDirectory ?? tmpdir(),
   }
 }
 
@@ -96,6 +106,7 @@ export const exampleArchiveSettings = `format: tar.zst                 # or tar.
 #   # passphrase: "\${file:/etc/backup-planet/passphrase}"   # instead of recipients
 # identities:                   # secret keys, needed only where backups are read
 #   - "\${file:/etc/backup-planet/key.txt}"
+# temporaryDirectory: /var/tmp  # for reading encrypted zips: room for one archive
 `
 
 function resolveEncryption(encryption: z.output<typeof encryptionSchema> | undefined): ArchiveEncryption | undefined {
@@ -105,7 +116,7 @@ function resolveEncryption(encryption: z.output<typeof encryptionSchema> | undef
 }
 
 /** The secret keys in a key file as `age-keygen` writes it, or in a single line. */
-function identityLines(text: string): string[] {
+export function identityLines(text: string): string[] {
   return text
     .split('\n')
     .map((line) => line.trim())

@@ -23,6 +23,8 @@ const storageSchema = z.object({
   guide: storedObject,
   inventory: storedObject.optional(),
   names: storedObject.optional(),
+  /** With a passphrase: the identity that everything else is encrypted for, encrypted with the passphrase. */
+  identity: storedObject.optional(),
   manifestSha256: sha256,
 })
 
@@ -57,7 +59,7 @@ export function storageJson(storage: Omit<ArchiveStorage, 'manifestSha256'>): Re
 
 /** Everything of a backup that must be there, beside its manifest. */
 export function storedObjects(storage: ArchiveStorage): readonly StoredObject[] {
-  return [...storage.archives, storage.guide, storage.inventory, storage.names].filter((object) => object !== undefined)
+  return [...storage.archives, storage.guide, storage.identity, storage.inventory, storage.names].filter((object) => object !== undefined)
 }
 
 function refuseUnsafe(storage: ArchiveStorage, id: string): void {

@@ -14,11 +14,11 @@ import {
   type StoreRequest,
   throwIfAborted,
 } from '@backup-planet/core'
-import { createEnvelope } from './age-file.ts'
 import { commitBackup, committedBackup } from './archive-commit.ts'
 import type { ArchiveContext } from './archive-context.ts'
-import { archiveSuffix, backupFolder, encryptedSuffix, ObjectNames } from './archive-layout.ts'
-import { type EarlierAttempts, noteJson, type PlannedVolume, readNotes, type StoredVolumeNote } from './store-notes.ts'
+import { archiveSuffix, backupFolder, encryptedSuffix, identityFileName, ObjectNames } from './archive-layout.ts'
+import { beginEncryption } from './store-encryption.ts'
+import { type EarlierAttempts, type EncryptionNote, noteJson, type PlannedVolume, readNotes, type StoredVolumeNote } from './store-notes.ts'
 import { checkEarlierVolumes, fileKey } from './store-resumption.ts'
 import { UploadQueue } from './upload-queue.ts'
 import { VolumeContent } from './volume-content.ts'
@@ -53,6 +53,7 @@ export class ArchiveStore {
   readonly #expected = new Map<string, number>()
   readonly #returned = new Map<number, StagedFile[]>()
   readonly #alreadyStored = new Set<string>()
+  #encryption: EncryptionNote | undefined
   #sequence = 0
   #sealed: CaptureFacts | undefined
   #captureFailed = false
@@ -97,12 +98,15 @@ export class ArchiveStore {
     const earlier = this.#earlier
     if (earlier.folder === undefined) await this.#contents.note(noteJson({ type: 'folder', folder: this.#folder }))
     await checkEarlierVolumes(this.#context.uploader, this.#folder, earlier, { signal: this.#controller.signal })
+    this.#encryption =
+      earlier.encryption ??
+      (await beginEncryption(this.#context, this.#folder, this.#request.run.job, this.#contents, this.#controller.signal))
     for (const volume of earlier.planned.values()) {
       this.#sequence = Math.max(this.#sequence, volume.sequence)
       this.#names.reserve(volume.key)
       const stored = earlier.stored.get(volume.sequence)
-      const { format, encryption } = this.#context.settings
-      if (stored === undefined && (volume.format !== format || volume.encrypted !== (encryption !== undefined))) continue
+      const { format } = this.#context.settings
+      if (stored === undefined && (volume.format !== format || volume.encrypted !== (this.#encryption !== undefined))) continue
       this.#planned.set(volume.sequence, volume)
       if (stored !== undefined) this.#stored.set(volume.sequence, stored)
       for (const { name } of volume.files) {
@@ -173,8 +177,8 @@ export class ArchiveStore {
 
   async #enqueue(volumes: readonly Volume<StagedFile>[]): Promise<void> {
     for (const { item, files } of volumes) {
-      const { format, encryption } = this.#context.settings
-      const encrypted = encryption !== undefined
+      const { format } = this.#context.settings
+      const encrypted = this.#encryption !== undefined
       const volume: PlannedVolume = {
         type: 'volume',
         sequence: ++this.#sequence,
@@ -192,13 +196,14 @@ export class ArchiveStore {
 
   /** With the format `files`, an encrypted object is numbered, since its name would tell what the encryption hides. */
   #allocate(item: string, files: readonly StagedFile[]): string {
-    const { format, encryption } = this.#context.settings
+    const { format } = this.#context.settings
+    const secret = this.#encryption !== undefined
     const storing = this.#item(item)
-    if (format !== 'files') return this.#names.allocate(encodeSegment(item), archiveSuffix(format, encryption !== undefined))
+    if (format !== 'files') return this.#names.allocate(encodeSegment(item), archiveSuffix(format, secret))
     storing.base ??= this.#names.allocate(encodeSegment(item), '')
     const [file] = files
     if (file === undefined) throw new TypeError('a volume without files')
-    if (encryption !== undefined) {
+    if (secret) {
       return this.#names.allocate(`${storing.base}/${String(this.#sequence).padStart(6, '0')}`, encryptedSuffix)
     }
     return this.#names.allocate(`${storing.base}/${file.name.split('/').map(encodeSegment).join('/')}`, '')
@@ -219,14 +224,14 @@ export class ArchiveStore {
   }
 
   async #send(volume: PlannedVolume, files: readonly StagedFile[], signal: AbortSignal): Promise<void> {
-    const { encryption, compressionLevel } = this.#context.settings
+    const { compressionLevel } = this.#context.settings
     throwIfAborted(signal, 'storing the backup')
     const content = new VolumeContent({
       files,
       format: volume.format,
       compressionLevel,
       modifiedAt: new Date(this.#request.run.beganAt),
-      envelope: encryption === undefined ? undefined : await createEnvelope(encryption),
+      recipients: volume.encrypted ? this.#encryption?.recipients : undefined,
       onBytes: (bytes) => this.#options.onProgress?.({ type: 'bytes', phase: 'store', item: volume.item, bytes }),
     })
     const remote = await this.#context.uploader.upload(`${this.#folder}/${volume.key}`, content, { signal })
@@ -287,6 +292,7 @@ export class ArchiveStore {
       context: this.#context,
       request: this.#request,
       folder: this.#folder,
+      encryption: this.#encryption,
       facts,
       items: [...this.#items.values()].map(({ item, facts: sealed, failure }) => ({ item, facts: sealed, failure })),
       volumes: volumes.filter((volume) => restorable(volume.item)).map((volume) => ({ volume, stored: this.#stored.get(volume.sequence) })),
@@ -297,8 +303,8 @@ export class ArchiveStore {
 
   /** Only of a stage that can never be resumed: the files of what was sent are gone from it. */
   async #removeSent(): Promise<void> {
-    for (const sequence of this.#stored.keys()) {
-      const key = this.#planned.get(sequence)?.key
+    const keys = [...this.#stored.keys()].map((sequence) => this.#planned.get(sequence)?.key)
+    for (const key of [...keys, this.#encryption?.identity === undefined ? undefined : identityFileName]) {
       if (key === undefined) continue
       try {
         await this.#context.uploader.remove(`${this.#folder}/${key}`, { signal: AbortSignal.timeout(30_000) })

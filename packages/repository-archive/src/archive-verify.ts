@@ -80,6 +80,7 @@ async function* verifyBackup(
   yield { severity: 'ok', backup: backup.id, message: `backup ${backup.id}: ${depth}` }
 }
 
+/** Every object is downloaded once. Where this host holds the keys, its files are compared in the same pass. */
 async function* verifyData(
   context: ArchiveContext,
   backup: Backup,
@@ -88,18 +89,27 @@ async function* verifyData(
   options: OperationOptions,
 ): AsyncIterable<Finding | 'files-read'> {
   const at = (key: string) => ({ backup: backup.id, key: `${folder.folder}/${key}` })
-  const intact = new Set<string>()
-  for (const object of storedObjects(storage)) {
-    if (folder.objects.get(object.key)?.size !== object.size) continue
-    const problem = await failureOf(() => readObject(context, storage, object, options), options)
-    if (problem === undefined) intact.add(object.key)
-    else yield { severity: 'error', ...at(object.key), code: problem.code, message: problem.message, hint: useAnother }
+  const wanting = (key: string, problem: BackupError): Finding => ({
+    severity: 'error',
+    ...at(key),
+    code: problem.code,
+    message: problem.message,
+    hint: useAnother,
+  })
+  const complete = (object: StoredObject) => folder.objects.get(object.key)?.size === object.size
+  const onBytes = (bytes: number) => options.onProgress?.({ type: 'bytes', phase: 'verify', bytes })
+
+  const archives = new Set<StoredObject>(storage.archives)
+  let listsIntact = true
+  for (const object of storedObjects(storage).filter((candidate) => !archives.has(candidate))) {
+    const problem = complete(object) ? await failureOf(() => readObject(context, storage, object, onBytes, options), options) : undefined
+    if (problem !== undefined) yield wanting(object.key, problem)
+    if (neededToRead(storage, object) && (problem !== undefined || !complete(object))) listsIntact = false
   }
-  if (storage.inventory !== undefined && !intact.has(storage.inventory.key)) return
   const reader = new ArchiveReader(context, backup, { signal: options.signal })
-  let contents: readonly ArchiveContents[] = []
+  let contents: readonly ArchiveContents[] | undefined
   const unreadable = await failureOf(async () => {
-    contents = await reader.contents()
+    if (listsIntact) contents = await reader.contents()
   }, options)
   if (unreadable?.code === 'WRONG_CREDENTIALS') {
     yield {
@@ -109,35 +119,34 @@ async function* verifyData(
       message: `the files of backup ${backup.id} could not be decrypted, only its objects were compared`,
       ...(unreadable.hint === undefined ? {} : { hint: unreadable.hint }),
     }
-    return
-  }
-  if (unreadable !== undefined) {
+  } else if (unreadable !== undefined) {
     yield { severity: 'error', backup: backup.id, code: unreadable.code, message: unreadable.message, hint: useAnother }
-    return
   }
-  for (const archive of contents) {
-    if (!intact.has(archive.archive.key)) continue
-    const problem = await failureOf(() => readFiles(reader, archive), options)
-    if (problem !== undefined)
-      yield { severity: 'error', ...at(archive.archive.key), code: problem.code, message: problem.message, hint: useAnother }
+  const files = new Map(contents?.map((archive) => [archive.archive.key, archive]))
+  for (const object of storage.archives.filter(complete)) {
+    const archive = files.get(object.key)
+    const problem = await failureOf(
+      () => (archive === undefined ? readObject(context, storage, object, onBytes, options) : reader.verify(archive, onBytes)),
+      options,
+    )
+    if (problem !== undefined) yield wanting(object.key, problem)
   }
-  yield 'files-read'
+  if (contents !== undefined) yield 'files-read'
+}
+
+function neededToRead(storage: ArchiveStorage, object: StoredObject): boolean {
+  return object === storage.inventory || object === storage.identity
 }
 
 async function readObject(
   context: ArchiveContext,
   storage: ArchiveStorage,
   object: StoredObject,
+  onBytes: (bytes: number) => void,
   options: OperationOptions,
 ): Promise<void> {
   const content = context.uploader.download(`${storage.folder}/${object.key}`, undefined, below(options))
-  for await (const chunk of checked(content, object, `object ${object.key}`)) {
-    options.onProgress?.({ type: 'bytes', phase: 'verify', bytes: chunk.byteLength })
-  }
-}
-
-async function readFiles(reader: ArchiveReader, contents: ArchiveContents): Promise<void> {
-  for await (const file of reader.extract(contents, contents.files)) for await (const _ of file.content);
+  for await (const chunk of checked(content, object, `object ${object.key}`)) onBytes(chunk.byteLength)
 }
 
 /** What is wrong with the data. Anything that is wrong with the way to it is thrown. */

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
-import { BackupError } from '@backup-planet/core'
+import { BackupError, checkedContent } from '@backup-planet/core'
+import { collect } from './byte-streams.ts'
 
 export interface ExpectedContent {
   readonly size: number
@@ -7,41 +7,17 @@ export interface ExpectedContent {
 }
 
 const storedHint = 'Run verify with readData to learn what else is damaged, and restore this item from another backup.'
-const stagedHint = 'Nothing of this run was committed. Check the disk of the staging directory, remove this stage and run the backup again.'
 
 export function corrupted(message: string, cause?: unknown): BackupError {
   return new BackupError(message, { code: 'CORRUPTED', hint: storedHint, cause })
-}
-
-/** Content of a staged file that must be what it was when it was staged; throws `CORRUPTED` like {@link checked}. */
-export async function* checkedStaged(
-  content: AsyncIterable<Uint8Array>,
-  expected: ExpectedContent,
-  what: string,
-): AsyncIterable<Uint8Array> {
-  try {
-    yield* checked(content, expected, what)
-  } catch (error) {
-    if (!BackupError.is(error) || error.hint !== storedHint) throw error
-    throw new BackupError(error.message, { code: error.code, hint: stagedHint })
-  }
 }
 
 /**
  * Passes content on and throws `CORRUPTED` instead of ending when it is not what was stored; stops at the first byte
  * too many, so that nothing can grow beyond what the manifest says.
  */
-export async function* checked(content: AsyncIterable<Uint8Array>, expected: ExpectedContent, what: string): AsyncIterable<Uint8Array> {
-  const hash = createHash('sha256')
-  let size = 0
-  for await (const chunk of content) {
-    size += chunk.byteLength
-    if (size > expected.size) throw corrupted(`${what} is longer than the ${expected.size} bytes that were stored`)
-    hash.update(chunk)
-    yield chunk
-  }
-  if (size !== expected.size) throw corrupted(`${what} ends after ${size} of ${expected.size} bytes`)
-  if (hash.digest('hex') !== expected.sha256) throw corrupted(`${what} does not have the SHA-256 that it was stored with`)
+export function checked(content: AsyncIterable<Uint8Array>, expected: ExpectedContent, what: string): AsyncIterable<Uint8Array> {
+  return checkedContent({ size: expected.size, sha256: expected.sha256, open: () => content }, what, { hint: storedHint })
 }
 
 /** Lets at most `bytes` pass. */
@@ -49,9 +25,25 @@ export async function* limited(content: AsyncIterable<Uint8Array>, bytes: number
   let size = 0
   for await (const chunk of content) {
     size += chunk.byteLength
-    if (size > bytes) throw corrupted(`${what} unpacks to more than the ${bytes} bytes that its files can need`)
+    if (size > bytes) throw corrupted(`${what} has more than the ${bytes} bytes that it can need`)
     yield chunk
   }
+}
+
+/** The whole content in memory. Throws `CORRUPTED` as soon as it is larger than anything of its kind. */
+export function collectAtMost(content: AsyncIterable<Uint8Array>, bytes: number, what: string): Promise<Buffer> {
+  return collect(limited(content, bytes, what))
+}
+
+/** A small stored object, checked before anybody looks at it. Throws `CORRUPTED`, before reading when it cannot be of its kind. */
+export async function collectStored(
+  content: AsyncIterable<Uint8Array>,
+  expected: ExpectedContent,
+  largest: number,
+  what: string,
+): Promise<Buffer> {
+  if (expected.size > largest) throw corrupted(`${what} has ${expected.size} bytes, more than the ${largest} that it can need`)
+  return collect(checked(content, expected, what))
 }
 
 /** The bytes from `begin` to `end` of content that is being streamed. */

@@ -84,7 +84,7 @@ const hostileTars: Record<string, { entries: TarEntry[]; message: RegExp }> = {
     message: /"more", which is not in its inventory/,
   },
   'another size': { entries: [{ name: 'rows', body: Buffer.from('good!') }], message: /with 5 of 4 bytes/ },
-  'another content': { entries: [{ name: 'rows', body: Buffer.from('evil') }], message: /does not have the SHA-256/ },
+  'another content': { entries: [{ name: 'rows', body: Buffer.from('evil') }], message: /content has sha256/ },
   nothing: { entries: [], message: /does not hold "rows"/ },
 }
 
@@ -98,7 +98,7 @@ describe.each(['tar.zst', 'tar.gz'] as const)('a hostile %s', (format) => {
   it('that unpacks to gigabytes is stopped early', async () => {
     const bomb = compress(Buffer.concat([await tarWith([{ name: 'rows', body }]), Buffer.alloc(64 * 1024 * 1024)]))
     expect(bomb.byteLength).toBeLessThan(1024 * 1024)
-    await expectRefused(await withArchive(format, bomb), /unpacks to more than/)
+    await expectRefused(await withArchive(format, bomb), /has more than the \d+ bytes that it can need/)
   })
 
   it('that is cut or no archive at all is refused', async () => {
@@ -139,7 +139,7 @@ describe('a hostile zip', () => {
   it('with a file twice, more files, another content or nothing is refused', async () => {
     await expectRefused(await withArchive('zip', await zip(entry('rows'), entry('rows'))), /twice/)
     await expectRefused(await withArchive('zip', await zip(entry('rows'), entry('more'))), /"more", which is not in its inventory/)
-    await expectRefused(await withArchive('zip', await zip(entry('rows', Buffer.from('evil')))), /SHA-256/)
+    await expectRefused(await withArchive('zip', await zip(entry('rows', Buffer.from('evil')))), /content has sha256/)
     await expectRefused(await withArchive('zip', await zip(entry('rows', Buffer.from('longer')))), /6 of 4 bytes/)
     await expectRefused(await withArchive('zip', await zip()), /does not hold/)
   })
@@ -155,7 +155,7 @@ describe('a hostile zip', () => {
   it('that unpacks to more than it says is stopped early', async () => {
     const bytes = await zip(entry('rows', Buffer.alloc(64 * 1024 * 1024)))
     bytes.writeUInt32LE(4, bytes.lastIndexOf('PK\u0001\u0002') + 24)
-    await expectRefused(await withArchive('zip', bytes), /longer than the 4 bytes/)
+    await expectRefused(await withArchive('zip', bytes), /content has at least \d+ bytes, announced were 4/)
   })
 
   it('that is cut or no archive at all is refused', async () => {

@@ -1,16 +1,20 @@
 import { encodeSegment, type Manifest } from '@backup-planet/core'
-import { encryptedSuffix } from './archive-layout.ts'
-import type { ArchiveEncryption, ArchiveFormat } from './archive-settings.ts'
+import { encryptedSuffix, identityFileName } from './archive-layout.ts'
+import type { ArchiveFormat } from './archive-settings.ts'
 import type { StoredArchive, StoredObject } from './archive-storage.ts'
+import type { EncryptionNote } from './store-notes.ts'
 
 export interface RestoreGuideRequest {
   readonly manifest: Omit<Manifest, 'storage'>
   readonly archives: readonly StoredArchive[]
   readonly names: StoredObject | undefined
-  readonly encryption: ArchiveEncryption | undefined
+  readonly encryption: EncryptionNote | undefined
   /** The agent's part: from files to a running application. */
   readonly restoreGuide: string
 }
+
+/** The secret key while the commands run; an item's folder never begins with a dot. */
+const unlockedKey = 'restored/.key'
 
 /** Folder of an item's files once they are unpacked. */
 export function unpackedFolder(item: string): string {
@@ -43,7 +47,7 @@ export function restoreGuideText(request: RestoreGuideRequest): string {
     '## 1. Check that every byte arrived',
     block([
       `sha256sum --check --quiet <<'END'`,
-      ...[...archives, ...(request.names === undefined ? [] : [request.names])].map(({ sha256, key }) => `${sha256}  ${key}`),
+      ...[...archives, ...checkedBesides(request)].map(({ sha256, key }) => `${sha256}  ${key}`),
       'END',
     ]),
     '## 2. Unpack',
@@ -54,6 +58,11 @@ export function restoreGuideText(request: RestoreGuideRequest): string {
     request.restoreGuide.trim() === '' ? 'The application left no instructions.' : request.restoreGuide.trim(),
     '',
   ].join('\n\n')
+}
+
+function checkedBesides({ names, encryption }: RestoreGuideRequest): { readonly sha256: string; readonly key: string }[] {
+  const { identity } = encryption ?? {}
+  return [...(names === undefined ? [] : [names]), ...(identity === undefined ? [] : [{ ...identity, key: identityFileName }])]
 }
 
 function tools({ archives, encryption }: RestoreGuideRequest): string[] {
@@ -75,8 +84,10 @@ function objectTable(archives: readonly StoredArchive[]): string {
 
 function keyParagraph({ encryption, archives }: RestoreGuideRequest): string[] {
   if (encryption === undefined && !archives.some((archive) => archive.encrypted)) return []
-  if (encryption !== undefined && 'passphrase' in encryption)
-    return ['`age` asks for the passphrase of this repository, once for each object.']
+  if (encryption?.identity !== undefined)
+    return [
+      `\`age\` asks once for the passphrase of this repository, which opens the secret key in \`${identityFileName}\`. The key lies in \`restored/.key\` meanwhile.`,
+    ]
   return [
     'Put the secret key (a line that begins with `AGE-SECRET-KEY-1`) of one of the recipients into the file `key.txt`, or set `AGE_KEY` to its path.',
   ]
@@ -84,9 +95,15 @@ function keyParagraph({ encryption, archives }: RestoreGuideRequest): string[] {
 
 function unpackCommands(request: RestoreGuideRequest): string[] {
   const { archives, names, encryption } = request
-  const identity = encryption !== undefined && 'passphrase' in encryption ? '' : ` --identity "\${AGE_KEY:-key.txt}"`
-  const decrypt = `age --decrypt${identity}`
+  const byPassphrase = encryption?.identity !== undefined
+  const decrypt = `age --decrypt --identity ${byPassphrase ? unlockedKey : `"\${AGE_KEY:-key.txt}"`}`
   const commands = ['set -euo pipefail', 'export LC_ALL=C.UTF-8']
+  if (byPassphrase)
+    commands.push(
+      'mkdir -p restored',
+      `trap 'rm -f ${unlockedKey}' EXIT`,
+      `(umask 077; age --decrypt ${identityFileName} > ${unlockedKey})`,
+    )
   for (const item of new Set(request.manifest.items.filter(({ failure }) => failure === undefined).map((entry) => entry.item))) {
     const folder = quoted(unpackedFolder(item))
     commands.push(`mkdir -p ${folder}`)
@@ -94,6 +111,7 @@ function unpackCommands(request: RestoreGuideRequest): string[] {
     for (const group of groups(ofItem)) commands.push(...unpackGroup(group, folder, decrypt))
   }
   if (names !== undefined) commands.push(...copyByNames(archives, names, decrypt))
+  if (byPassphrase) commands.push(`rm ${unlockedKey}`)
   return commands
 }
 

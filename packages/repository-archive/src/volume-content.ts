@@ -1,8 +1,7 @@
-import type { Reopenable, StagedFile } from '@backup-planet/core'
-import { type AgeEnvelope, encrypted } from './age-file.ts'
+import { checkedContent, type Reopenable, type StagedFile } from '@backup-planet/core'
+import { encrypted } from './age-content.ts'
 import type { ArchiveFormat } from './archive-settings.ts'
 import { type Measurement, measured } from './byte-streams.ts'
-import { checkedStaged } from './checked-content.ts'
 import { compressed, isCompressed } from './compression.ts'
 import { type PackedFile, tarOf } from './tar-format.ts'
 import { zipOf } from './zip-format.ts'
@@ -11,17 +10,23 @@ export interface VolumeContentRequest {
   readonly files: readonly StagedFile[]
   readonly format: ArchiveFormat
   readonly compressionLevel: number
-  /** Of every entry, so that the same volume is the same bytes again. */
+  /** Of every entry. */
   readonly modifiedAt: Date
-  readonly envelope: AgeEnvelope | undefined
+  /** Nothing is encrypted without. */
+  readonly recipients: readonly string[] | undefined
   /** Told of plain bytes as they are read; a retry does not tell again. */
   readonly onBytes: (bytes: number) => void
 }
 
+const stagedHint = 'Nothing of this run was committed. Check the disk of the staging directory, remove this stage and run the backup again.'
+
 /** Where compression was already, more of it only costs time. */
 const leastEffort = { 'tar.zst': 1, 'tar.gz': 1, zip: 1, files: 0 } as const
 
-/** One volume, made from the staged files on every call of `open`; always the same bytes. */
+/**
+ * One volume, made from the staged files on every call of `open`: always the same files, and other bytes each time when it is
+ * encrypted. So it announces size and hash only where they are those of a staged file.
+ */
 export class VolumeContent implements Reopenable {
   readonly size: number | undefined
   readonly sha256: string | undefined
@@ -32,7 +37,7 @@ export class VolumeContent implements Reopenable {
   constructor(request: VolumeContentRequest) {
     this.#request = request
     const [only] = request.files
-    const plain = request.format === 'files' && request.envelope === undefined
+    const plain = request.format === 'files' && request.recipients === undefined
     this.size = plain ? only?.size : undefined
     this.sha256 = plain ? only?.sha256 : undefined
   }
@@ -45,8 +50,8 @@ export class VolumeContent implements Reopenable {
   open(): AsyncIterable<Uint8Array> {
     this.#measurement = undefined
     const packed = this.#packed()
-    const { envelope } = this.#request
-    return measured(envelope === undefined ? packed : encrypted(packed, envelope), (measurement) => {
+    const { recipients } = this.#request
+    return measured(recipients === undefined ? packed : encrypted(packed, recipients), (measurement) => {
       this.#measurement = measurement
     })
   }
@@ -73,7 +78,7 @@ export class VolumeContent implements Reopenable {
   }
 
   async *#counted(file: StagedFile, attempt: { bytes: number }): AsyncIterable<Uint8Array> {
-    for await (const chunk of checkedStaged(file.open(), file, `staged file ${JSON.stringify(file.name)}`)) {
+    for await (const chunk of checkedContent(stagedContent(file), `staged file ${JSON.stringify(file.name)}`, { hint: stagedHint })) {
       attempt.bytes += chunk.byteLength
       const news = attempt.bytes - this.#told
       if (news > 0) {
@@ -83,4 +88,8 @@ export class VolumeContent implements Reopenable {
       yield chunk
     }
   }
+}
+
+function stagedContent(file: StagedFile): Reopenable {
+  return { size: file.size, sha256: file.sha256, open: () => file.open() }
 }

@@ -10,6 +10,6 @@ export interface Reopenable {
   readonly size?: number | undefined
   /** Lower-case hex, where it is known beforehand. Checked like `size`. */
   readonly sha256?: string | undefined
-  /** A fresh stream on every call. */
+  /** A fresh stream on every call. Its bytes may be others each time where no `sha256` is announced, as encryption never repeats itself. */
   open(): AsyncIterable<Uint8Array>
 }

@@ -14,12 +14,14 @@ export interface CheckedContent extends AsyncIterable<Uint8Array> {
  * the source's iterator is closed on every way out.
  *
  * @param what names the content in messages, such as `upload of a/b`
+ * @param options `hint` says what to do when the content is another; a staged file is meant when it is left out
  */
 export function checkedContent(
   content: Reopenable,
   what: string,
-  options: { readonly signal?: AbortSignal | undefined } = {},
+  options: { readonly signal?: AbortSignal | undefined; readonly hint?: string } = {},
 ): CheckedContent {
+  const hint = options.hint ?? changedHint
   const hash = createHash('sha256')
   let size = 0
   let digest: string | undefined
@@ -28,16 +30,16 @@ export function checkedContent(
     throwIfAborted(options.signal, what)
     for await (const chunk of abortable(content.open(), what, options)) {
       size += chunk.byteLength
-      if (content.size !== undefined && size > content.size) throw wrongLength(what, content.size, `at least ${size}`)
+      if (content.size !== undefined && size > content.size) throw wrongLength(what, content.size, `at least ${size}`, hint)
       hash.update(chunk)
       yield chunk
     }
-    if (content.size !== undefined && size !== content.size) throw wrongLength(what, content.size, String(size))
+    if (content.size !== undefined && size !== content.size) throw wrongLength(what, content.size, String(size), hint)
     const found = hash.digest('hex')
     if (content.sha256 !== undefined && found !== content.sha256) {
       throw new BackupError(`${what}: content has sha256 ${found}, announced was ${content.sha256}`, {
         code: 'CORRUPTED',
-        hint: changedHint,
+        hint,
       })
     }
     digest = found
@@ -103,6 +105,6 @@ export async function* abortable<Value>(
 const changedHint =
   'The staged file has changed or its disk is damaged: nothing was stored. Check the disk of the staging directory and run the backup again.'
 
-function wrongLength(what: string, announced: number, found: string): BackupError {
-  return new BackupError(`${what}: content has ${found} bytes, announced were ${announced}`, { code: 'CORRUPTED', hint: changedHint })
+function wrongLength(what: string, announced: number, found: string, hint: string): BackupError {
+  return new BackupError(`${what}: content has ${found} bytes, announced were ${announced}`, { code: 'CORRUPTED', hint })
 }

@@ -1,0 +1,109 @@
+import { BackupError, type OperationOptions, type Uploader } from '@backup-planet/core'
+import { identityFileName, jobPrefix } from './archive-layout.ts'
+import type { ResolvedArchiveSettings } from './archive-settings.ts'
+import type { ArchiveStorage } from './archive-storage.ts'
+import { once, sha256Of } from './byte-streams.ts'
+import { collectAtMost, collectStored } from './checked-content.ts'
+import { createIdentityFile, openIdentityFile, recipientsOf } from './passphrase-file.ts'
+
+/** An identity file is a few hundred bytes. */
+const largestIdentityFile = 64 * 1024
+
+/** What a run encrypts with. */
+export interface RunEncryption {
+  readonly recipients: readonly string[]
+  /** With a passphrase: the file that gives the identity of the recipients to everybody who knows it. */
+  readonly identityFile: Uint8Array | undefined
+}
+
+/**
+ * Who can read. With a passphrase, each job has an identity of its own in `<job>/identity.age`, encrypted with the passphrase, and
+ * every backup holds a copy of that file. So a backup needs nothing outside of its folder, and a process derives one key a job.
+ */
+export class ArchiveKeys {
+  readonly #uploader: Uploader
+  readonly #settings: ResolvedArchiveSettings
+  /** By SHA-256 of the identity file: copies of one need not be opened twice. */
+  readonly #opened = new Map<string, Promise<readonly string[]>>()
+
+  constructor(uploader: Uploader, settings: ResolvedArchiveSettings) {
+    this.#uploader = uploader
+    this.#settings = settings
+  }
+
+  /**
+   * For a new run; `undefined` when nothing shall be encrypted. Throws `WRONG_CREDENTIALS` when the passphrase is not the one that the
+   * job was encrypted with so far.
+   */
+  async forStoring(job: string, options: OperationOptions): Promise<RunEncryption | undefined> {
+    const { encryption } = this.#settings
+    if (encryption === undefined) return undefined
+    if ('recipients' in encryption) return { recipients: encryption.recipients, identityFile: undefined }
+    const key = `${jobPrefix(job)}${identityFileName}`
+    let identityFile = await this.#jobIdentityFile(key, options)
+    if (identityFile === undefined) {
+      const created = await createIdentityFile(encryption.passphrase, encryption.workFactor)
+      identityFile = created.bytes
+      await upload(this.#uploader, key, identityFile, options)
+      this.#opened.set(sha256Of(identityFile), Promise.resolve([created.identity]))
+    }
+    const identities = await this.#open(identityFile, encryption.passphrase, key).catch((error: unknown) => {
+      throw withStoringHint(error, key)
+    })
+    return { recipients: await recipientsOf(identities), identityFile }
+  }
+
+  /** The identities that this host has for a backup. Throws `WRONG_CREDENTIALS` when the passphrase does not fit and nothing else could. */
+  async forReading({ identity, folder }: ArchiveStorage, options: OperationOptions): Promise<readonly string[]> {
+    const { encryption, identities } = this.#settings
+    if (identity === undefined) return identities
+    const passphrase = encryption !== undefined && 'passphrase' in encryption ? encryption.passphrase : undefined
+    if (passphrase === undefined) {
+      if (identities.length > 0) return identities
+      throw new BackupError('no passphrase for this encrypted backup', {
+        code: 'WRONG_CREDENTIALS',
+        hint: 'Set encryption.passphrase of this repository to the passphrase that the backup was stored with.',
+      })
+    }
+    try {
+      const known = this.#opened.get(identity.sha256)
+      if (known !== undefined) return [...(await known), ...identities]
+      const what = `${folder}/${identity.key}`
+      const object = this.#uploader.download(what, undefined, { signal: options.signal })
+      return [...(await this.#open(await collectStored(object, identity, largestIdentityFile, what), passphrase, what)), ...identities]
+    } catch (error) {
+      if (identities.length > 0 && BackupError.is(error) && error.code === 'WRONG_CREDENTIALS') return identities
+      throw error
+    }
+  }
+
+  async #jobIdentityFile(key: string, options: OperationOptions): Promise<Uint8Array | undefined> {
+    if ((await this.#uploader.stat(key, { signal: options.signal })) === undefined) return undefined
+    return collectAtMost(this.#uploader.download(key, undefined, { signal: options.signal }), largestIdentityFile, key)
+  }
+
+  #open(file: Uint8Array, passphrase: string, what: string): Promise<readonly string[]> {
+    const hash = sha256Of(file)
+    const opening = this.#opened.get(hash) ?? openIdentityFile(file, passphrase, what)
+    this.#opened.set(hash, opening)
+    // A wrong passphrase stays wrong; anything else may go better the next time.
+    opening.catch((error: unknown) => {
+      if (!BackupError.is(error)) this.#opened.delete(hash)
+    })
+    return opening
+  }
+}
+
+async function upload(uploader: Uploader, key: string, bytes: Uint8Array, options: OperationOptions): Promise<void> {
+  const content = { size: bytes.byteLength, sha256: sha256Of(bytes), open: () => once(bytes) }
+  await uploader.upload(key, content, { signal: options.signal })
+}
+
+function withStoringHint(error: unknown, key: string): unknown {
+  if (!BackupError.is(error)) return error
+  const hint =
+    error.code === 'WRONG_CREDENTIALS'
+      ? `Set encryption.passphrase to the passphrase that this job was encrypted with so far. If it was changed on purpose, remove the object ${key}: the next backup begins with a new one, and older backups keep the passphrase they were stored with.`
+      : `Put the ${identityFileName} of the newest backup of this job in the place of ${key}, or remove ${key}: the next backup begins with a new one. Existing backups have a copy each and do not need it.`
+  return new BackupError(error.message, { code: error.code, hint, cause: error })
+}

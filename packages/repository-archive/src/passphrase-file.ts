@@ -1,0 +1,75 @@
+import { once as eventOnce } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import { BackupError } from '@backup-planet/core'
+import { generateX25519Identity, identityToRecipient } from 'age-encryption'
+import { identityLines } from './archive-settings.ts'
+import { corrupted } from './checked-content.ts'
+
+/** What a thread is asked to do with the whole of a small file. */
+export interface PassphraseTask {
+  readonly task: 'encrypt' | 'decrypt'
+  readonly passphrase: string
+  /** Base-2 logarithm of scrypt's cost, for `encrypt`. */
+  readonly workFactor: number | undefined
+  readonly bytes: Uint8Array
+}
+
+export type PassphraseAnswer = { readonly bytes: Uint8Array } | { readonly failure: string }
+
+export interface NewIdentityFile {
+  readonly identity: string
+  readonly bytes: Uint8Array
+}
+
+/** A new identity, and the file with it as `age-keygen` writes it, encrypted with the passphrase. */
+export async function createIdentityFile(passphrase: string, workFactor: number | undefined): Promise<NewIdentityFile> {
+  const identity = await generateX25519Identity()
+  const text = `# public key: ${await identityToRecipient(identity)}\n${identity}\n`
+  const answer = await inThread({ task: 'encrypt', passphrase, workFactor, bytes: new TextEncoder().encode(text) })
+  if ('failure' in answer) throw new TypeError(`the identity could not be encrypted: ${answer.failure}`)
+  return { identity, bytes: answer.bytes }
+}
+
+/**
+ * The identities in a file that `createIdentityFile`, or `age-keygen | age --passphrase`, has written. Throws `WRONG_CREDENTIALS`
+ * for another passphrase, `CORRUPTED` for anything else that is wrong with it.
+ */
+export async function openIdentityFile(bytes: Uint8Array, passphrase: string, what: string): Promise<readonly string[]> {
+  const answer = await inThread({ task: 'decrypt', passphrase, workFactor: undefined, bytes })
+  if ('failure' in answer) {
+    if (!answer.failure.includes('no identity matched')) throw corrupted(`${what} cannot be decrypted: ${answer.failure}`)
+    throw new BackupError(`the passphrase does not open ${what}`, {
+      code: 'WRONG_CREDENTIALS',
+      hint: 'Set encryption.passphrase of this repository to the passphrase that the backup was stored with.',
+    })
+  }
+  const identities = identityLines(new TextDecoder().decode(answer.bytes))
+  try {
+    if (identities.length === 0) throw new TypeError('it is empty')
+    await recipientsOf(identities)
+  } catch (error) {
+    // The message could hold what is secret.
+    throw corrupted(`${what} holds no age identity${error instanceof TypeError ? `: ${error.message}` : ''}`)
+  }
+  return identities
+}
+
+export function recipientsOf(identities: readonly string[]): Promise<string[]> {
+  return Promise.all(identities.map((identity) => identityToRecipient(identity)))
+}
+
+/** The thread lies beside this module in the sources, and beside the bundle when built. */
+async function inThread(task: PassphraseTask): Promise<PassphraseAnswer> {
+  const name = import.meta.url.endsWith('.ts') ? './passphrase-thread.ts' : './passphrase-thread.js'
+  const worker = new Worker(new URL(name, import.meta.url), { workerData: task, execArgv: [], stdin: false })
+  const ended = eventOnce(worker, 'exit').then(([code]) => {
+    throw new Error(`the thread that derives a key from the passphrase ended with ${code} and no answer`)
+  })
+  ended.catch(() => undefined)
+  try {
+    const [answer] = await Promise.race([eventOnce(worker, 'message'), ended])
+    return answer as PassphraseAnswer
+  } finally {
+    await worker.terminate()
+  }
+}
