@@ -23,7 +23,8 @@ GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, LOCK TABLES, RELOAD, PROCESS, BINLOG MO
 export interface JobUnderTestOptions {
   readonly staging?: string
   readonly repository?: string
-  readonly budget?: string
+  /** Further keys of the `staging` block. */
+  readonly stagingSettings?: Readonly<Record<string, string>>
 }
 
 /** A bank on a throwaway server, and a configuration of the real command that backs it up, encrypted. */
@@ -75,7 +76,7 @@ export async function createJobUnderTest(server: ThrowawayMariadb, options: JobU
         repository: 'local',
       },
     },
-    staging: { directory: stagingFolder, ...(options.budget === undefined ? {} : { budget: options.budget }) },
+    staging: { directory: stagingFolder, ...options.stagingSettings },
   }
   await writeFile(configurationFile, JSON.stringify(configuration), { mode: 0o600 })
   const repository = createArchiveRepository({
