@@ -99,18 +99,22 @@ async function* verifyData(
   const complete = (object: StoredObject) => folder.objects.get(object.key)?.size === object.size
   const onBytes = (bytes: number) => options.onProgress?.({ type: 'bytes', phase: 'verify', bytes })
 
-  const archives = new Set<StoredObject>(storage.archives)
-  let listsIntact = true
-  for (const object of storedObjects(storage).filter((candidate) => !archives.has(candidate))) {
-    const problem = complete(object) ? await failureOf(() => readObject(context, storage, object, onBytes, options), options) : undefined
-    if (problem !== undefined) yield wanting(object.key, problem)
-    if (neededToRead(storage, object) && (problem !== undefined || !complete(object))) listsIntact = false
-  }
   const reader = new ArchiveReader(context, backup, { signal: options.signal })
   let contents: readonly ArchiveContents[] | undefined
-  const unreadable = await failureOf(async () => {
-    if (listsIntact) contents = await reader.contents()
+  let unreadable = await failureOf(async () => {
+    contents = await reader.contents()
   }, options)
+  const archives = new Set<StoredObject>(storage.archives)
+  for (const object of storedObjects(storage).filter((candidate) => !archives.has(candidate))) {
+    const needed = object === storage.inventory || object === storage.identity
+    // Its lists have been read from it, and with that every byte.
+    if (object === storage.inventory && contents !== undefined) onBytes(object.size)
+    else if (complete(object)) {
+      const problem = await failureOf(() => readObject(context, storage, object, onBytes, options), options)
+      if (problem !== undefined) yield wanting(object.key, problem)
+      if (problem !== undefined && needed) unreadable = undefined
+    } else if (needed) unreadable = undefined
+  }
   if (unreadable?.code === 'WRONG_CREDENTIALS') {
     yield {
       severity: 'warning',
@@ -132,10 +136,6 @@ async function* verifyData(
     if (problem !== undefined) yield wanting(object.key, problem)
   }
   if (contents !== undefined) yield 'files-read'
-}
-
-function neededToRead(storage: ArchiveStorage, object: StoredObject): boolean {
-  return object === storage.inventory || object === storage.identity
 }
 
 async function readObject(
