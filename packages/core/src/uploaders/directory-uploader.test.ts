@@ -62,6 +62,28 @@ describe('bad input', () => {
     expect(await readdir(base)).toEqual([])
   })
 
+  it.each(['the directory itself', 'a folder on the way to it'])(
+    'says that it is a file where %s is one, and never looks empty',
+    async (place) => {
+      const file = join(directory, 'file')
+      await mkdir(directory, { recursive: true })
+      await writeFile(file, 'kept')
+      for (const createDirectory of [true, false]) {
+        const uploader = createDirectoryUploader({
+          directory: place === 'the directory itself' ? file : join(file, 'below'),
+          createDirectory,
+        })
+        const refused = { code: 'CONFLICT', message: expect.stringContaining('is not a directory') }
+        await expect(keysOf(uploader)).rejects.toMatchObject(refused)
+        await expect(uploader.stat('a')).rejects.toMatchObject(refused)
+        await expect(uploader.remove('a')).rejects.toMatchObject(refused)
+        await expect(uploader.upload('a', text('x'))).rejects.toMatchObject(refused)
+        await expect(uploader.download('a')[Symbol.asyncIterator]().next()).rejects.toMatchObject(refused)
+      }
+      expect(await readFile(file, 'utf8')).toBe('kept')
+    },
+  )
+
   it('takes a directory that does not exist for an empty one, where it may create it', async () => {
     const uploader = createDirectoryUploader({ directory })
     expect(await keysOf(uploader)).toEqual([])

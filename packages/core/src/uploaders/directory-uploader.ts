@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { type FileHandle, lstat, mkdir, open, realpath, unlink } from 'node:fs/promises'
+import { type FileHandle, lstat, mkdir, open, realpath, stat, unlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { ByteRange, OperationOptions, RemoteObject, Reopenable, Uploader } from '../contracts/index.ts'
@@ -48,19 +48,26 @@ export function createDirectoryUploader(settings: DirectoryUploaderSettings): Di
   const createDirectory = settings.createDirectory ?? true
   let firstUpload: Promise<unknown> | undefined
 
-  /** The directory with its own links resolved; `undefined` when it does not exist and may be created. */
+  /** The directory with its own links resolved; `undefined` when it does not exist and may be created. Never anything but a directory. */
   async function findRoot(): Promise<string | undefined> {
     try {
-      return await realpath(directory)
+      const root = await realpath(directory)
+      if ((await stat(root)).isDirectory()) return root
     } catch (error) {
       if (createDirectory && isErrno(error, 'ENOENT')) return undefined
-      throw error
+      if (!isErrno(error, 'ENOTDIR')) throw error
     }
+    throw notADirectory(directory)
   }
 
   async function makeRoot(): Promise<string> {
-    const created = createDirectory ? await mkdir(directory, { recursive: true, mode: 0o700 }) : undefined
-    const root = await realpath(directory)
+    const created = createDirectory
+      ? await mkdir(directory, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+          throw isErrno(error, 'EEXIST', 'ENOTDIR') ? notADirectory(directory) : error
+        })
+      : undefined
+    const root = await findRoot()
+    if (root === undefined) throw notADirectory(directory)
     if (created !== undefined) await syncFolders(dirname(created), root)
     return root
   }
@@ -239,6 +246,13 @@ function refused(key: string, reason: string): BackupError {
   return new BackupError(`key ${JSON.stringify(key)} is refused: ${reason}`, {
     code: 'INVALID_INPUT',
     hint: 'Nothing was changed. Use another name; repositories of this project encode theirs so that they fit everywhere.',
+  })
+}
+
+function notADirectory(directory: string): BackupError {
+  return new BackupError(`${directory} is not a directory`, {
+    code: 'CONFLICT',
+    hint: 'Give a directory as the destination; a file lies there, or on the way to it.',
   })
 }
 
