@@ -28,8 +28,6 @@ ${indent(example.repositorySettings, 4)}${
     : `    # Without this passphrase no backup can be read: keep a copy of the file in another place.
     encryption:
       passphrase: ${quoted(`\${file:${example.passphraseFile}}`)}
-      # Derived quickly, since a generated passphrase cannot be guessed. Leave this out for one of your own.
-      workFactor: 10
 `
 }
 # What is backed up.
