@@ -27,7 +27,7 @@ CREATE TABLE customer (
   avatar BLOB,
   note TEXT,
   domain VARCHAR(120) AS (substring_index(email, '@', -1)) VIRTUAL,
-  discount DECIMAL(5, 2) AS (round(least(credit / 100, 15), 2)) PERSISTENT,
+  discount DECIMAL(5, 2) AS (least(credit / 100, 15)) PERSISTENT,
   secret_hash BINARY(32) INVISIBLE,
   KEY by_domain (domain),
   FULLTEXT KEY by_note (note),

@@ -9,8 +9,9 @@ import type { ResultSetHeader } from 'mysql2/promise'
 import type { DumpChunk, DumpTable } from '../dump-layout.ts'
 import type { MysqlConnection } from '../mysql-connection.ts'
 import { errorNumber, mysqlError } from '../mysql-errors.ts'
-import { unknownEnumValues } from './enum-warnings.ts'
+import type { ServerRow } from '../mysql-rows.ts'
 import { insertStatement, loadFileName, loadStatement, splitFields } from './load-statement.ts'
+import { judgeWarnings, listableRows } from './load-warnings.ts'
 import { rowLines } from './row-lines.ts'
 
 export interface ChunkLoad {
@@ -42,13 +43,16 @@ const largestSocketBuffer = 1024 * 1024
 
 /**
  * Brings the rows of one data file into their table, in one transaction with the note that they are there. Succeeds only when every
- * row of the file has arrived without a single warning, since LOAD DATA LOCAL turns errors into warnings. A deadlock or lock
- * timeout is tried again with growing pauses; nothing is left of a failed attempt in a transactional table.
+ * row of the file has arrived as it is: LOAD DATA LOCAL turns errors into warnings, so each warning must be known to be harmless. A
+ * deadlock or lock timeout is tried again with growing pauses; nothing is left of a failed attempt in a transactional table. A file
+ * with more warnings than the server lists goes in anew by INSERT, in parts of which it lists all.
  */
 export async function loadChunk(connection: MysqlConnection, load: ChunkLoad, options: ChunkLoadOptions): Promise<void> {
+  let by: 'file' | 'insert' = options.localInfile && canLoadAsFile(load) ? 'file' : 'insert'
   for (let attempt = 1; ; attempt++) {
     try {
-      return await attemptLoad(connection, load, options)
+      if (await attemptLoad(connection, load, by, options)) return
+      by = 'insert'
     } catch (error) {
       const again = lockErrors.has(errorNumber(error) ?? 0) && load.table.transactional && attempt < options.attempts
       if (!again) throw error
@@ -57,7 +61,18 @@ export async function loadChunk(connection: MysqlConnection, load: ChunkLoad, op
   }
 }
 
-async function attemptLoad(connection: MysqlConnection, load: ChunkLoad, options: ChunkLoadOptions): Promise<void> {
+/** Rows of a table without transactions cannot be taken back once their warnings turn out to be too many. */
+function canLoadAsFile({ table, chunk }: ChunkLoad): boolean {
+  return table.transactional || chunk.rows <= listableRows(table)
+}
+
+/** `false`: nothing was kept, because the server could not list all its warnings. */
+async function attemptLoad(
+  connection: MysqlConnection,
+  load: ChunkLoad,
+  by: 'file' | 'insert',
+  options: ChunkLoadOptions,
+): Promise<boolean> {
   const during = `loading ${load.chunk.file}`
   throwIfAborted(options.signal, during)
   await connection.run('START TRANSACTION', during)
@@ -66,12 +81,17 @@ async function attemptLoad(connection: MysqlConnection, load: ChunkLoad, options
   options.signal?.addEventListener('abort', onAbort, { once: true })
   try {
     const read: ReadCount = { rows: 0, bytes: 0 }
-    await (options.localInfile ? loadData(connection, load, read, options) : insertRows(connection, load, read, options))
+    if (by === 'insert') await insertRows(connection, load, read, options)
+    else if (!(await loadData(connection, load, read, options))) {
+      await connection.run('ROLLBACK', during)
+      return false
+    }
     if (read.rows !== load.chunk.rows) {
       throw new BackupError(`${load.chunk.file} holds ${read.rows} rows, and ${load.chunk.rows} were recorded`, damaged)
     }
     await load.record()
     await connection.run('COMMIT', during)
+    return true
   } catch (error) {
     await connection.run('ROLLBACK', during).catch(() => undefined)
     if (options.signal?.aborted) throw abortError(options.signal, during)
@@ -115,7 +135,8 @@ async function* decompressed(content: AsyncIterable<Uint8Array>): AsyncGenerator
   }
 }
 
-async function loadData(connection: MysqlConnection, load: ChunkLoad, read: ReadCount, options: ChunkLoadOptions): Promise<void> {
+/** `false` when the server could not list all its warnings. */
+async function loadData(connection: MysqlConnection, load: ChunkLoad, read: ReadCount, options: ChunkLoadOptions): Promise<boolean> {
   const during = `loading ${load.chunk.file}`
   const { stream: socket } = (connection.driver as unknown as { readonly connection: { readonly stream: Socket } }).connection
   let rows: Readable | undefined
@@ -130,7 +151,7 @@ async function loadData(connection: MysqlConnection, load: ChunkLoad, read: Read
         return rows
       },
     })
-    await checkLoaded(connection, load, answer.info)
+    return await checkLoaded(connection, load, answer.info)
   } catch (error) {
     if (options.signal?.aborted) throw abortError(options.signal, during)
     throw mysqlError(error, during)
@@ -162,25 +183,24 @@ async function* paced(content: AsyncIterable<Buffer>, socket: Socket): AsyncGene
   }
 }
 
-async function checkLoaded(connection: MysqlConnection, load: ChunkLoad, info: string): Promise<void> {
+/** `false` when the server could not list all its warnings. */
+async function checkLoaded(connection: MysqlConnection, load: ChunkLoad, info: string): Promise<boolean> {
   const numbers = /Records: (\d+)\s+Deleted: (\d+)\s+Skipped: (\d+)\s+Warnings: (\d+)/.exec(info)
   if (numbers === null) throw new TypeError(`LOAD DATA answered ${JSON.stringify(info)}`)
-  const [records = 0, deleted = 0, skipped = 0, warnings = 0] = numbers.slice(1).map(Number)
+  const [records = 0, deleted = 0, skipped = 0, count = 0] = numbers.slice(1).map(Number)
   const whole = records === load.chunk.rows && deleted === 0 && skipped === 0
-  if (whole && warnings === 0) return
-  const rows = await connection.rows('SHOW WARNINGS', 'reading what the server warned of')
-  if (whole && (await unknownEnumValues(rows, warnings, load.table, decompressed(load.open())))) return
-  throw refusedRows(
-    load,
-    records,
-    skipped,
-    rows.slice(0, 3).map((row) => row.at(2) ?? ''),
-  )
+  if (whole && count === 0) return true
+  const listed = await connection.rows('SHOW WARNINGS', 'reading what the server warned of')
+  const { schema, table } = load
+  const verdict = whole ? await judgeWarnings({ listed, count, schema, table, rows: decompressed(load.open()) }) : 'refused'
+  if (verdict === 'refused') throw refusedRows(load, records, skipped, listed)
+  return verdict === 'expected'
 }
 
-function refusedRows(load: ChunkLoad, records: number, skipped: number, warnings: readonly string[]): BackupError {
+function refusedRows(load: ChunkLoad, records: number, skipped: number, listed: readonly ServerRow[]): BackupError {
+  const warnings = listed.slice(0, 3).map((row) => row.at(2) ?? '')
   return new BackupError(
-    `the server took ${records - skipped} of ${load.chunk.rows} rows of ${load.chunk.file} as they are: ${warnings.join('; ') || 'without a reason'}`,
+    `the server took ${records - skipped} of ${load.chunk.rows} rows of ${load.chunk.file}, and not all as they are: ${warnings.join('; ') || 'without a reason'}`,
     {
       code: 'APPLICATION',
       hint: 'Nothing of this file was kept. Restore into a server of the same kind and version as the source, and look whether its settings refuse such values.',
@@ -190,6 +210,7 @@ function refusedRows(load: ChunkLoad, records: number, skipped: number, warnings
 
 /** Rows without LOAD DATA: INSERT statements of bounded size, all in the transaction of the chunk. */
 async function insertRows(connection: MysqlConnection, load: ChunkLoad, read: ReadCount, options: ChunkLoadOptions): Promise<void> {
+  const mostRows = Math.min(5000, listableRows(load.table))
   let rows: (Buffer | undefined)[][] = []
   let size = 0
   const flush = async () => {
@@ -200,7 +221,7 @@ async function insertRows(connection: MysqlConnection, load: ChunkLoad, read: Re
       .catch((error: unknown) => {
         throw mysqlError(error, `loading ${load.chunk.file}`)
       })
-    if (answer.warningStatus > 0) await checkInserted(connection, load, rows)
+    if (answer.warningStatus > 0) await checkInserted(connection, load, rows, answer.warningStatus)
     rows = []
     size = 0
   }
@@ -208,7 +229,7 @@ async function insertRows(connection: MysqlConnection, load: ChunkLoad, read: Re
     // A byte is two hexadecimal digits, and each value has a little around it.
     const fields = splitFields(line)
     const length = 2 * line.length + 16 * fields.length
-    if (rows.length > 0 && (size + length > options.largestInsert || rows.length >= 5000)) await flush()
+    if (rows.length > 0 && (size + length > options.largestInsert || rows.length >= mostRows)) await flush()
     rows.push(fields)
     size += length
   }
@@ -219,16 +240,11 @@ async function checkInserted(
   connection: MysqlConnection,
   load: ChunkLoad,
   rows: readonly (readonly (Buffer | undefined)[])[],
+  count: number,
 ): Promise<void> {
-  const warnings = await connection.rows('SHOW WARNINGS', 'reading what the server warned of')
-  const texts = warnings.filter((row) => row.at(0) !== 'Note')
-  if (texts.length === 0 || (await unknownEnumValues(texts, texts.length, load.table, rows))) return
-  throw refusedRows(
-    load,
-    rows.length,
-    0,
-    texts.slice(0, 3).map((row) => row.at(2) ?? ''),
-  )
+  const listed = await connection.rows('SHOW WARNINGS', 'reading what the server warned of')
+  const { schema, table } = load
+  if ((await judgeWarnings({ listed, count, schema, table, rows })) !== 'expected') throw refusedRows(load, rows.length, 0, listed)
 }
 
 async function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {

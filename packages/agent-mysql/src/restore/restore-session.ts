@@ -16,6 +16,8 @@ const optionalSetup: readonly string[] = [
   // MariaDB: history of system-versioned tables.
   'SET SESSION system_versioning_insert_history = ON',
   "SET SESSION system_versioning_alter_history = 'KEEP'",
+  // MariaDB: rows that were there before a constraint, or came in while it was not checked.
+  'SET SESSION check_constraint_checks = OFF',
   // MySQL 8.
   'SET SESSION sql_require_primary_key = OFF',
   'SET SESSION sql_generate_invisible_primary_key = OFF',
