@@ -6,6 +6,7 @@ import { listBackups } from './archive-list.ts'
 import { ArchiveReader } from './archive-reader.ts'
 import { removeBackups, removeUnfinished } from './archive-removal.ts'
 import { type ArchiveSettings, resolveArchiveSettings } from './archive-settings.ts'
+import { storageOf, storedObjects } from './archive-storage.ts'
 import { ArchiveStore } from './archive-store.ts'
 import { verifyBackups } from './archive-verify.ts'
 
@@ -41,6 +42,11 @@ export function createArchiveRepository(settings: ArchiveSettings & { readonly u
     async readGuide(backup, options = {}) {
       throwIfAborted(options.signal, 'reading the guide')
       return new ArchiveReader(context, backup, options).guide()
+    },
+
+    storedBytes(backup) {
+      if (backup.storage.format !== 'archive/1') return undefined
+      return storedObjects(storageOf(backup)).reduce((sum, { size }) => sum + size, 0)
     },
 
     async *open(backup, file, range, options = {}) {
