@@ -1,4 +1,4 @@
-import type { Plugin } from '@backup-planet/core'
+import type { Plugin, Problem } from '@backup-planet/core'
 import type { SecretMask } from './configuration/secret-mask.ts'
 import type { ExitCode } from './exit-codes.ts'
 import type { Output, OutputStream } from './output/output.ts'
@@ -27,6 +27,8 @@ export interface CommandContext {
   /** The configuration and everything that can be opened from it. */
   workspace(): Promise<Workspace>
   progress(): ProgressDisplay
+  /** Those of the problems that this command has not told yet; they count as told from then on. */
+  untold(problems: readonly Problem[]): readonly Problem[]
   /** Says how the command ended; `done` when nobody does. */
   end(code: ExitCode): void
 }

@@ -42,8 +42,9 @@ test('a log without a full becomes a full, and both the plan and the run say so'
   expect(plan.stdout).toContain('full backup of')
   expect(plan.stdout).toContain('why full: there is no backup that a log could continue')
   const made = await run('run', 'shop', '--kind', 'log')
-  expect(made.stderr).toContain('a full backup was made instead of a log one')
-  expect(made.stdout).toContain('complete: full backup')
+  expect(made.stderr).toContain('a full backup is made instead of a log one: there is no backup that a log could continue\n')
+  expect(made.stdout).toMatch(/^complete: full backup .*\nwhy full and not log: there is no backup that a log could continue\n$/)
+  expect((await run('run', 'shop', '--kind', 'log')).stdout).toMatch(/^complete: log backup [^\n]*\n$/)
 })
 
 test('every point of a chain can be restored, by identity and by time, each from all that it needs', async () => {
@@ -60,6 +61,6 @@ test('every point of a chain can be restored, by identity and by time, each from
   expect(await run(...target, '--at', full.consistentAt)).toMatchObject({ code: 0 })
   expect(restored()).toBe('one')
   const newest = await run(...target)
-  expect(newest.stdout).toContain(`1 item of ${full.id}, ${first.id}, ${second.id} on memory:scratch`)
+  expect(newest.stdout).toContain(`restored 1 item of ${full.id}, ${first.id}, ${second.id} on memory:scratch`)
   expect(restored()).toBe('three')
 })

@@ -1,6 +1,6 @@
 import { chmod, open, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { BackupError, type RepositoryPlugin } from '@backup-planet/core'
+import { BackupError, directoryUploaderPlugin, type RepositoryPlugin, type UploaderPlugin, uploaderLayer } from '@backup-planet/core'
 import { createMemoryRepository } from '@backup-planet/core/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { commandLineOf, sampleConfiguration } from './__fixtures__/command-line-run.ts'
@@ -103,6 +103,43 @@ test('check tells problems with severity and hint, and fails only for errors', a
   })
 })
 
+test('check looks at everything, also when the server cannot be reached, and at every job', async () => {
+  await using other = await commandLineOf(
+    sampleConfiguration
+      .replace('targets:', '  second: { agent: sample, repository: local }\ntargets:')
+      .replace('budget: 64MiB', 'minimumFree: 900TiB'),
+  )
+  other.server.fault = 'unreachable'
+  const { code, stdout } = await other.run(['check'])
+  expect(stdout).toMatch(
+    /^job shop: 2 problems\nerror: OUT_OF_SPACE\n.* and 900 TiB must stay free\n.*staging\.minimumFree\.\nerror: UNREACHABLE\n {2}nobody/,
+  )
+  expect(stdout).toContain('\njob second: 2 problems\n')
+  expect(code).toBe(1)
+})
+
+test('check writes to the repository, and tells when it cannot', async () => {
+  expect(await here.run(['check'])).toMatchObject({ code: 0 })
+  expect(await readdir(join(here.directory, 'backups'), { recursive: true })).toEqual([])
+  const denied: UploaderPlugin = {
+    ...directoryUploaderPlugin,
+    create: (destination, settings) =>
+      uploaderLayer(directoryUploaderPlugin.create(destination, settings), {
+        upload: () => Promise.reject(new BackupError('the disk is read-only', { code: 'ACCESS_DENIED', hint: 'Mount it for writing.' })),
+      }),
+  }
+  const { code, stdout } = await here.run(['check'], { plugins: [samplePlugin(here.server), denied] })
+  expect(stdout).toMatch(
+    /^job shop: 1 problem\nerror: ACCESS_DENIED\n {2}the repository file:.* cannot be written: the disk is read-only\n/,
+  )
+  expect(code).toBe(1)
+})
+
+test('verify of nothing at all is a failure', async () => {
+  expect(await here.run(['verify'])).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('there is no backup to verify') })
+  expect(await here.run(['verify', 'shop'])).toMatchObject({ code: 1, stderr: expect.stringContaining('backup-planet run shop') })
+})
+
 test.skipIf(process.platform === 'win32')('check tells what the run would need on this machine', async () => {
   await writeFile(join(here.directory, 'staging'), 'not a folder')
   const { code, stdout } = await here.run(['check'])
@@ -162,7 +199,11 @@ describe('with a backup', () => {
 
   test('list shows it', async () => {
     const { stdout, code } = await here.run(['list'], { now: () => Date.now() + 3_600_000 })
-    expect(stdout).toMatch(new RegExp(`^JOB +ID +TIME +KIND +STATUS +ITEMS +SIZE +AGE\nshop +${id} +\\S+Z +full +complete +2 +16 B +1h\n$`))
+    expect(stdout).toMatch(
+      new RegExp(
+        `^JOB +ID +TIME +KIND +STATUS +ITEMS +SIZE +STORED +AGE\nshop +${id} +\\S+Z +full +complete +2 +16 B +\\d\\S* K?i?B +1h\n$`,
+      ),
+    )
     expect(code).toBe(0)
     expect((await here.run(['list', 'shop', '--json'])).lines).toMatchObject([
       { type: 'backup', repository: 'local', backup: { id } },
@@ -251,6 +292,7 @@ describe('with a backup', () => {
     here.server.fault = 'wrong-checks'
     const { code, stdout } = await here.run(['restore', 'shop', '--to', 'source', '--overwrite', '--yes'])
     expect(stdout).toContain('differs: length, expected 10, found 0')
+    expect(stdout).toMatch(/\nrestored 0 of 2 items of \S+ on sample\nNOT restored: orders, notes\n$/)
     expect(code).toBe(1)
   })
 
@@ -276,6 +318,47 @@ test('a run with one failed item is partial, and only the others can be restored
   await here.run(['run', 'shop'])
   const plan = await here.run(['run', 'shop', '--plan'])
   expect(plan.stdout).toContain('why full: it follows complete\n')
+})
+
+test('a restore of which some items fail ends with 3, and names them at the very end', async () => {
+  await here.run(['run', 'shop'])
+  here.server.fault = 'one-restore-fails'
+  const { code, stdout, lines } = await here.run(['restore', 'shop', '--to', 'scratch', '--rename', 'orders=old', '--overwrite', '--yes'])
+  expect(stdout).toMatch(
+    /^restored: notes, 1 of 1 check passed\nfailed: APPLICATION \(orders as old\)\n.*\n {2}hint: .*\nrestored 1 of 2 items of \S+ on scratch\nNOT restored: orders as old\n$/,
+  )
+  expect(code).toBe(3)
+  expect(lines).toEqual([])
+})
+
+test('what failed when it was backed up is named at the end of a restore of everything, and ends it with 3', async () => {
+  here.server.fault = 'one-item-fails'
+  await here.run(['run', 'shop'])
+  delete here.server.fault
+  const argv = ['restore', 'shop', '--to', 'scratch', '--overwrite', '--yes']
+  const all = await here.run(argv)
+  expect(all.stdout).toMatch(/restored 1 of 2 items of .*\nNOT restored, because they are not whole in this backup: orders\n$/)
+  expect(all.code).toBe(3)
+  expect(await here.run([...argv, '--item', 'notes'])).toMatchObject({ code: 0 })
+  const files = await here.run(['files', 'shop', '--to', join(here.directory, 'files')])
+  expect(files).toMatchObject({ code: 3, stdout: expect.stringContaining('failed when they were backed up: orders\n') })
+})
+
+test('the same problem is told once, whether the plan, the run or the report found it', async () => {
+  await here.run(['run', 'shop'])
+  here.server.restoreProblems = [
+    { severity: 'warning', code: 'CONFLICT', message: 'account root exists on the target', hint: 'Nothing to do.' },
+  ]
+  const { code, stdout, stderr } = await here.run(['restore', 'shop', '--to', 'scratch', '--overwrite', '--yes'])
+  expect(`${stdout}${stderr}`.match(/account root exists/g)).toHaveLength(1)
+  expect(code).toBe(0)
+})
+
+test('a run says how much it captured, how much of that it stored, and the ratio', async () => {
+  await using other = await commandLineOf(sampleConfiguration, { orders: 'x'.repeat(1024 ** 2) })
+  const { stdout, lines } = await other.run(['run', 'shop'])
+  expect(stdout).toMatch(/, 1 item, 1\.0 MiB captured, \S+ (KiB|B) stored \(\d+\.\d : 1\), in \S+, in file:/)
+  expect(lines).toEqual([])
 })
 
 test('a failed run is told, and nothing is listed', async () => {

@@ -19,6 +19,7 @@ import { createSecretMask } from './configuration/secret-mask.ts'
 import { type ExitCode, exitCodeOf, exitCodes } from './exit-codes.ts'
 import { failureFacts, failureText, stackOf } from './output/failure-text.ts'
 import { createOutput, type Output, type OutputStream } from './output/output.ts'
+import { createToldProblems } from './output/told-problems.ts'
 import { createProgressDisplay } from './progress/progress-display.ts'
 import { UsageError } from './usage-error.ts'
 import { createWorkspace, type Workspace } from './workspace/workspace.ts'
@@ -28,7 +29,7 @@ export interface CommandLineSettings {
   readonly stderr: OutputStream
   readonly stdin: InputStream
   readonly environment: Readonly<Record<string, string | undefined>>
-  /** Aborting ends the command gracefully with exit code 130. */
+  /** Aborting ends the command gracefully with exit code 130, after the message of its reason was told. */
   readonly signal?: AbortSignal | undefined
   /** Offered besides the plugins that are installed. */
   readonly plugins?: readonly Plugin[]
@@ -60,18 +61,23 @@ export async function runCommandLine(argv: readonly string[], settings: CommandL
     configurationFile: () => findConfiguration(program.opts<{ config?: string }>().config, settings.environment),
     workspace: () => (workspace ??= openWorkspace(context)),
     progress: () => createProgressDisplay({ output, stream: settings.stderr, environment: settings.environment }),
+    untold: createToldProblems(),
     end: (ended) => {
       code = ended
     },
   }
   for (const add of commands) add(program, context)
 
+  const onAbort = () => output.remark(signal.reason instanceof Error ? signal.reason.message : 'stopping and cleaning up')
+  signal.addEventListener('abort', onAbort, { once: true })
   try {
     if (signal.aborted) throw abortError(signal, 'the command')
     await program.parseAsync(argv, { from: 'user' })
     return code
   } catch (error) {
     return tellFailure(error, program, context)
+  } finally {
+    signal.removeEventListener('abort', onAbort)
   }
 }
 

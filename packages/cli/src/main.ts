@@ -7,16 +7,26 @@ const controller = new AbortController()
 /** The first signal ends gracefully; the second does not wait. */
 function stop(signal: NodeJS.Signals): void {
   if (controller.signal.aborted) process.exit(exitCodes.aborted)
-  process.stderr.write(`\n${signal}: stopping and cleaning up; once more to leave at once\n`)
-  controller.abort(new Error(`stopped by ${signal}`))
+  controller.abort(new Error(`${signal}: stopping and cleaning up; once more to leave at once`))
 }
 
-process.on('SIGINT', stop)
-process.on('SIGTERM', stop)
-// A reader such as "head" that has seen enough is no failure of the command.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-  process.exit(process.exitCode ?? exitCodes.done)
+// SIGHUP is a terminal that was closed, or a connection that broke.
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+for (const signal of signals) process.on(signal, stop)
+
+/** What these do must be done to the end, whether anybody still reads what they say or not. */
+const working = new Set(['run', 'restore', 'files', 'init'])
+const goesOn = process.argv.slice(2).some((word) => working.has(word))
+const closed = new Set(['EPIPE', 'EIO', 'ECONNRESET', 'ERR_STREAM_DESTROYED'])
+
+/** A reader such as "head" that has seen enough is no failure of the command. */
+function onClosed(error: NodeJS.ErrnoException): void {
+  if (!closed.has(error.code ?? '')) throw error
+  if (!goesOn) process.exit(process.exitCode ?? exitCodes.done)
+}
+process.stdout.on('error', onClosed)
+process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+  if (!closed.has(error.code ?? '')) throw error
 })
 
 process.exitCode = await runCommandLine(process.argv.slice(2), {
@@ -26,7 +36,6 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
   environment: process.env,
   signal: controller.signal,
 })
-process.off('SIGINT', stop)
-process.off('SIGTERM', stop)
+for (const signal of signals) process.off(signal, stop)
 // Whatever a plugin forgot to close must not keep a finished command alive; without such a leftover this timer never fires.
 setTimeout(() => process.exit(), 5000).unref()

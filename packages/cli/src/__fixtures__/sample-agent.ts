@@ -21,15 +21,17 @@ import * as z from 'zod'
 export interface SampleServer {
   readonly databases: Map<string, string>
   /** What the server does wrong. */
-  fault?: 'unreachable' | 'one-item-fails' | 'hangs' | 'leaks-password' | 'wrong-checks' | 'breaks-when-aborted'
+  fault?: 'unreachable' | 'one-item-fails' | 'hangs' | 'leaks-password' | 'wrong-checks' | 'breaks-when-aborted' | 'one-restore-fails'
   problems: Problem[]
+  /** Found by the plan of a restore, while it runs, and in its report. */
+  restoreProblems: Problem[]
   confirmed: number
   /** Called when a capture hangs, so that a test need not guess when. */
   onHang?: () => void
 }
 
 export function sampleServer(databases: Readonly<Record<string, string>>): SampleServer {
-  return { databases: new Map(Object.entries(databases)), problems: [], confirmed: 0 }
+  return { databases: new Map(Object.entries(databases)), problems: [], restoreProblems: [], confirmed: 0 }
 }
 
 const schema = z.strictObject({ host: z.string().default('sample'), password: z.string().optional() })
@@ -149,6 +151,12 @@ function planOf(server: SampleServer, host: string, { backups, items, target }: 
       }),
   )
   const replaced = planned.flatMap(({ overwrites }) => overwrites)
+  const refused: Problem = {
+    severity: 'error',
+    code: 'ALREADY_EXISTS',
+    message: `${replaced.join(', ')} is there`,
+    hint: 'Pass --overwrite, or --rename it.',
+  }
   return {
     contract: 'restore-plan/1',
     id: 'plan',
@@ -157,17 +165,7 @@ function planOf(server: SampleServer, host: string, { backups, items, target }: 
     target: { id: host, name: host, fingerprint: replaced.join() },
     items: planned,
     steps: [{ number: 1, text: 'write the texts' }],
-    problems:
-      replaced.length > 0 && !overwrite
-        ? [
-            {
-              severity: 'error',
-              code: 'ALREADY_EXISTS',
-              message: `${replaced.join(', ')} is there`,
-              hint: 'Pass --overwrite, or --rename it.',
-            },
-          ]
-        : [],
+    problems: [...server.restoreProblems, ...(replaced.length > 0 && !overwrite ? [refused] : [])],
     request: { rename, overwrite, options },
   }
 }
@@ -185,6 +183,16 @@ async function restoreTo(
     for await (const chunk of file.open()) chunks.push(chunk)
     await file.release()
     const to = wanted.get(file.item) ?? file.item
+    if (server.fault === 'one-restore-fails' && restored.length === 0) {
+      restored.push({
+        item: file.item,
+        to,
+        failure: { code: 'APPLICATION', message: 'the disk of the server broke' },
+        checks: [],
+        facts: {},
+      })
+      continue
+    }
     server.databases.set(to, Buffer.concat(chunks).toString())
     const passed = server.fault !== 'wrong-checks'
     restored.push({
@@ -194,5 +202,6 @@ async function restoreTo(
       facts: {},
     })
   }
-  return { items: restored, problems: [] }
+  for (const problem of server.restoreProblems) options?.onProgress?.({ type: 'problem', problem })
+  return { items: restored, problems: server.restoreProblems }
 }

@@ -1,9 +1,10 @@
-import type { Problem } from '@backup-planet/core'
+import { type Backup, BackupError, type Problem, type Repository } from '@backup-planet/core'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { failureFacts } from '../output/failure-text.ts'
 import { count, problemsText } from '../output/plan-text.ts'
+import { repositoryProblems } from '../workspace/repository-probe.ts'
 import { stagingProblems } from '../workspace/staging-problems.ts'
 import { chainOf, type Workspace } from '../workspace/workspace.ts'
 import { examples, kindOf, kindOption } from './command-options.ts'
@@ -13,7 +14,7 @@ export function addCheckCommand(program: Command, context: CommandContext): void
     .command('check')
     .summary('say what would fail now')
     .description(
-      'Connects to the server and to the repository of each job and says what would make a backup fail now, with what to do about it.\nChanges nothing. Exit code 1 when there is an error.',
+      'Connects to the server and to the repository of each job and says what would make a backup fail now, with what to do about it.\nChanges nothing on the server; in the repository it writes one small object, reads it back and removes it. Exit code 1 when there is an error.',
     )
     .argument('[job]', 'only this job')
     .addOption(kindOption())
@@ -37,10 +38,19 @@ export function addCheckCommand(program: Command, context: CommandContext): void
     })
 }
 
-/** A repository that cannot be reached is a problem among others: the server is checked all the same. */
+/**
+ * Everything that stands against a run, found as far as possible in one go: a repository that cannot be reached is a problem
+ * among others, and so is a server. Only a mistake in the configuration is thrown.
+ */
 async function problemsOf(workspace: Workspace, job: string, kindText: string, context: CommandContext): Promise<readonly Problem[]> {
   const { signal } = context
   const problems: Problem[] = []
+  const failed = (error: unknown, what = ''): void => {
+    signal.throwIfAborted()
+    if (BackupError.is(error) && error.code === 'INVALID_SETTINGS') throw error
+    const { code, message, hint } = failureFacts(error)
+    problems.push({ severity: 'error', code: code as Problem['code'], message: `${what}${message}`, hint })
+  }
   const { exposure } = workspace.configuration
   if (exposure !== undefined) problems.push({ severity: 'error', code: 'INVALID_SETTINGS', ...exposure })
   const scratch = workspace.scratch()
@@ -48,23 +58,25 @@ async function problemsOf(workspace: Workspace, job: string, kindText: string, c
   await using agent = await workspace.agentOf(job)
   await using repository = await workspace.repositoryOf(job)
   const kind = kindOf(kindText, agent)
+  const chain = await listedChain(repository, job, problems, context).catch((error: unknown) => {
+    failed(error, `the repository ${repository.destination} cannot be listed: `)
+    return undefined
+  })
+  if (chain !== undefined) {
+    await using uploader = await workspace.uploaderOf(job)
+    problems.push(...(await repositoryProblems(uploader, { signal })))
+  }
+  try {
+    problems.push(...(await agent.check({ job, kind, chain: chain ?? [] }, { signal })))
+  } catch (error) {
+    failed(error)
+  }
+  return problems
+}
+
+function listedChain(repository: Repository, job: string, problems: Problem[], { signal }: CommandContext): Promise<readonly Backup[]> {
   const onProgress = (progress: { readonly type: string; readonly problem?: Problem }) => {
     if (progress.problem !== undefined) problems.push(progress.problem)
   }
-  const chain = await chainOf(repository, job, { signal, onProgress }).catch((error: unknown) => {
-    signal.throwIfAborted()
-    const { message, hint } = failureFacts(error)
-    problems.push({
-      severity: 'error',
-      code: codeOf(error),
-      message: `the repository ${repository.destination} cannot be listed: ${message}`,
-      hint,
-    })
-    return []
-  })
-  return [...problems, ...(await agent.check({ job, kind, chain }, { signal }))]
-}
-
-function codeOf(error: unknown): Problem['code'] {
-  return failureFacts(error).code as Problem['code']
+  return chainOf(repository, job, { signal, onProgress })
 }

@@ -2,6 +2,8 @@ import { resolve } from 'node:path'
 import { extractFiles } from '@backup-planet/core'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { printable } from '../output/output.ts'
 import { followRun } from '../progress/run-events.ts'
 import { type BackupWish, selectBackup } from '../restoring/backup-selection.ts'
 import { examples, itemOption, itemsOf } from './command-options.ts'
@@ -16,7 +18,7 @@ export function addFilesCommand(program: Command, context: CommandContext): void
     .command('files')
     .summary('unpack the files of a backup into a folder')
     .description(
-      'Writes the files of a backup, each checked, into a folder of its own for each item. Touches no server. Without --backup and --at it is the newest backup.',
+      'Writes the files of a backup, each checked, into a folder of its own for each item. Touches no server. Without --backup and --at it is the newest backup.\nExit code 3 when items had failed when they were backed up.',
     )
     .argument('<job>', 'name of the job')
     .requiredOption('--to <folder>', 'where to; nothing in it is replaced')
@@ -40,5 +42,8 @@ export function addFilesCommand(program: Command, context: CommandContext): void
       )
       context.output.emit({ type: 'result', command: 'files', backup: backup.id, directory, report })
       context.output.print(`files of backup ${backup.id} are in ${directory}`)
+      if (report.leftOut.length === 0) return
+      context.output.print(`NOT among them, because they failed when they were backed up: ${report.leftOut.map(printable).join(', ')}`)
+      context.end(exitCodes.partial)
     })
 }

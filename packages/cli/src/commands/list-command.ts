@@ -20,7 +20,7 @@ export function addListCommand(program: Command, context: CommandContext): void 
       const workspace = await context.workspace()
       const { content } = workspace.configuration
       const repositories = job === undefined ? Object.keys(content.repositories) : [workspace.configuration.job(job).repository]
-      const backups: Backup[] = []
+      const backups: ListedBackup[] = []
       let unreadable = 0
       for (const name of repositories) {
         await using repository = await workspace.repository(name)
@@ -31,8 +31,9 @@ export function addListCommand(program: Command, context: CommandContext): void 
           context.output.remark(problemsText([progress.problem]))
         }
         for await (const backup of repository.list(job === undefined ? {} : { job }, { signal: context.signal, onProgress })) {
-          backups.push(backup)
-          context.output.emit({ type: 'backup', repository: name, backup })
+          const storedBytes = repository.storedBytes?.(backup)
+          backups.push({ ...backup, storedBytes })
+          context.output.emit({ type: 'backup', repository: name, backup, storedBytes })
         }
       }
       context.output.emit({ type: 'result', command: 'list', backups: backups.length, unreadable })
@@ -43,7 +44,12 @@ export function addListCommand(program: Command, context: CommandContext): void 
     })
 }
 
-function backupTable(backups: readonly Backup[], now: number): string {
+interface ListedBackup extends Backup {
+  /** What it takes in the store, where the repository knows. */
+  readonly storedBytes: number | undefined
+}
+
+function backupTable(backups: readonly ListedBackup[], now: number): string {
   const columns = [
     { title: 'JOB' },
     { title: 'ID' },
@@ -52,6 +58,7 @@ function backupTable(backups: readonly Backup[], now: number): string {
     { title: 'STATUS' },
     { title: 'ITEMS', align: 'right' },
     { title: 'SIZE', align: 'right' },
+    { title: 'STORED', align: 'right' },
     { title: 'AGE', align: 'right' },
   ] as const
   const ordered = backups.toSorted((a, b) => a.job.localeCompare(b.job) || a.consistentAt.localeCompare(b.consistentAt))
@@ -65,6 +72,7 @@ function backupTable(backups: readonly Backup[], now: number): string {
       backup.status,
       itemsText(backup),
       describeBytes(sizeOf(backup)),
+      backup.storedBytes === undefined ? '' : describeBytes(backup.storedBytes),
       describeDuration(now - Date.parse(backup.consistentAt)),
     ]),
   )

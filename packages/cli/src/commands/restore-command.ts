@@ -1,9 +1,18 @@
-import { type Agent, type Backup, type Json, type RestorePlan, type RestoreReport, restore, restorePlan } from '@backup-planet/core'
+import {
+  type Agent,
+  type Backup,
+  type Json,
+  type RestorePlan,
+  type RestoreReport,
+  restore,
+  restoreOutcome,
+  restorePlan,
+} from '@backup-planet/core'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
-import { type ExitCode, exitCodes } from '../exit-codes.ts'
-import { printable } from '../output/output.ts'
-import { count, problemsText, restorePlanText } from '../output/plan-text.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { problemsText, restorePlanText } from '../output/plan-text.ts'
+import { restoreReportText } from '../output/restore-report-text.ts'
 import { followRun } from '../progress/run-events.ts'
 import { type BackupWish, selectBackup } from '../restoring/backup-selection.ts'
 import { parseRenames } from '../restoring/rename-option.ts'
@@ -27,7 +36,7 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
     .command('restore')
     .summary('bring a backup back onto a server')
     .description(
-      'Plans a restore, and carries it out. Without --backup and --at it is the newest backup. Nothing on the target is replaced without --overwrite,\nand even then only after the name of the server was typed, or with --yes. Exit code 3 when some items failed.',
+      'Plans a restore, and carries it out. Without --backup and --at it is the newest backup. Nothing on the target is replaced without --overwrite,\nand even then only after the name of the server was typed, or with --yes. Exit code 3 when some items failed; they are named at the end.',
     )
     .argument('<job>', 'name of the job whose backup is restored')
     .requiredOption('--to <target>', 'where to: a name under "targets", or "source" for the server of the job')
@@ -84,7 +93,8 @@ async function carryOut(
   context: CommandContext,
   execute: Parameters<typeof followRun<RestoreReport>>[1],
 ): Promise<void> {
-  if (plan.problems.length > 0) context.output.remark(problemsText(plan.problems))
+  const problems = context.untold(plan.problems)
+  if (problems.length > 0) context.output.remark(problemsText(problems))
   if (plan.problems.some(({ severity }) => severity === 'error')) {
     context.output.emit({ type: 'result', command: 'restore', backup: backup.id, plan, report: null })
     context.output.print('nothing was restored: the plan has errors')
@@ -93,39 +103,9 @@ async function carryOut(
   if (replacedBy(plan).length > 0 && options.yes !== true) await confirmReplacing(plan, context)
   const report = await followRun(context, execute)
   context.output.emit({ type: 'result', command: 'restore', backup: backup.id, plan: plan.id, report })
-  context.output.print(reportText(report, plan))
-  const code = codeOf(report)
-  if (code !== exitCodes.done) context.end(code)
-}
-
-function reportText(report: RestoreReport, plan: RestorePlan): string {
-  const lines = report.items.flatMap(({ item, to, failure, checks }) => {
-    const name = item === to ? printable(item) : `${printable(item)} as ${printable(to)}`
-    if (failure !== undefined) {
-      const hint = failure.hint ?? 'Run the same command again once this is solved; it goes on where it stopped.'
-      return [`failed: ${failure.code} (${name})`, `  ${printable(failure.message)}`, `  hint: ${printable(hint)}`]
-    }
-    const wrong = checks.filter(({ passed }) => !passed)
-    return [
-      `restored: ${name}${checks.length === 0 ? '' : `, ${checks.length - wrong.length} of ${count(checks.length, 'check')} passed`}`,
-      ...wrong.map(
-        ({ name, expected, found }) => `  differs: ${printable(name)}, expected ${printable(expected)}, found ${printable(found)}`,
-      ),
-    ]
-  })
-  const problems = report.problems.length === 0 ? [] : [problemsText(report.problems)]
-  return [
-    ...lines,
-    ...problems,
-    `${count(report.items.length, 'item')} of ${plan.backups.join(', ')} on ${printable(plan.target.name)}`,
-  ].join('\n')
-}
-
-/** An item whose checks differ is as good as failed: what is on the server is not what was backed up. */
-function codeOf({ items, problems }: RestoreReport): ExitCode {
-  const failed = items.filter(({ failure, checks }) => failure !== undefined || checks.some(({ passed }) => !passed)).length
-  if (failed === 0) return problems.some(({ severity }) => severity === 'error') ? exitCodes.failed : exitCodes.done
-  return failed === items.length ? exitCodes.failed : exitCodes.partial
+  context.output.print(restoreReportText({ ...report, problems: context.untold(report.problems) }, plan))
+  const outcome = restoreOutcome(report, plan)
+  if (outcome !== 'done') context.end(exitCodes[outcome])
 }
 
 /** What only the agent understands; it refuses what it does not know. */

@@ -1,8 +1,9 @@
-import { type Backup, BackupError, backUp, describeBytes } from '@backup-planet/core'
+import { type BackUpReport, BackupError, backUp, describeBytes } from '@backup-planet/core'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
 import { describeDuration } from '../configuration/duration.ts'
 import { exitCodes } from '../exit-codes.ts'
+import { printable } from '../output/output.ts'
 import { capturePlanText, count } from '../output/plan-text.ts'
 import { followRun } from '../progress/run-events.ts'
 import { chainOf, type Workspace } from '../workspace/workspace.ts'
@@ -61,21 +62,27 @@ async function makeBackup(workspace: Workspace, job: string, options: RunOptions
   const report = await followRun(context, (followed) =>
     backUp({ agent, repository, staging: workspace.staging(), request: { job, kind, ...itemsOf(options.item) } }, followed),
   )
-  const { backup, resumed } = report
+  const { backup } = report
   const failed = backup.items.filter(({ failure }) => failure !== undefined).length
   context.output.emit({ type: 'result', command: 'run', job, ...report })
-  for (const { id } of resumed) context.output.remark(`sent first: backup ${id}, which an earlier run could not send`)
-  if (backup.kind !== kind)
-    context.output.remark(`a ${backup.kind} backup was made instead of a ${kind} one, because no ${kind} one could follow what is there`)
-  context.output.print(summary(backup, failed, repository.destination))
+  context.output.print(summary(report, failed, repository.destination))
+  if (report.reason !== undefined) context.output.print(`why ${backup.kind} and not ${kind}: ${printable(report.reason)}`)
   if (backup.status === 'partial') context.end(exitCodes.partial)
 }
 
-function summary(backup: Backup, failed: number, destination: string): string {
+function summary({ backup, storedBytes }: BackUpReport, failed: number, destination: string): string {
   const took = describeDuration(Date.parse(backup.endedAt) - Date.parse(backup.beganAt))
   const items =
     failed === 0 ? count(backup.items.length, 'item') : `${backup.items.length - failed} of ${count(backup.items.length, 'item')}`
-  return `${backup.status}: ${backup.kind} backup ${backup.id} of job ${backup.job}, ${items}, ${describeBytes(sizeOf(backup))} in ${took}, in ${destination}`
+  const sizes = sizesText(sizeOf(backup), storedBytes)
+  return `${backup.status}: ${backup.kind} backup ${backup.id} of job ${backup.job}, ${items}, ${sizes}, in ${took}, in ${destination}`
+}
+
+/** How much was captured and how much of it reached the store, with the ratio where that says anything. */
+function sizesText(captured: number, stored: number | undefined): string {
+  if (stored === undefined) return `${describeBytes(captured)} captured`
+  const ratio = captured > stored ? ` (${(captured / stored).toFixed(1)} : 1)` : ''
+  return `${describeBytes(captured)} captured, ${describeBytes(stored)} stored${ratio}`
 }
 
 /** A job runs unattended for years: whoever can read the file has the server and the backups. */

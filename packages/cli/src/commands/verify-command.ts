@@ -1,4 +1,4 @@
-import { type Finding, verify } from '@backup-planet/core'
+import { BackupError, type Finding, verify } from '@backup-planet/core'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -14,7 +14,7 @@ export function addVerifyCommand(program: Command, context: CommandContext): voi
     .command('verify')
     .summary('check that the backups are whole')
     .description(
-      'Checks every backup in the repositories: its structure always, every byte of it with --read-data. Changes nothing. Exit code 1 when one is damaged.',
+      'Checks every backup in the repositories: its structure always, every byte of it with --read-data. Changes nothing. Exit code 1 when one is damaged, and when there is none at all.',
     )
     .argument('[job]', 'only this job')
     .option('--read-data', 'read everything and compare checksums; takes as long as downloading it')
@@ -42,9 +42,10 @@ export function addVerifyCommand(program: Command, context: CommandContext): voi
         for await (const finding of verify(request, { signal: context.signal, onEvent: follower.onEvent })) {
           findings.push(finding)
           context.output.emit({ type: 'finding', repository: name, finding })
-          follower.remark(findingText(finding))
+          context.output.remark(findingText(finding))
         }
       }
+      if (findings.length === 0) throw nothingToVerify(job)
       const errors = findings.filter(({ severity }) => severity === 'error').length
       const whole = findings.filter(({ severity }) => severity === 'ok').length
       context.output.emit({ type: 'result', command: 'verify', whole, errors, warnings: findings.length - whole - errors })
@@ -53,6 +54,14 @@ export function addVerifyCommand(program: Command, context: CommandContext): voi
       )
       if (errors > 0) context.end(exitCodes.failed)
     })
+}
+
+/** Whoever verifies every night wants to hear of an empty disk, such as one that is not mounted. */
+function nothingToVerify(job: string | undefined): BackupError {
+  return new BackupError(job === undefined ? 'there is no backup to verify' : `there is no backup of job ${job} to verify`, {
+    code: 'NOT_FOUND',
+    hint: `Make one with "backup-planet run ${job ?? 'JOB'}"; if there should be some, see whether the disk or bucket of the repository is the right one and mounted.`,
+  })
 }
 
 function findingText({ severity, backup, message, hint, code }: Finding): string {

@@ -7,6 +7,12 @@ export interface OutputStream {
   readonly columns?: number | undefined
 }
 
+/** Lines at the end of a terminal that are drawn over and over, such as progress. Everything else has to stand above them. */
+export interface OutputBlock {
+  erase(): void
+  draw(): void
+}
+
 /** The only way anything is printed: every text and every JSON value passes the secret mask. */
 export interface Output {
   /** JSON lines on standard output, text for people on standard error. */
@@ -19,6 +25,8 @@ export interface Output {
   emit(value: unknown): void
   /** Unfinished text on standard error, such as a progress block with control sequences. */
   draw(text: string): void
+  /** Keeps a block below everything that is printed from now on, until it is disposed. */
+  keepBelow(block: OutputBlock): Disposable
 }
 
 export interface OutputSettings {
@@ -29,15 +37,30 @@ export interface OutputSettings {
 }
 
 export function createOutput({ stdout, stderr, json, mask }: OutputSettings): Output {
-  const line = (stream: OutputStream, text: string) => stream.write(`${mask.hide(text)}\n`)
+  let below: OutputBlock | undefined
+  const line = (stream: OutputStream, text: string) => {
+    // What goes into a file or a pipe does not disturb the terminal.
+    const disturbed = stream.isTTY === true ? below : undefined
+    disturbed?.erase()
+    stream.write(`${text}\n`)
+    disturbed?.draw()
+  }
   return {
     json,
-    print: (text) => void line(json ? stderr : stdout, text),
-    remark: (text) => void line(stderr, text),
+    print: (text) => line(json ? stderr : stdout, mask.hide(text)),
+    remark: (text) => line(stderr, mask.hide(text)),
     emit(value) {
-      if (json) stdout.write(`${JSON.stringify(mask.hideIn(value))}\n`)
+      if (json) line(stdout, JSON.stringify(mask.hideIn(value)))
     },
     draw: (text) => void stderr.write(mask.hide(text)),
+    keepBelow(block) {
+      below = block
+      return {
+        [Symbol.dispose]() {
+          if (below === block) below = undefined
+        },
+      }
+    },
   }
 }
 

@@ -26,13 +26,23 @@ test('a terminal that became narrower is cleared of every row its lines now take
 
 test('a remark stands above the block, and the block is gone at the end', () => {
   const terminal = stream({ isTTY: true, columns: 60 })
+  const output = createOutput({ stdout: stream(), stderr: terminal, json: true, mask: createSecretMask() })
   {
-    using display = displayOn(terminal)
+    using display = createProgressDisplay({ output, stream: terminal, environment: { LANG: 'C', NO_COLOR: '1' }, platform: 'linux' })
     display.show({ type: 'step', text: 'copy' })
     display.tick()
-    display.remark('one item failed')
+    output.remark('one item failed')
+    output.emit('goes into a pipe')
   }
-  expect(terminal.written).toEqual(['  > copy\n', '\u001b[1A\r\u001b[J', 'one item failed\n', '  > copy\n', '\u001b[1A\r\u001b[J'])
+  output.remark('the end')
+  expect(terminal.written).toEqual([
+    '  > copy\n',
+    '\u001b[1A\r\u001b[J',
+    'one item failed\n',
+    '  > copy\n',
+    '\u001b[1A\r\u001b[J',
+    'the end\n',
+  ])
 })
 
 test('a pipe and a dumb terminal get lines, each only once', () => {
@@ -47,6 +57,25 @@ test('a pipe and a dumb terminal get lines, each only once', () => {
     display.tick()
     expect(terminal.written).toEqual(['copy\n'])
   }
+})
+
+test('lines end with the last numbers, when any were told before', () => {
+  const pipe = stream()
+  const bytes = (amount: number) => ({ type: 'bytes', phase: 'store', bytes: amount * 1024, rate: 0 }) as const
+  {
+    using display = displayOn(pipe)
+    display.show(bytes(1))
+    display.tick()
+    display.show(bytes(2))
+    display.show(bytes(3))
+  }
+  expect(pipe.written).toEqual(['stored 1.0 KiB\n', 'stored 3.0 KiB\n'])
+  pipe.written.length = 0
+  {
+    using display = displayOn(pipe)
+    display.show(bytes(1))
+  }
+  expect(pipe.written).toEqual([])
 })
 
 test.each([

@@ -6,8 +6,6 @@ import { advance, noProgress } from './progress-state.ts'
 /** Shows how far an operation is: a block that updates itself on a terminal, a line now and then elsewhere. */
 export interface ProgressDisplay extends Disposable {
   show(event: RunEvent): void
-  /** Text that stays, above the block. */
-  remark(text: string): void
   /** Draws once; a timer calls it otherwise. */
   tick(): void
 }
@@ -54,6 +52,7 @@ export function createProgressDisplay({
     if (line !== undefined && line !== lastLine) output.remark(line)
     lastLine = line
   }
+  const below = updating ? output.keepBelow({ erase, draw }) : undefined
   const timer = setInterval(tick, updating ? redrawEvery : lineEvery)
   timer.unref()
 
@@ -61,15 +60,13 @@ export function createProgressDisplay({
     show(event) {
       state = advance(state, event)
     },
-    remark(text) {
-      erase()
-      output.remark(text)
-      draw()
-    },
     tick,
     [Symbol.dispose]() {
       clearInterval(timer)
+      below?.[Symbol.dispose]()
       erase()
+      // Whoever reads the lines has seen numbers that were not the last ones.
+      if (!updating && lastLine !== undefined) tick()
     },
   }
 }

@@ -26,10 +26,10 @@ test('nothing is shown before anything is known', () => {
 test('a run under way, on a terminal', () => {
   expect(progressBlock(stateOf(events), look)).toMatchInlineSnapshot(`
     [
-      "███░░░░░░░░░░░░░░░░░░░░░  12%  50 MiB of 400 MiB, 10 MiB/s  35s left  1/2 items",
+      "██░░░░░░░░░░  12%  captured 50 MiB of 400 MiB, 10 MiB/s  35s left  1/2 items",
       "  stored 30 MiB, 6.0 MiB/s",
       "  › copy each table within the snapshot",
-      "  customers",
+      "  capturing customers",
     ]
   `)
 })
@@ -37,10 +37,10 @@ test('a run under way, on a terminal', () => {
 test('the same without Unicode and in colour', () => {
   expect(progressBlock(stateOf(events), { ...look, unicode: false, color: true })).toMatchInlineSnapshot(`
     [
-      "[36m[###.....................]  12%  50 MiB of 400 MiB, 10 MiB/s  35s left  1/2 it~[39m",
+      "[36m[##..........]  12%  captured 50 MiB of 400 MiB, 10 MiB/s  35s left  1/2 items[39m",
       "  stored 30 MiB, 6.0 MiB/s",
       "  > copy each table within the snapshot",
-      "  customers",
+      "  capturing customers",
     ]
   `)
 })
@@ -68,9 +68,9 @@ test('a restore shows the bar of what is read, since nobody knows how much is wr
     { type: 'bytes', phase: 'read', bytes: 10 * mebibyte, expected: 40 * mebibyte, rate: mebibyte },
   ])
   expect(progressBlock(restoring, look)).toEqual([
-    '██████░░░░░░░░░░░░░░░░░░  25%  10 MiB of 40 MiB, 1.0 MiB/s  30s left',
+    '███░░░░░░░░░  25%  read 10 MiB of 40 MiB, 1.0 MiB/s  30s left',
     '  restored 90 MiB, 9.0 MiB/s',
-    '  orders',
+    '  restoring orders',
   ])
 })
 
@@ -78,14 +78,39 @@ test('many items are summed up', () => {
   const many = Array.from({ length: 7 }, (_, index): RunEvent => ({ type: 'item', phase: 'capture', item: `db${index}`, state: 'begun' }))
   expect(progressBlock(stateOf(many), look)).toMatchInlineSnapshot(`
     [
-      "0 B  0/7 items",
-      "  db0",
-      "  db1",
-      "  db2",
-      "  db3",
+      "captured 0 B  0/7 items",
+      "  capturing db0",
+      "  capturing db1",
+      "  capturing db2",
+      "  capturing db3",
       "  and 3 more",
     ]
   `)
+})
+
+test('once everything is captured, the store leads, and nothing of the capture is taken for progress any more', () => {
+  const captured = stateOf([
+    ...events,
+    { type: 'item', phase: 'store', item: 'customers', state: 'begun' },
+    { type: 'item', phase: 'capture', item: 'customers', state: 'failed' },
+    { type: 'captured', items: 1, failed: 1, bytes: 390 * mebibyte },
+  ])
+  expect(progressBlock(captured, look)).toEqual([
+    'stored 30 MiB, 6.0 MiB/s  0/1 items',
+    '  captured 390 MiB of 1 item and 1 failed',
+    '  storing customers',
+  ])
+  expect(progressSummary(captured)).toBe('captured 390 MiB of 1 item and 1 failed, stored 30 MiB, 6.0 MiB/s, 0/1 items')
+})
+
+test('what an earlier run had left is not counted to this one', () => {
+  const state = stateOf([
+    { type: 'resuming', id: '1' },
+    { type: 'bytes', phase: 'store', bytes: 30 * mebibyte, rate: 0 },
+    { type: 'stored', id: '1', status: 'complete', resumed: true },
+  ])
+  expect(progressBlock(state, look)).toEqual([])
+  expect(progressBlock(advance(state, { type: 'bytes', phase: 'store', bytes: 31 * mebibyte, rate: 0 }), look)).toEqual(['stored 1.0 MiB'])
 })
 
 const text = fc.string({
@@ -98,6 +123,7 @@ const anyEvent: fc.Arbitrary<RunEvent> = fc.oneof(
   fc.record({ type: fc.constant('item' as const), phase, item, state: fc.constantFrom('begun', 'ended', 'failed' as const) }),
   fc.record({ type: fc.constant('bytes' as const), phase, bytes: fc.maxSafeNat(), expected: fc.maxSafeNat(), rate: fc.maxSafeNat() }),
   fc.record({ type: fc.constant('stalled' as const), seconds: fc.nat() }),
+  fc.record({ type: fc.constant('captured' as const), items: fc.nat(), failed: fc.nat(), bytes: fc.maxSafeNat() }),
 )
 
 test('no line is wider than the terminal or holds a control character, whatever happens', () => {

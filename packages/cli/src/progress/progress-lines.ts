@@ -1,6 +1,7 @@
 import { describeBytes, type Phase } from '@backup-planet/core'
 import { describeDuration } from '../configuration/duration.ts'
 import { printable } from '../output/output.ts'
+import { count } from '../output/plan-text.ts'
 import { fractionOf, type PhaseState, type ProgressState } from './progress-state.ts'
 
 export interface ProgressLook {
@@ -10,7 +11,6 @@ export interface ProgressLook {
   readonly color: boolean
 }
 
-const barWidth = 24
 const itemsShown = 4
 
 /** What leads the display where several phases run at once, and their ends are known of all or of none. */
@@ -24,16 +24,25 @@ const phaseWords: Readonly<Record<Phase, string>> = {
   verify: 'verified',
 }
 
+const itemWords: Readonly<Record<Phase, string>> = {
+  capture: 'capturing',
+  store: 'storing',
+  read: 'reading',
+  restore: 'restoring',
+  verify: 'verifying',
+}
+
 /** The updating block of a terminal: a pure function of the state. No line is wider than the terminal. */
 export function progressBlock(state: ProgressState, look: ProgressLook): readonly string[] {
   const [leading, ...others] = activePhases(state)
   const lines: string[] = []
-  if (leading !== undefined) lines.push(leadingLine(leading[1], look))
+  if (leading !== undefined) lines.push(leadingLine(leading, look))
   for (const [phase, { bytes, rate }] of others)
     lines.push(`  ${phaseWords[phase]} ${[describeBytes(bytes), ...rateText(rate)].join(', ')}`)
+  lines.push(...capturedText(state).map((text) => `  ${text}`))
   if (state.stalledSeconds !== undefined) lines.push(`  ${stalledText(state.stalledSeconds)}`)
   if (state.step !== undefined) lines.push(`  ${look.unicode ? '›' : '>'} ${printable(state.step)}`)
-  lines.push(...itemLines(leading === undefined ? [] : [leading[1], ...others.map(([, phase]) => phase)]))
+  lines.push(...itemLines(leading === undefined ? [] : [leading, ...others]))
   return lines.map((line, index) => colored(cut(line, look), index === 0 && leading !== undefined && look.color))
 }
 
@@ -41,14 +50,14 @@ export function progressBlock(state: ProgressState, look: ProgressLook): readonl
 export function progressSummary(state: ProgressState): string | undefined {
   const phases = activePhases(state)
   const leading = phases[0]?.[1]
-  if (leading === undefined) return state.step === undefined ? undefined : printable(state.step)
-  const fraction = fractionOf(leading)
+  const captured = capturedText(state)
+  if (leading === undefined && captured.length === 0) return state.step === undefined ? undefined : printable(state.step)
+  const fraction = leading === undefined ? undefined : fractionOf(leading)
   return [
     ...(fraction === undefined ? [] : [percentText(fraction)]),
+    ...captured,
     ...phases.map(([phase, { bytes }]) => `${phaseWords[phase]} ${describeBytes(bytes)}`),
-    ...rateText(leading.rate),
-    ...remaining(leading),
-    ...itemCounts(leading),
+    ...(leading === undefined ? [] : [...rateText(leading.rate), ...remaining(leading), ...itemCounts(leading)]),
     ...(state.stalledSeconds === undefined ? [] : [stalledText(state.stalledSeconds)]),
   ].join(', ')
 }
@@ -56,23 +65,31 @@ export function progressSummary(state: ProgressState): string | undefined {
 /** The one with a bar first. */
 function activePhases(state: ProgressState): readonly (readonly [Phase, PhaseState])[] {
   const active = leadingPhases.flatMap((phase) => {
-    const found = state.phases[phase]
+    const found = phase === 'capture' && state.captured !== undefined ? undefined : state.phases[phase]
     return found === undefined ? [] : [[phase, found] as const]
   })
   return active.toSorted(([, a], [, b]) => Number(fractionOf(a) === undefined) - Number(fractionOf(b) === undefined))
 }
 
-function leadingLine(phase: PhaseState, look: ProgressLook): string {
+function capturedText({ captured, phases }: ProgressState): readonly string[] {
+  if (captured === undefined) return []
+  const failed = captured.failed === 0 ? '' : ` and ${captured.failed} failed`
+  return [`captured ${describeBytes(phases.capture?.bytes ?? 0)} of ${count(captured.items, 'item')}${failed}`]
+}
+
+function leadingLine([name, phase]: readonly [Phase, PhaseState], look: ProgressLook): string {
   const fraction = fractionOf(phase)
   const total = fraction === undefined || phase.expected === undefined ? '' : ` of ${describeBytes(phase.expected)}`
   const amount = [`${describeBytes(phase.bytes)}${total}`, ...rateText(phase.rate)].join(', ')
-  const percent = fraction === undefined ? [] : [`${bar(fraction, look)} ${percentText(fraction).padStart(4)}`]
-  return [...percent, amount, ...remaining(phase), ...itemCounts(phase)].join('  ')
+  const begin = fraction === undefined ? '' : `${bar(fraction, look)} ${percentText(fraction).padStart(4)}  `
+  return [`${begin}${phaseWords[name]} ${amount}`, ...remaining(phase), ...itemCounts(phase)].join('  ')
 }
 
-function bar(fraction: number, { unicode }: ProgressLook): string {
-  const filled = Math.round(fraction * barWidth)
-  return unicode ? '█'.repeat(filled) + '░'.repeat(barWidth - filled) : `[${'#'.repeat(filled)}${'.'.repeat(barWidth - filled)}]`
+/** Shorter where the numbers beside it would be cut. */
+function bar(fraction: number, { unicode, columns }: ProgressLook): string {
+  const width = columns < 100 ? 12 : 24
+  const filled = Math.round(fraction * width)
+  return unicode ? '█'.repeat(filled) + '░'.repeat(width - filled) : `[${'#'.repeat(filled)}${'.'.repeat(width - filled)}]`
 }
 
 function percentText(fraction: number): string {
@@ -95,10 +112,13 @@ function itemCounts({ items }: PhaseState): readonly string[] {
   return states.length === 0 ? [] : [`${ended}/${states.length} items${failed === 0 ? '' : `, ${failed} failed`}`]
 }
 
-function itemLines(phases: readonly PhaseState[]): readonly string[] {
-  const begun = phases.map(({ items }) => [...items].filter(([, state]) => state === 'begun').map(([name]) => name))
-  const current = (begun.find((names) => names.length > 0) ?? []).map((name) => `  ${printable(name)}`)
-  return current.length > itemsShown ? [...current.slice(0, itemsShown), `  and ${current.length - itemsShown} more`] : current
+function itemLines(phases: readonly (readonly [Phase, PhaseState])[]): readonly string[] {
+  for (const [phase, { items }] of phases) {
+    const begun = [...items].filter(([, state]) => state === 'begun').map(([name]) => `  ${itemWords[phase]} ${printable(name)}`)
+    if (begun.length > itemsShown) return [...begun.slice(0, itemsShown), `  and ${begun.length - itemsShown} more`]
+    if (begun.length > 0) return begun
+  }
+  return []
 }
 
 function stalledText(seconds: number): string {

@@ -7,6 +7,10 @@ export interface ProgressState {
   /** Seconds since the last byte moved, when that is long ago. */
   readonly stalledSeconds: number | undefined
   readonly phases: Readonly<Partial<Record<Phase, PhaseState>>>
+  /** The server is not read any more, and how many items came of it. */
+  readonly captured: { readonly items: number; readonly failed: number } | undefined
+  /** Bytes of the phase `store` that were of earlier runs. */
+  readonly storedBefore: number
 }
 
 export interface PhaseState {
@@ -18,7 +22,7 @@ export interface PhaseState {
   readonly items: ReadonlyMap<string, 'begun' | 'ended' | 'failed'>
 }
 
-export const noProgress: ProgressState = { step: undefined, stalledSeconds: undefined, phases: {} }
+export const noProgress: ProgressState = { step: undefined, stalledSeconds: undefined, phases: {}, captured: undefined, storedBefore: 0 }
 
 const emptyPhase: PhaseState = { bytes: 0, expected: undefined, rate: undefined, items: new Map() }
 
@@ -29,15 +33,28 @@ export function advance(state: ProgressState, event: RunEvent): ProgressState {
     case 'stalled':
       return { ...state, stalledSeconds: event.seconds }
     case 'bytes': {
-      const { phase, bytes, rate } = event
+      const { phase, rate } = event
+      const earlier = phase === 'store' ? state.storedBefore : 0
+      const bytes = event.bytes - earlier
       const before = state.phases[phase] ?? emptyPhase
-      const expected = event.expected ?? before.expected
+      const expected = event.expected === undefined ? before.expected : event.expected - earlier
       return { ...state, stalledSeconds: undefined, phases: { ...state.phases, [phase]: { ...before, bytes, rate, expected } } }
     }
     case 'item': {
       const before = state.phases[event.phase] ?? emptyPhase
       const items = new Map(before.items).set(event.item, event.state)
       return { ...state, phases: { ...state.phases, [event.phase]: { ...before, items } } }
+    }
+    case 'captured': {
+      const { items, failed, bytes } = event
+      const before = state.phases.capture ?? emptyPhase
+      const capture = { ...before, bytes, expected: undefined, rate: undefined }
+      return { ...state, step: undefined, captured: { items, failed }, phases: { ...state.phases, capture } }
+    }
+    case 'stored': {
+      if (!event.resumed) return state
+      const { store, ...phases } = state.phases
+      return { ...state, phases, storedBefore: state.storedBefore + (store?.bytes ?? 0) }
     }
     default:
       return state

@@ -1,5 +1,6 @@
 import type { RunEvent, RunOptions } from '@backup-planet/core'
 import type { CommandContext } from '../command-context.ts'
+import { printable } from '../output/output.ts'
 import { problemsText } from '../output/plan-text.ts'
 
 /** Runs one operation of the pipeline with everything it says shown as progress, and as JSON lines where wanted. */
@@ -10,19 +11,31 @@ export async function followRun<Result>(context: CommandContext, operation: (opt
 
 export interface EventFollower extends Disposable {
   readonly onEvent: (event: RunEvent) => void
-  /** Text that stays, above the progress. */
-  remark(text: string): void
 }
 
-export function followEvents({ output, progress }: CommandContext): EventFollower {
+export function followEvents({ output, progress, untold }: CommandContext): EventFollower {
   const display = progress()
   return {
     onEvent(event) {
       output.emit(event)
-      if (event.type === 'problem') display.remark(problemsText([event.problem]))
-      else display.show(event)
+      display.show(event)
+      const text = event.type === 'problem' ? problemsText(untold([event.problem])) : remarkOn(event)
+      if (text !== undefined && text !== '') output.remark(text)
     },
-    remark: display.remark,
     [Symbol.dispose]: () => display[Symbol.dispose](),
+  }
+}
+
+/** What stays on the screen, because it changes what the operator has to expect. */
+function remarkOn(event: RunEvent): string | undefined {
+  switch (event.type) {
+    case 'resuming':
+      return `sending first: run ${event.id}, which an earlier run captured and could not send`
+    case 'stored':
+      return event.resumed ? `sent: backup ${event.id} of an earlier run, ${event.status}` : undefined
+    case 'promoted':
+      return `a ${event.kind} backup is made instead of a ${event.asked} one: ${printable(event.reason ?? 'no backup that is there can be continued')}`
+    default:
+      return undefined
   }
 }

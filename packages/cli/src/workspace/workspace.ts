@@ -28,6 +28,8 @@ export interface Workspace {
   agentOn(target: string, job: string): Promise<Agent>
   repositoryOf(job: string): Promise<Repository>
   repository(name: string): Promise<Repository>
+  /** The place that the repository of a job keeps its objects in, by itself. */
+  uploaderOf(job: string): Promise<Uploader>
   staging(): Staging
   /** For files of restores on their way. */
   scratch(): ScratchSettings & { readonly minimumFreeBytes: number }
@@ -97,6 +99,7 @@ export function createWorkspace({ configuration, plugins, ...sources }: Workspac
       target === 'source' ? openAgent(configuration.job(job), ['jobs', job]) : openAgent(configuration.target(target), ['targets', target]),
     repositoryOf: (job) => openRepository(configuration.job(job).repository),
     repository: openRepository,
+    uploaderOf: (job) => openUploader(configuration.job(job).repository),
     staging: () => createDirectoryStaging({ directory: join(directory, 'runs'), budgetBytes: staging.budget, ...disk }),
     scratch: () => ({ directory: join(directory, 'restores'), budgetBytes: staging.budget ?? restoreBudget, ...disk }),
   }

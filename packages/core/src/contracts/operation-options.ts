@@ -13,7 +13,11 @@ export interface OperationOptions {
 
 export type Phase = 'capture' | 'store' | 'read' | 'restore' | 'verify'
 
-/** What a plugin says while it works. Amounts are what came since the last call, so that nobody has to keep totals. */
+/**
+ * What a plugin says while it works. Amounts are what came since the last call, so that nobody has to keep totals.
+ * Bytes are those of the application in the phases `capture` and `restore`, and those of staged files in all others: before
+ * a repository compresses and encrypts them, and each once, however often an upload is tried.
+ */
 export type Progress =
   | { readonly type: 'bytes'; readonly phase: Phase; readonly item?: string; readonly bytes: number; readonly rows?: number }
   | {

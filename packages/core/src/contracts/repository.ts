@@ -25,6 +25,8 @@ export interface Repository extends AsyncDisposable {
   inventory(backup: Backup, options?: OperationOptions): Promise<readonly ManifestItem[]>
   /** The `RESTORE.md` of a backup; `undefined` when it has none. Left out by a repository that keeps none. */
   readGuide?(backup: Backup, options?: OperationOptions): Promise<string | undefined>
+  /** What a backup takes in the store, by its record alone; `undefined` when that does not say. Left out by a repository that cannot know, such as one that deduplicates. */
+  storedBytes?(backup: Backup): number | undefined
   /** One file, or a range of it. Throws `NOT_FOUND`, `CORRUPTED`, `WRONG_CREDENTIALS`. */
   open(
     backup: Backup,

@@ -13,7 +13,7 @@ export type RunEvent =
       readonly application?: string
       readonly kind?: CaptureKind
     }
-  /** A sealed run that an earlier attempt could not send is sent first; `bytes` of the phase `store` are of it until `stored` says so. */
+  /** A sealed run that an earlier attempt could not send is sent first; `bytes` of the phase `store` are of it until `stored`. */
   | { readonly type: 'resuming'; readonly id: string }
   /** Another kind of backup is made than was asked for, because the agent found that the one asked for cannot follow what is there. */
   | { readonly type: 'promoted'; readonly asked: CaptureKind; readonly kind: CaptureKind; readonly reason?: string }
@@ -51,8 +51,8 @@ export type RunEvent =
       readonly status: 'complete' | 'partial'
       /** It was captured by an earlier run that could not send it. */
       readonly resumed: boolean
-      /** What reached the store by this run, compressed and encrypted; an upload that was tried again counts again. */
-      readonly storedBytes: number
+      /** What it takes in the store, compressed and encrypted; left out where the repository cannot know. */
+      readonly storedBytes?: number
     }
   /** The application was told that its data is safe. */
   | { readonly type: 'confirmed'; readonly id: string }

@@ -82,6 +82,7 @@ describe('a backup that succeeds', () => {
 
   test('says what was captured and what was stored, each with its last number before it', async () => {
     const store = repository.store.bind(repository)
+    repository.storedBytes = () => 77
     repository.store = async (request, contents, options) => {
       const say = (bytes: number) => options?.onProgress?.({ type: 'bytes', phase: 'store', item: 'a', bytes })
       say(1)
@@ -98,7 +99,7 @@ describe('a backup that succeeds', () => {
     const told = events.filter(({ type }) => type === 'captured' || type === 'stored')
     expect(told).toEqual([
       { type: 'captured', items: 2, failed: 0, bytes: 60 },
-      { type: 'stored', id: report.backup.id, status: 'complete', resumed: false, storedBytes: 6 },
+      { type: 'stored', id: report.backup.id, status: 'complete', resumed: false, storedBytes: 77 },
     ])
     const eventsUntil = (type: RunEvent['type']) =>
       events.slice(
@@ -106,8 +107,11 @@ describe('a backup that succeeds', () => {
         events.findIndex((event) => event.type === type),
       )
     expect(eventsUntil('captured').findLast((event) => event.type === 'bytes' && event.phase === 'capture')).toMatchObject({ bytes: 60 })
-    expect(eventsUntil('stored').findLast((event) => event.type === 'bytes' && event.phase === 'store')).toMatchObject({ bytes: 6 })
-    expect(report).toMatchObject({ bytes: 60, storedBytes: 6 })
+    expect(eventsUntil('stored').findLast((event) => event.type === 'bytes' && event.phase === 'store')).toMatchObject({
+      bytes: 6,
+      expected: 'content of acontent of b'.length,
+    })
+    expect(report).toMatchObject({ bytes: 60, storedBytes: 77 })
   })
 
   test('of another kind than was asked for says why, and the manifest does not hold it', async () => {

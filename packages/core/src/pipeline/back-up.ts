@@ -3,7 +3,7 @@ import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
 import { type RunOptions, type RunReporter, reportRun } from '../events/run-reporter.ts'
 import { fillAndStore } from './fill-and-store.ts'
 import { createRunId } from './run-id.ts'
-import { storeResumed } from './store-resumed.ts'
+import { storeResumed, tellStored } from './store-resumed.ts'
 
 export interface BackUpParts {
   readonly agent: Agent
@@ -29,8 +29,8 @@ export interface BackUpReport {
   readonly seconds: number
   /** Of the phase that moved most, before compression. */
   readonly bytes: number
-  /** What reached the store for `backup`, compressed and encrypted; an upload that was tried again counts again. */
-  readonly storedBytes: number
+  /** What `backup` takes in the store, compressed and encrypted; left out where the repository cannot know. */
+  readonly storedBytes?: number
 }
 
 /**
@@ -64,7 +64,7 @@ async function run(parts: BackUpParts, reporter: RunReporter, { signal }: RunOpt
   let backup: Backup
   let confirmed = false
   let reason: string | undefined
-  const resumedBytes = reporter.bytesOf('store')
+  let storedBytes: number | undefined
   // The stage first: it holds the lock of the job and finds out whether there is room, before the server is asked for anything.
   const stage = await staging.begin(staged, operation)
   try {
@@ -72,9 +72,7 @@ async function run(parts: BackUpParts, reporter: RunReporter, { signal }: RunOpt
     try {
       reason = tellPromotion(capture, request.kind, reporter)
       backup = await fillAndStore({ agent, repository, capture, stage }, reporter, signal)
-      reporter.flush()
-      const storedBytes = reporter.bytesOf('store') - resumedBytes
-      reporter.emit({ type: 'stored', id: backup.id, status: backup.status, resumed: false, storedBytes })
+      storedBytes = tellStored(backup, false, repository, reporter)
       confirmed = await confirm(capture, backup, reporter, operation)
     } finally {
       await tidy(() => capture[Symbol.asyncDispose](), 'the capture could not be released on the server', reporter)
@@ -96,7 +94,7 @@ async function run(parts: BackUpParts, reporter: RunReporter, { signal }: RunOpt
     ...(reason === undefined ? {} : { reason }),
     seconds: reporter.seconds,
     bytes: reporter.bytes,
-    storedBytes: reporter.bytesOf('store') - resumedBytes,
+    ...(storedBytes === undefined ? {} : { storedBytes }),
   }
 }
 

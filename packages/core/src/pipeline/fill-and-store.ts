@@ -21,6 +21,7 @@ export async function fillAndStore(parts: FillAndStoreParts, reporter: RunReport
   const storing = new AbortController()
   const both = (own: AbortController) => (signal === undefined ? own.signal : AbortSignal.any([signal, own.signal]))
   const watched = watchItems(stage.stage, reporter)
+  const resumedBytes = reporter.bytesOf('store')
 
   const drain = watchDrain(stage.contents, watched.items)
 
@@ -33,7 +34,8 @@ export async function fillAndStore(parts: FillAndStoreParts, reporter: RunReport
     const { reason: _, ...facts } = capture.facts
     if (!stage.sealed) await stage.stage.seal(facts)
     reporter.flush()
-    const { sealed, failed } = watched.items
+    const { sealed, failed, stagedBytes } = watched.items
+    reporter.expect('store', resumedBytes + stagedBytes)
     reporter.emit({ type: 'captured', items: sealed.length, failed: failed.length, bytes: reporter.bytesOf('capture') })
   }
   const store = () =>

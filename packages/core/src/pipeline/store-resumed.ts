@@ -28,18 +28,10 @@ export async function storeResumed(
     const committed = await findBackup(parts.repository, { job: parts.job, id }, options)
     if (committed === undefined) {
       reporter.emit({ type: 'resuming', id })
-      const before = reporter.bytesOf('store')
       try {
         const backup = await parts.repository.store({ run: stage.run, agent: { version: parts.agent.version } }, stage.contents, options)
         stored.push(backup)
-        reporter.flush()
-        reporter.emit({
-          type: 'stored',
-          id: backup.id,
-          status: backup.status,
-          resumed: true,
-          storedBytes: reporter.bytesOf('store') - before,
-        })
+        tellStored(backup, true, parts.repository, reporter)
       } catch (error) {
         if (!BackupError.is(error) || !hopeless.has(error.code)) throw notSent(error, id)
         givenUp.push(id)
@@ -64,6 +56,14 @@ function problemOfGivenUp({ code, message }: BackupError, id: string): Problem {
         ? 'Nothing is to be done: this run captures everything since the last committed backup. Check the disk if it happens again.'
         : 'This run captures everything since the last committed backup. Find out who removed objects from the repository, or whether the job was pointed to another one.',
   }
+}
+
+/** The last bytes before it are said first. Returns what the backup takes in the store. */
+export function tellStored(backup: Backup, resumed: boolean, repository: Repository, reporter: RunReporter): number | undefined {
+  const storedBytes = repository.storedBytes?.(backup)
+  reporter.flush()
+  reporter.emit({ type: 'stored', id: backup.id, status: backup.status, resumed, ...(storedBytes === undefined ? {} : { storedBytes }) })
+  return storedBytes
 }
 
 export async function findBackup(

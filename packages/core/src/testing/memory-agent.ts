@@ -120,6 +120,7 @@ export function createMemoryAgent(settings: MemoryAgentSettings = {}): MemoryAge
         application: 'memory',
         source: { id: application.id, name: `memory:${application.id}`, version: '1' },
         kind,
+        ...(reason === undefined ? {} : { reason }),
         consistentAt: new Date().toISOString(),
         position: captured,
         ...(from === undefined ? {} : { from }),

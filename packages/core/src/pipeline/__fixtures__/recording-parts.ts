@@ -163,6 +163,8 @@ export class RecordingRepository implements Repository {
     return backup.items
   }
 
+  storedBytes?: (backup: Backup) => number
+
   async readGuide(): Promise<string | undefined> {
     return this.guide
   }
