@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { startThrowawayMariadb, type ThrowawayMariadb } from '@backup-planet/tooling/throwaway-mariadb'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { backupPlanet } from './backup-planet-process.ts'
-import { createJobUnderTest, jobEnvironment, jobName } from './job-under-test.ts'
+import { createJobUnderTest, jobName } from './job-under-test.ts'
 
 const run = promisify(execFile)
 const mayMount = process.getuid?.() === 0 && (await mountWorks())
@@ -37,7 +37,7 @@ describe.skipIf(!mayMount)('a full disk', () => {
       })
       await server.client('USE bank; INSERT INTO filler SELECT 100000 + seq, HEX(RANDOM_BYTES(120)) FROM seq_1_to_50000')
       const words = ['run', jobName, '--config', job.configurationFile]
-      const full = await backupPlanet(words, jobEnvironment)
+      const full = await backupPlanet(words, job.environment)
       expect(full.exitCode).toBe(1)
       expect(full.stderr).toContain('OUT_OF_SPACE')
       expect(full.stderr).toContain(mounted)
@@ -46,7 +46,7 @@ describe.skipIf(!mayMount)('a full disk', () => {
       await job.expectServerFree()
 
       await run('mount', ['-o', 'remount,size=200m', mounted])
-      const clean = await backupPlanet(words, jobEnvironment)
+      const clean = await backupPlanet(words, job.environment)
       expect(clean.exitCode, clean.stderr).toBe(0)
       const backups = await job.list()
       expect(backups.length).toBeGreaterThan(0)

@@ -1,7 +1,7 @@
 import { startThrowawayMariadb, type ThrowawayMariadb } from '@backup-planet/tooling/throwaway-mariadb'
 import { afterAll, beforeEach, expect, it } from 'vitest'
 import { backupPlanet, startBackupPlanet } from './backup-planet-process.ts'
-import { createJobUnderTest, type JobUnderTest, jobEnvironment, jobName } from './job-under-test.ts'
+import { createJobUnderTest, type JobUnderTest, jobName } from './job-under-test.ts'
 
 let server: ThrowawayMariadb
 let job: JobUnderTest
@@ -23,7 +23,7 @@ afterAll(async () => {
 })
 
 it('says that the server went away when it is killed during the dump, and lists nothing', async () => {
-  const running = startBackupPlanet([...words, '--json'], jobEnvironment)
+  const running = startBackupPlanet([...words, '--json'], job.environment)
   await running.seen(/"type":"bytes","phase":"capture"/)
   await server.kill()
   const outcome = await running.outcome
@@ -34,13 +34,13 @@ it('says that the server went away when it is killed during the dump, and lists 
   expect(await job.stagedFiles()).toEqual([])
 
   await server.restart()
-  const again = await backupPlanet(words, jobEnvironment)
+  const again = await backupPlanet(words, job.environment)
   expect(again.exitCode, again.stderr).toBe(0)
   for (const backup of await job.list()) await job.expectRestorable(backup)
 })
 
 it.each(['SIGINT', 'SIGTERM'] as const)('ends in order on %s: no query on the server, nothing staged, nothing listed', async (signal) => {
-  const running = startBackupPlanet([...words, '--json'], jobEnvironment)
+  const running = startBackupPlanet([...words, '--json'], job.environment)
   await running.seen(/"type":"bytes","phase":"capture"/)
   running.process.kill(signal)
   const outcome = await running.outcome
@@ -51,9 +51,9 @@ it.each(['SIGINT', 'SIGTERM'] as const)('ends in order on %s: no query on the se
 })
 
 it('lets one of two runs of the same job pass and refuses the other without touching the server', async () => {
-  const first = startBackupPlanet([...words, '--json'], jobEnvironment)
+  const first = startBackupPlanet([...words, '--json'], job.environment)
   await first.seen(/"type":"bytes","phase":"capture"/)
-  const second = await backupPlanet(words, jobEnvironment)
+  const second = await backupPlanet(words, job.environment)
   expect(second.exitCode).toBe(1)
   expect(second.stderr).toContain('CONFLICT')
   expect((await first.outcome).exitCode).toBe(0)

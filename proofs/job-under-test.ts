@@ -34,6 +34,8 @@ export interface JobUnderTest extends AsyncDisposable {
   readonly stagingFolder: string
   readonly repositoryFolder: string
   readonly configurationFile: string
+  /** What the configuration refers to; never written into it. */
+  readonly environment: Readonly<Record<string, string>>
   readonly repository: Repository
   /** Everything listed, with nothing allowed to be reported as damaged. */
   list(): Promise<Backup[]>
@@ -76,6 +78,12 @@ export async function createJobUnderTest(server: ThrowawayMariadb, options: JobU
         repository: 'local',
       },
     },
+    targets: {
+      scratch: {
+        agent: 'mysql',
+        settings: { host: server.host, port: server.port, user: server.user, password: `\${env:PROOF_ROOT_PASSWORD}` },
+      },
+    },
     staging: { directory: stagingFolder, ...options.stagingSettings },
   }
   await writeFile(configurationFile, JSON.stringify(configuration), { mode: 0o600 })
@@ -101,6 +109,7 @@ export async function createJobUnderTest(server: ThrowawayMariadb, options: JobU
     stagingFolder,
     repositoryFolder,
     configurationFile,
+    environment: { PROOF_PASSPHRASE: passphrase, PROOF_PASSWORD: backupPassword, PROOF_ROOT_PASSWORD: server.rootPassword },
     repository,
     list: listed,
     async expectRestorable(backup) {
@@ -147,6 +156,3 @@ export async function createJobUnderTest(server: ThrowawayMariadb, options: JobU
     },
   }
 }
-
-/** What the configuration refers to; never written into it. */
-export const jobEnvironment = { PROOF_PASSPHRASE: passphrase, PROOF_PASSWORD: backupPassword }

@@ -1,7 +1,8 @@
 import { startThrowawayMariadb, type ThrowawayMariadb } from '@backup-planet/tooling/throwaway-mariadb'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { backupPlanet, startBackupPlanet } from './backup-planet-process.ts'
-import { createJobUnderTest, type JobUnderTest, jobEnvironment, jobName } from './job-under-test.ts'
+import { recordEvidence } from './evidence.ts'
+import { createJobUnderTest, type JobUnderTest, jobName } from './job-under-test.ts'
 import { startMoneyWriters } from './money-writers.ts'
 import { seededRandom, sweepOf } from './sweep.ts'
 
@@ -26,7 +27,7 @@ it(`lists nothing that does not restore after kill -9 at ${sweep.count} random m
 }, async () => {
   const random = seededRandom(sweep.seed)
   const words = ['run', jobName, '--config', job.configurationFile, '--json']
-  const first = await backupPlanet(words, jobEnvironment)
+  const first = await backupPlanet(words, job.environment)
   expect(first.exitCode, first.stderr).toBe(0)
   const proven = new Set<string>()
   let killed = 0
@@ -35,14 +36,14 @@ it(`lists nothing that does not restore after kill -9 at ${sweep.count} random m
   try {
     for (let point = 1; point <= sweep.count; point++) {
       const moment = random() * first.milliseconds * 1.05
-      const running = startBackupPlanet(words, jobEnvironment)
+      const running = startBackupPlanet(words, job.environment)
       const timer = setTimeout(() => running.process.kill('SIGKILL'), moment)
       const outcome = await running.outcome
       clearTimeout(timer)
       if (outcome.exitCode === null) killed++
       await job.expectServerFree()
       if (point % cleanRunEvery === 0 || point === sweep.count) {
-        const clean = await backupPlanet(words, jobEnvironment)
+        const clean = await backupPlanet(words, job.environment)
         expect(clean.exitCode, clean.stderr).toBe(0)
         expect(await job.stagedFiles(), 'nothing is left in the staging').toEqual([])
       }

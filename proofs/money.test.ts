@@ -6,6 +6,7 @@ import { backUp, createDirectoryStaging, createDirectoryUploader, restore, resto
 import { createArchiveRepository } from '@backup-planet/repository-archive'
 import { startThrowawayMariadb, type ThrowawayMariadb } from '@backup-planet/tooling/throwaway-mariadb'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { recordEvidence } from './evidence.ts'
 import { bankInvariants, bankSchema, bankSql, startMoneyWriters } from './money-writers.ts'
 import { seededRandom, sweepOf } from './sweep.ts'
 
@@ -56,4 +57,5 @@ it(`holds the sum of all money in ${sweep.count} backups taken while money moves
   } finally {
     await writers.stop()
   }
+  await recordEvidence(import.meta.url, { 'transfers meanwhile': writers.transfers })
 })

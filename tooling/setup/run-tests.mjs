@@ -1,12 +1,12 @@
+import { randomInt } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { exitAs, runInForeground } from './command.mjs'
+import { writeEvidence } from './evidence-page.mjs'
 import { ownNodeEnvironment, ownNodePath } from './own-node.mjs'
 import { cacheDirectory, repositoryRoot } from './repository-root.mjs'
+import { sweeps } from './sweeps.mjs'
 import { countTests, isForgivenSkip, skippedTests } from './test-count.mjs'
-
-/** How often `npm run test:sweep` repeats each proof; `npm test` does a few. An environment variable of the same name wins. */
-const fullCounts = { BACKUP_PLANET_MONEY_COUNT: '60', BACKUP_PLANET_KILL_COUNT: '200' }
 
 /**
  * Runs vitest and ends with one plain line, `N passed, N failed, N skipped`. Resolves with the exit code.
@@ -17,7 +17,10 @@ export async function runTests(verb, vitestArguments) {
   const results = join(cacheDirectory, `${verb}-results.json`)
   mkdirSync(cacheDirectory, { recursive: true })
   rmSync(results, { force: true })
-  const environment = ownNodeEnvironment(verb === 'sweep' ? { ...fullCounts, ...process.env } : {})
+  const figures = join(cacheDirectory, 'evidence.jsonl')
+  rmSync(figures, { force: true })
+  const asked = verb === 'sweep' ? sweepEnvironment(figures) : {}
+  const environment = ownNodeEnvironment(asked)
   const ended = await runInForeground(
     ownNodePath,
     [
@@ -26,7 +29,7 @@ export async function runTests(verb, vitestArguments) {
       '--reporter=default',
       '--reporter=json',
       `--outputFile.json=${results}`,
-      ...(verb === 'sweep' && vitestArguments.length === 0 ? ['proofs'] : vitestArguments),
+      ...(verb === 'sweep' && vitestArguments.length === 0 ? sweeps.map(({ test }) => test) : vitestArguments),
     ],
     { environment },
   )
@@ -37,11 +40,18 @@ export async function runTests(verb, vitestArguments) {
   }
   const report = JSON.parse(readFileSync(results, 'utf8'))
   const count = countTests(report, code)
+  if (verb === 'sweep') writeEvidence(report, asked, figures)
   const unforgiven = explainSkips(skippedTests(report))
   process.stdout.write(`\n${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped\n`)
   if (code !== 0) return code
   if (count.failed > 0 || count.passed === 0) return 1
   return process.env.CI === 'true' && unforgiven > 0 ? 1 : 0
+}
+
+function sweepEnvironment(figures) {
+  const counts = Object.fromEntries(sweeps.map(({ variable, count }) => [variable, String(count)]))
+  const seed = { BACKUP_PLANET_SEED: String(randomInt(2 ** 31)), BACKUP_PLANET_SWEEP: '1' }
+  return { ...counts, ...seed, ...process.env, BACKUP_PLANET_EVIDENCE: figures }
 }
 
 function explainSkips(skipped) {

@@ -1,0 +1,36 @@
+/**
+ * What `npm run test:sweep` repeats, and how often; `npm test` does a few of each. An environment variable of the same name
+ * wins. The seed of all is `BACKUP_PLANET_SEED`.
+ */
+export const sweeps = [
+  {
+    variable: 'BACKUP_PLANET_MONEY_COUNT',
+    count: 50,
+    test: 'proofs/money.test.ts',
+    says: 'backups while writers move money between accounts: the sum, the ledger and every single account agree after the restore',
+  },
+  {
+    variable: 'BACKUP_PLANET_KILL_COUNT',
+    count: 100,
+    test: 'proofs/kill.test.ts',
+    says: 'kill -9 of the running command at random moments: everything listed restores, the server is free at once, the next run is clean',
+  },
+  {
+    variable: 'BACKUP_PLANET_DAMAGE_COUNT',
+    count: 60,
+    test: 'proofs/damaged.test.ts',
+    says: 'objects of a backup with a flipped bit, cut short, or removed: found by verify, and never restored as if they were whole',
+  },
+  {
+    variable: 'BACKUP_PLANET_SCHEMA_COUNT',
+    count: 150,
+    test: 'packages/agent-mysql/e2e/round-trip-generated.test.ts',
+    says: 'generated schemas backed up, dropped and restored: mariadb-dump prints the same before and after',
+  },
+  {
+    variable: 'BACKUP_PLANET_ARCHIVE_COUNT',
+    count: 100,
+    test: 'packages/repository-archive/src/archive-properties.test.ts',
+    says: 'generated trees of files in every format, plain and encrypted, interrupted and resumed: the same bytes come back',
+  },
+]
