@@ -126,6 +126,93 @@ test.each([
   expect(dumped.stage.failed.get('moving')).toMatchObject({ code: 'INCONSISTENT', message: expect.stringMatching(message) })
 })
 
+test('a table that is swapped for its twin while it is read, and swapped back before the end, fails its item', async () => {
+  await server.client(
+    `CREATE OR REPLACE DATABASE moving; USE moving; ${table} CREATE TABLE twin LIKE victim; INSERT INTO twin SELECT id, 'other' FROM victim; ANALYZE TABLE victim;`,
+  )
+  const swap = 'RENAME TABLE moving.victim TO moving.tmp, moving.twin TO moving.victim, moving.tmp TO moving.twin'
+  const swaps: string[] = []
+  await using dumped = await dump(agentFor(server, { users: false, threads: 1, chunkBytes: 8192, excludeTables: ['moving.twin'] }), {
+    items: ['moving'],
+    during: (stage) => {
+      stage.onFile = async (file) => {
+        const number = Number(/victim\.(\d+)\.dat/.exec(file.name)?.[1] ?? -1)
+        if (number !== 3 && number !== 4) return
+        swaps.push(await server.client(swap))
+      }
+    },
+  })
+  expect(swaps).toHaveLength(2)
+  expect(dumped.stage.failed.get('moving')).toMatchObject({
+    code: 'INCONSISTENT',
+    message: expect.stringContaining('victim was rebuilt, truncated or replaced'),
+  })
+})
+
+test('what changes after it was read, or was not there, leaves the item whole and as of the snapshot', async () => {
+  await server.client(`CREATE OR REPLACE DATABASE moving; USE moving; CREATE TABLE first_ (id INT PRIMARY KEY, t CHAR(200));
+    INSERT INTO first_ SELECT seq, 'first' FROM seq_1_to_9000; CREATE TABLE last_ (id INT PRIMARY KEY); INSERT INTO last_ VALUES (1);
+    CREATE VIEW seen AS SELECT id FROM first_; CREATE VIEW gone AS SELECT 1 AS one; CREATE FUNCTION f() RETURNS INT DETERMINISTIC RETURN 1;
+    CREATE TRIGGER tr BEFORE INSERT ON last_ FOR EACH ROW SET @x = 1; CREATE EVENT ev ON SCHEDULE EVERY 1 DAY DO SET @x = 1;`)
+  let changed = false
+  await using dumped = await dump(agentFor(server, { users: false, threads: 1 }), {
+    items: ['moving'],
+    during: async (stage) => {
+      await server.client(`USE moving; CREATE OR REPLACE VIEW seen AS SELECT 2 AS two; DROP VIEW gone; CREATE OR REPLACE FUNCTION f() RETURNS INT DETERMINISTIC RETURN 2;
+        DROP TRIGGER tr; ALTER EVENT ev DO SET @x = 2; CREATE TABLE fresh (id INT); INSERT INTO fresh VALUES (1); CREATE VIEW fresh_view AS SELECT 1 AS one;`)
+      stage.onFile = async (file) => {
+        // The biggest table is read first, and completely before the next one begins.
+        if (!file.name.includes('last_.00000.dat')) return
+        changed = true
+        await server.client('USE moving; DROP TABLE first_; CREATE TABLE first_ (id INT)')
+      }
+    },
+  })
+  expect(changed).toBe(true)
+  expect(dumped.stage.failed).toEqual(new Map())
+  await target.client('DROP DATABASE IF EXISTS moving')
+  await restoreByHand(dumped, 'moving', target)
+  expect(
+    await target.client(
+      'USE moving; SELECT COUNT(*), MIN(t) FROM first_; SELECT COUNT(*) FROM seen; SELECT one FROM gone; SELECT f(); SHOW TABLES',
+    ),
+  ).toBe('9000\tfirst\n9000\n1\n1\nfirst_\ngone\nlast_\nseen\n')
+  const programs = await target.client(
+    "SELECT action_statement FROM information_schema.triggers WHERE trigger_schema = 'moving'; SELECT event_definition FROM information_schema.events WHERE event_schema = 'moving'",
+  )
+  expect(programs).toBe('SET @x = 1\nSET @x = 1\n')
+})
+
+test('a table that is dropped and created anew with the same rows fails its item, and so does a chain of names', async () => {
+  for (const change of [
+    "DROP TABLE victim; CREATE TABLE victim (id INT PRIMARY KEY, t CHAR(200)); INSERT INTO victim SELECT seq, 'x' FROM seq_1_to_2000",
+    'RENAME TABLE twin TO further; RENAME TABLE victim TO twin',
+  ]) {
+    await server.client(
+      `CREATE OR REPLACE DATABASE moving; USE moving; ${table} CREATE TABLE twin LIKE victim; INSERT INTO twin SELECT id, 'y' FROM victim;`,
+    )
+    await using dumped = await dump(agentFor(server, { users: false }), {
+      items: ['moving'],
+      during: async () => {
+        await server.client(`USE moving; ${change}`)
+      },
+    })
+    expect(dumped.stage.sealed).toEqual([])
+    expect(dumped.stage.failed.get('moving')?.code).toBe('INCONSISTENT')
+  }
+})
+
+test('a sequence that begins anew before its value is read fails its item', async () => {
+  await server.client('CREATE OR REPLACE DATABASE moving; CREATE SEQUENCE moving.s; SELECT SETVAL(moving.s, 5000)')
+  await using dumped = await dump(agentFor(server, { users: false }), {
+    items: ['moving'],
+    during: async () => {
+      await server.client('CREATE OR REPLACE SEQUENCE moving.s')
+    },
+  })
+  expect(dumped.stage.failed.get('moving')).toMatchObject({ code: 'INCONSISTENT', message: expect.stringContaining('sequence s') })
+})
+
 test('ddlGuard mdl makes ALTER wait until the copy ends', async () => {
   await server.client(`CREATE OR REPLACE DATABASE moving; USE moving; ${table}`)
   let altered: Promise<string> | undefined

@@ -10,6 +10,8 @@ export class DirectoryStage implements Stage {
   readonly files: StagedFileFacts[] = []
   readonly sealed: ItemFacts[] = []
   readonly failed = new Map<string, ItemFailure>()
+  /** Called before a file is created. */
+  onFile: (file: { readonly item: string; readonly name: string }) => Promise<void> | void = () => undefined
   /** Called before every block is written; a test slows the stage or fails it here. */
   onBlock: (file: { readonly item: string; readonly name: string }) => Promise<void> | void = () => undefined
 
@@ -25,6 +27,7 @@ export class DirectoryStage implements Stage {
 
   async write(file: { readonly item: string; readonly name: string }, content: AsyncIterable<Uint8Array>): Promise<StagedFileFacts> {
     if (this.sealed.some((facts) => facts.item === file.item)) throw new Error(`item ${file.item} is sealed already`)
+    await this.onFile(file)
     const path = join(this.directory, file.item, file.name)
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })
     const hash = createHash('sha256')

@@ -79,6 +79,11 @@ export const mysqlAgentSettingsSchema = z
      */
     ddlGuard: z.enum(['auto', 'detect', 'instance', 'mdl']).default('auto'),
     /**
+     * Longest wait of a reader for a table that an ALTER, or another statement that changes structure, holds or waits for. Then the schema
+     * fails: the reader may be behind an ALTER that itself waits for another reader.
+     */
+    tableWaitSeconds: z.int().min(1).max(86_400).default(10),
+    /**
      * Tables whose engine has no snapshots (MyISAM, Aria, MEMORY …): `lock` keeps them readable and unwritable until they
      * are copied, first of all; `none` copies them as they are at that moment; `refuse` fails the run.
      */

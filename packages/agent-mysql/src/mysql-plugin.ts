@@ -41,6 +41,8 @@ longQueryAction: wait
 longQueryWaitSeconds: 600
 # auto | detect | instance | mdl
 ddlGuard: auto
+# Longest wait of a reader behind an ALTER; then the schema fails.
+tableWaitSeconds: 10
 # Tables without snapshots, such as MyISAM: lock | none | refuse
 nonTransactionalTables: lock
 binlogRotate: true

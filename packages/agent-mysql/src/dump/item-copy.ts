@@ -10,12 +10,13 @@ import { oneBlock } from './account-copy.ts'
 import type { TableJob } from './copy-queue.ts'
 import { chunkFileName, definitionFiles, jsonLines, loadFile, type TextFile } from './item-files.ts'
 import type { KeyRange, RangeSource } from './key-ranges.ts'
+import type { ReadFile } from './read-file-queue.ts'
 import type { InventoryTable, SchemaInventory } from './schema-inventory.ts'
 import { selectStatement } from './select-statement.ts'
 import { itemFailure } from './server-inventory.ts'
-import { innodbNumbers, numberChange, tableChange } from './structure-changes.ts'
+import { sequenceChange, type TableProof, tableProof } from './structure-changes.ts'
 import { tableRanges } from './table-ranges.ts'
-import type { ReadFile, TableReader } from './table-reader.ts'
+import type { TableReader } from './table-reader.ts'
 
 export interface ItemCopyOptions {
   readonly stage: Stage
@@ -33,7 +34,20 @@ export interface ItemCopyOptions {
   readonly onProblem: (problem: Problem) => void
 }
 
-/** One schema becoming one item. A failure of a table fails the item, and what is left of it is not read any more. */
+/**
+ * One schema becoming one item. A failure of a table fails the item, and what is left of it is not read any more.
+ *
+ * What a change of structure between the snapshot and the end of the copy does to an item:
+ *
+ * | change | the item |
+ * | --- | --- |
+ * | a table not read yet, or being read, is altered, rebuilt, truncated, dropped, renamed or swapped for another | fails: its rows may be of another table. Every part is compared while the reader's metadata lock still keeps the table as it is, so that swapping back does not hide it |
+ * | the same after its last part was read, before its rows were counted | fails where the count no longer matches or is no longer possible |
+ * | the same after that | is right: definition and rows are of the snapshot |
+ * | a table, view or program is created | is right: it was not there at the snapshot, and is left out |
+ * | a view, routine, trigger or event is changed or dropped | is right: its text is that of the snapshot |
+ * | a sequence is altered, dropped or created anew before its value was read | fails: its value is not of the snapshot, and may be lower |
+ */
 export class ItemCopy {
   readonly name: string
   readonly estimatedBytes: number
@@ -79,11 +93,12 @@ export class ItemCopy {
     let exhausted = false
     let rows = 0
     let settled = false
+    const proof = tableProof(this.#options.server, this.name, table, this.#options.innodbNumbers)
     const settle = async (reader: TableReader): Promise<void> => {
       if (!exhausted || reading > 0 || settled) return
       settled = true
       if (this.#failure === undefined)
-        await this.#attempt(`comparing table ${this.name}.${table.name}`, () => this.#finishTable(reader, table, rows))
+        await this.#attempt(`counting the rows of table ${this.name}.${table.name}`, () => this.#finishTable(reader, table, rows))
       this.#tablesLeft--
       await this.#endWhenDone()
     }
@@ -117,7 +132,7 @@ export class ItemCopy {
           try {
             await this.#attempt(`reading table ${this.name}.${table.name}`, async () => {
               // Others read parts of the same table meanwhile: `+=` must not span the wait.
-              const count = await this.#read(reader, table, part)
+              const count = await this.#read(reader, table, part, proof)
               rows += count
             })
           } finally {
@@ -136,7 +151,7 @@ export class ItemCopy {
   }
 
   async #writeDefinitions(): Promise<void> {
-    const { definitions, inventory, metadata, tables, onProgress } = this.#options
+    const { definitions, inventory, innodbNumbers: numbers, metadata, server, tables, onProgress } = this.#options
     onProgress?.({ type: 'item', phase: 'capture', item: this.name, state: 'begun', bytesTotal: this.estimatedBytes })
     await this.#attempt(`reading the sequences of schema ${this.name}`, async () => {
       const sequences: DumpSequence[] = []
@@ -144,6 +159,8 @@ export class ItemCopy {
         const [row] = await definitions.rows(`SELECT next_not_cached_value AS next FROM ${quoteTable(this.name, sequence.name)}`)
         sequences.push({ ...sequence, next: row?.text('next') ?? '' })
       }
+      const change = await sequenceChange(definitions, server, inventory, numbers)
+      if (change !== undefined) throw changedDuringCopy(this.name, change)
       const files = definitionFiles(
         inventory,
         sequences,
@@ -161,7 +178,7 @@ export class ItemCopy {
     await stage.write({ item: this.name, name: file.name }, oneBlock(content), { signal }).catch(stageFailure)
   }
 
-  async #read(reader: TableReader, table: DumpTable, range: KeyRange): Promise<number> {
+  async #read(reader: TableReader, table: DumpTable, range: KeyRange, proof: TableProof): Promise<number> {
     const { onProgress, stage, signal } = this.#options
     const onFile = async (file: ReadFile): Promise<void> => {
       const number = this.#chunkCounts.get(table.name) ?? 0
@@ -187,23 +204,23 @@ export class ItemCopy {
       this.#rows += facts.rows
       await this.#write(loadFile(this.name, table, name))
     }
-    return await reader.read(
+    const result = await reader.read(
       {
         name: `${this.name}.${table.name}`,
         sql: selectStatement(this.name, table, range.column === '' ? undefined : range),
         columns: table.dataColumns.length,
+        proof: proof.statements,
       },
       { onFile, onRead: (bytes, rows) => onProgress?.({ type: 'bytes', phase: 'capture', item: this.name, bytes, rows }) },
     )
+    const change = proof.change(result.proof)
+    if (change !== undefined) throw changedDuringCopy(this.name, change)
+    return result.rows
   }
 
-  /** All rows are read: was it one table all the time, and are these all of its rows? */
+  /** All rows are read: are these all that the server counts? */
   async #finishTable(reader: TableReader, table: DumpTable, rows: number): Promise<void> {
-    const { definitions, innodbNumbers: numbers, server, settings } = this.#options
-    let change = await tableChange(definitions, this.name, table)
-    if (change === undefined && numbers.size > 0)
-      change = numberChange(table.name, numbers, await innodbNumbers(definitions, server, this.name, table.name))
-    if (change !== undefined) throw changedDuringCopy(this.name, change)
+    const { settings } = this.#options
     let checksum: string | undefined
     if (settings.verify !== 'none' && table.consistency !== 'none') {
       const statement =

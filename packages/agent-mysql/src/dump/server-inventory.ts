@@ -7,7 +7,7 @@ import type { ServerFacts } from '../mysql-server.ts'
 import { readAccounts } from './account-inventory.ts'
 import { schemaIsSelected } from './name-selection.ts'
 import { readSchemaInventory, type SchemaInventory } from './schema-inventory.ts'
-import { innodbNumbers, structureChanges } from './structure-changes.ts'
+import { innodbNumbers, numberChange, structureChanges } from './structure-changes.ts'
 
 export type InventoriedSchema =
   | { readonly name: string; readonly failure: ItemFailure }
@@ -91,6 +91,8 @@ export function inventoryChanges(before: ServerInventory, after: ServerInventory
         ? []
         : [`schema ${schema.name} was changed`]
     }
-    return structureChanges(schema.inventory, now.inventory).map((change) => `${change} in schema ${schema.name}`)
+    const changes = structureChanges(schema.inventory, now.inventory)
+    const replaced = schema.inventory.tables.map(({ table }) => numberChange(table.name, schema.innodbNumbers, now.innodbNumbers))
+    return [...changes, ...replaced.filter((change) => change !== undefined)].map((change) => `${change} in schema ${schema.name}`)
   })
 }

@@ -61,7 +61,12 @@ export async function openSnapshot(options: SnapshotOptions): Promise<Snapshot> 
   try {
     onStep?.(`connect ${settings.threads} readers`)
     const starting = Array.from({ length: settings.threads }, () =>
-      createTableReader({ connection: settings, chunkBytes: settings.chunkBytes, compressionLevel: settings.compressionLevel }),
+      createTableReader({
+        connection: settings,
+        tableWaitSeconds: settings.tableWaitSeconds,
+        chunkBytes: settings.chunkBytes,
+        compressionLevel: settings.compressionLevel,
+      }),
     )
     for (const started of await Promise.allSettled(starting)) if (started.status === 'fulfilled') readers.push(started.value)
     await Promise.all(starting)

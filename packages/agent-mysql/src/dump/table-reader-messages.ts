@@ -1,9 +1,14 @@
 import type { FailureCode } from '@backup-planet/core'
 import type { MysqlConnectionSettings } from '../mysql-agent-settings.ts'
 
+/** Blocks of one file, of at most 128 KiB each, that may be sent before the first of them has been taken. */
+export const blocksPerFile = 4
+
 /** Given to a reading thread when it is created. Stays within the process. */
 export interface TableReaderData {
   readonly connection: MysqlConnectionSettings
+  /** Longest wait behind a statement that changes a table. */
+  readonly tableWaitSeconds: number
   readonly chunkBytes: number
   readonly compressionLevel: number
 }
@@ -15,25 +20,29 @@ export interface ReadTask {
   readonly name: string
   readonly sql: string
   readonly columns: number
+  /** Asked after the last row, while the table cannot be changed yet. */
+  readonly proof: readonly string[]
+}
+
+/** Values as text; `columns` in lower case. */
+export interface PlainAnswer {
+  readonly columns: readonly string[]
+  readonly rows: readonly (readonly (string | null)[])[]
 }
 
 export type ToReader =
   | { readonly type: 'begin-snapshot'; readonly id: number }
   | { readonly type: 'ask'; readonly id: number; readonly sql: string; readonly during: string; readonly keepLocks?: boolean }
   | ({ readonly type: 'read' } & ReadTask)
-  /** This many more blocks may be sent. */
-  | { readonly type: 'credit'; readonly blocks: number }
+  /** One more block of this file may be sent. */
+  | { readonly type: 'credit'; readonly file: number }
   | { readonly type: 'end' }
 
 export type FromReader =
   | { readonly type: 'ready'; readonly threadId: number }
-  /** Answer to `begin-snapshot` and `ask`. Values as text; `columns` in lower case. */
-  | {
-      readonly type: 'answer'
-      readonly id: number
-      readonly columns: readonly string[]
-      readonly rows: readonly (readonly (string | null)[])[]
-    }
+  /** Answer to `begin-snapshot` and `ask`. */
+  | ({ readonly type: 'answer'; readonly id: number } & PlainAnswer)
+  /** `file` is unique within the thread. */
   | { readonly type: 'file-begin'; readonly id: number; readonly file: number }
   /** Compressed bytes of one file; several files of a task may be on their way at once. */
   | {
@@ -52,7 +61,7 @@ export type FromReader =
       readonly bytes: number
       readonly sha256: string
     }
-  | { readonly type: 'done'; readonly id: number; readonly rows: number }
+  | { readonly type: 'done'; readonly id: number; readonly rows: number; readonly proof: readonly PlainAnswer[] }
   | { readonly type: 'failed'; readonly id: number; readonly failure: PlainFailure }
   /** The connection is gone, and the snapshot with it. */
   | { readonly type: 'lost'; readonly failure: PlainFailure }

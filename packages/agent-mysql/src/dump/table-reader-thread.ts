@@ -1,12 +1,10 @@
-import { createHash, type Hash } from 'node:crypto'
 import { parentPort, workerData } from 'node:worker_threads'
-import { constants, createZstdCompress } from 'node:zlib'
 import mysql, { type Connection } from 'mysql2/promise'
 import { driverOptions, setUpSession } from '../mysql-session-setup.ts'
-import { Credit } from './credit.ts'
-import { readRawRows } from './raw-query.ts'
+import { ChunkFile } from './chunk-file.ts'
+import { type RawRows, readRawRows } from './raw-query.ts'
 import { RowText, rowTextLength } from './row-text.ts'
-import type { FromReader, PlainFailure, ReadTask, TableReaderData, ToReader } from './table-reader-messages.ts'
+import type { FromReader, PlainAnswer, PlainFailure, ReadTask, TableReaderData, ToReader } from './table-reader-messages.ts'
 import { ThreadFailure } from './thread-failure.ts'
 
 /**
@@ -16,7 +14,6 @@ import { ThreadFailure } from './thread-failure.ts'
 const textBlockBytes = 262_144
 /** Text waiting for the compressor beyond this stops the reading from the socket. */
 const textWaitingBytes = 524_288
-const sentBlockBytes = 131_072
 /** Files of one task that may still be compressing behind the one that is being filled. */
 const filesEnding = 3
 
@@ -24,7 +21,9 @@ const port = parentPort
 if (port === null) throw new TypeError('this module runs only as a thread of its own')
 const data = workerData as TableReaderData
 
-const credit = new Credit()
+/** Files that are not sent completely, by their number. */
+const files = new Map<number, ChunkFile>()
+let lastFile = 0
 
 function send(message: FromReader, transfer: readonly ArrayBuffer[] = []): void {
   port?.postMessage(message, transfer)
@@ -39,116 +38,115 @@ function plain(error: unknown, during: string): PlainFailure {
   return { message, during, ...(number === undefined ? {} : { number }), ...(symbol === undefined ? {} : { symbol }) }
 }
 
-/** One file being compressed: text goes in, blocks go to the main thread. */
-class ChunkFile {
-  readonly #id: number
-  readonly #file: number
-  readonly #hash: Hash = createHash('sha256')
-  readonly #compressor = createZstdCompress({
-    chunkSize: sentBlockBytes,
-    params: { [constants.ZSTD_c_compressionLevel]: data.compressionLevel },
-  })
-  readonly #sent: Promise<void>
-  #bytesUnsaid = 0
-  #rowsUnsaid = 0
+/** A SELECT becoming files: rows come from the socket for as long as the compressor keeps up with them. */
+class Reading {
+  readonly #task: ReadTask
+  readonly #text: RowText
+  readonly #open = new Set<ChunkFile>()
+  readonly #rows: RawRows
+  #file: ChunkFile | undefined
+  #ending = 0
+  #ended: Promise<unknown> = Promise.resolve()
+  #total = 0
+  #waitingBytes = 0
+  #paused = false
+  #failed = false
 
-  constructor(id: number, file: number) {
-    this.#id = id
-    this.#file = file
-    send({ type: 'file-begin', id, file })
-    this.#sent = this.#sendBlocks()
-    this.#sent.catch(() => undefined)
+  constructor(connection: Connection, task: ReadTask) {
+    this.#task = task
+    this.#text = new RowText(task.columns, textBlockBytes, (block) => this.#write(block))
+    this.#rows = readRawRows(connection, task.sql, (packet, begin, end) => this.#add(packet, begin, end))
   }
 
-  write(block: Uint8Array, compressed: () => void): void {
-    this.#hash.update(block)
-    this.#bytesUnsaid += block.length
-    this.#compressor.write(block, compressed)
-  }
-
-  async end(rows: number, bytes: number): Promise<void> {
-    this.#rowsUnsaid = rows
-    this.#compressor.end()
-    await this.#sent
-    send({ type: 'file-end', id: this.#id, file: this.#file, rows, bytes, sha256: this.#hash.digest('hex') })
-  }
-
-  async #sendBlocks(): Promise<void> {
-    for await (const compressed of this.#compressor) {
-      await credit.take()
-      const block = new Uint8Array(compressed.length)
-      block.set(compressed)
-      send({ type: 'block', id: this.#id, file: this.#file, block, rows: this.#rowsUnsaid, bytes: this.#bytesUnsaid }, [block.buffer])
-      this.#rowsUnsaid = 0
-      this.#bytesUnsaid = 0
+  /** Resolves with the last row; its file may still be on its way. */
+  async allRows(): Promise<void> {
+    const columns = await this.#rows.done
+    const { name, columns: expected } = this.#task
+    if (columns !== expected) {
+      throw new ThreadFailure(
+        `${name} has ${columns} columns instead of ${expected}`,
+        'INCONSISTENT',
+        'The table was altered during the backup; run again when no schema change is in progress.',
+      )
     }
+    this.#endFile()
   }
-}
 
-async function read(connection: Connection, task: ReadTask): Promise<void> {
-  let file: ChunkFile | undefined
-  let files = 0
-  let ending = 0
-  let ended: Promise<unknown> = Promise.resolve()
-  let total = 0
-  let waitingBytes = 0
-  let paused = false
-  const steer = (): void => {
-    const full = waitingBytes > textWaitingBytes || ending > filesEnding
-    if (full === paused) return
-    paused = full
-    if (full) rows.pause()
-    else rows.resume()
+  /** Resolves with the number of rows when the last block has been sent. */
+  async allSent(): Promise<number> {
+    await this.#ended
+    return this.#total
   }
-  const text = new RowText(task.columns, textBlockBytes, (block) => {
-    file ??= new ChunkFile(task.id, ++files)
-    waitingBytes += block.length
-    file.write(block, () => {
-      waitingBytes -= block.length
-      text.recycle(block)
-      steer()
-    })
-    steer()
-  })
-  const endFile = (): void => {
-    text.flush()
-    const [done, count, bytes] = [file, text.rows, text.size]
-    text.reset()
-    if (done === undefined) return
-    file = undefined
-    ending++
-    const end = done.end(count, bytes).finally(() => {
-      ending--
-      steer()
-    })
-    ended = Promise.all([ended, end])
-    ended.catch(() => undefined)
-    steer()
+
+  /** Gives up what is unfinished, and leaves the connection as the next statement needs it: reading. */
+  fail(): void {
+    this.#failed = true
+    for (const file of this.#open) {
+      files.delete(file.file)
+      file.destroy()
+    }
+    this.#rows.resume()
   }
-  const rows = readRawRows(connection, task.sql, (packet, begin, end) => {
+
+  #add(packet: Buffer, begin: number, end: number): void {
+    const text = this.#text
     // Twice the packet is more than its text can be; only near the limit is the row measured exactly.
-    const worst = 2 * (end - begin) + 2 * task.columns
+    const worst = 2 * (end - begin) + 2 * this.#task.columns
     if (
       text.rows > 0 &&
       text.size + worst > data.chunkBytes &&
-      text.size + rowTextLength(task.columns, packet, begin, end) > data.chunkBytes
+      text.size + rowTextLength(this.#task.columns, packet, begin, end) > data.chunkBytes
     ) {
-      endFile()
+      this.#endFile()
     }
     text.add(packet, begin, end)
-    total++
-  })
-  const columns = await rows.done
-  if (columns !== task.columns) {
-    throw new ThreadFailure(
-      `${task.name} has ${columns} columns instead of ${task.columns}`,
-      'INCONSISTENT',
-      'The table was altered during the backup; run again when no schema change is in progress.',
-    )
+    this.#total++
   }
-  endFile()
-  await ended
-  send({ type: 'done', id: task.id, rows: total })
+
+  #write(block: Uint8Array<ArrayBuffer>): void {
+    const file = this.#file ?? this.#beginFile()
+    this.#file = file
+    this.#waitingBytes += block.length
+    file.write(block, () => {
+      this.#waitingBytes -= block.length
+      this.#text.recycle(block)
+      this.#steer()
+    })
+    this.#steer()
+  }
+
+  #beginFile(): ChunkFile {
+    const file = new ChunkFile({ id: this.#task.id, file: ++lastFile, compressionLevel: data.compressionLevel, send })
+    files.set(file.file, file)
+    this.#open.add(file)
+    return file
+  }
+
+  #endFile(): void {
+    this.#text.flush()
+    const [file, rows, bytes] = [this.#file, this.#text.rows, this.#text.size]
+    this.#text.reset()
+    if (file === undefined) return
+    this.#file = undefined
+    this.#ending++
+    const end = file.end(rows, bytes).finally(() => {
+      files.delete(file.file)
+      this.#open.delete(file)
+      this.#ending--
+      this.#steer()
+    })
+    this.#ended = Promise.all([this.#ended, end])
+    this.#ended.catch(() => undefined)
+    this.#steer()
+  }
+
+  #steer(): void {
+    const full = this.#waitingBytes > textWaitingBytes || this.#ending > filesEnding
+    if (this.#failed || full === this.#paused) return
+    this.#paused = full
+    if (full) this.#rows.pause()
+    else this.#rows.resume()
+  }
 }
 
 async function openConnection(): Promise<Connection> {
@@ -157,11 +155,20 @@ async function openConnection(): Promise<Connection> {
   // Column bytes as they are stored, whatever their character set; identifiers in our statements stay UTF-8.
   await connection.query('SET SESSION character_set_results = NULL')
   // A waiting ALTER makes readers wait too, and may itself wait for another reader: then the table fails rather than the copy stalls.
-  await connection.query('SET SESSION lock_wait_timeout = 10')
+  await connection.query(`SET SESSION lock_wait_timeout = ${data.tableWaitSeconds}`)
   // With a binlog that could be written, the server keeps metadata locks beyond ROLLBACK TO SAVEPOINT. Needs a right that few give.
   await connection.query('SET SESSION sql_log_bin = 0').catch(() => undefined)
   await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ')
   return connection
+}
+
+async function ask(connection: Connection, sql: string): Promise<PlainAnswer> {
+  const [rows, fields] = await connection.query({ sql, rowsAsArray: true, typeCast: (field) => field.buffer() })
+  const values: readonly (readonly (Buffer | null)[])[] = Array.isArray(rows) ? (rows as unknown as (Buffer | null)[][]) : []
+  return {
+    columns: (fields ?? []).map((field) => field.name.toLowerCase()),
+    rows: values.map((row) => row.map((value) => value?.toString('utf8') ?? null)),
+  }
 }
 
 async function main(): Promise<void> {
@@ -181,11 +188,11 @@ async function main(): Promise<void> {
   let inTransaction = false
   // Metadata locks of what is read are given back at once, as mysqldump does it: an ALTER that waited for this reader while another reader
   // waited behind the ALTER would otherwise stall the copy for ever. The snapshot itself stays.
-  const withoutKeepingLocks = async (work: () => Promise<void>): Promise<void> => {
+  const withoutKeepingLocks = async <Result>(work: () => Promise<Result>): Promise<Result> => {
     if (!inTransaction) return await work()
     await connection.query('SAVEPOINT reading')
     try {
-      await work()
+      return await work()
     } finally {
       await connection.query('ROLLBACK TO SAVEPOINT reading').catch(() => undefined)
     }
@@ -194,7 +201,7 @@ async function main(): Promise<void> {
     queue = queue.then(work).catch((error: unknown) => send({ type: 'failed', id, failure: plain(error, during) }))
   }
   port?.on('message', (message: ToReader) => {
-    if (message.type === 'credit') credit.grant(message.blocks)
+    if (message.type === 'credit') files.get(message.file)?.credit.grant(1)
     else if (message.type === 'begin-snapshot') {
       enqueue(message.id, 'beginning a snapshot', async () => {
         await connection.query('START TRANSACTION WITH CONSISTENT SNAPSHOT')
@@ -202,20 +209,30 @@ async function main(): Promise<void> {
         send({ type: 'answer', id: message.id, columns: [], rows: [] })
       })
     } else if (message.type === 'ask') {
-      const ask = async (): Promise<void> => {
-        const [rows, fields] = await connection.query({ sql: message.sql, rowsAsArray: true, typeCast: (field) => field.buffer() })
-        const values: readonly (readonly (Buffer | null)[])[] = Array.isArray(rows) ? (rows as unknown as (Buffer | null)[][]) : []
-        send({
-          type: 'answer',
-          id: message.id,
-          columns: (fields ?? []).map((field) => field.name.toLowerCase()),
-          rows: values.map((row) => row.map((value) => value?.toString('utf8') ?? null)),
-        })
-      }
-      enqueue(message.id, message.during, message.keepLocks === true ? ask : () => withoutKeepingLocks(ask))
-    } else if (message.type === 'read')
-      enqueue(message.id, `reading ${message.name}`, () => withoutKeepingLocks(() => read(connection, message)))
-    else {
+      const work = () => ask(connection, message.sql)
+      enqueue(message.id, message.during, async () => {
+        const answer = await (message.keepLocks === true ? work() : withoutKeepingLocks(work))
+        send({ type: 'answer', id: message.id, ...answer })
+      })
+    } else if (message.type === 'read') {
+      enqueue(message.id, `reading ${message.name}`, async () => {
+        let reading: Reading | undefined
+        try {
+          const proof = await withoutKeepingLocks(async () => {
+            reading = new Reading(connection, message)
+            await reading.allRows()
+            const answers: PlainAnswer[] = []
+            for (const sql of message.proof) answers.push(await ask(connection, sql))
+            return answers
+          })
+          const rows = (await reading?.allSent()) ?? 0
+          send({ type: 'done', id: message.id, rows, proof })
+        } catch (error) {
+          reading?.fail()
+          throw error
+        }
+      })
+    } else {
       enqueue(0, 'ending', async () => {
         ending = true
         await connection.end()

@@ -3,26 +3,22 @@ import { BackupError } from '@backup-planet/core'
 import type { MysqlSession } from '../mysql-connection.ts'
 import { mysqlError } from '../mysql-errors.ts'
 import { type ServerRow, serverRow } from '../mysql-rows.ts'
+import { type ReadFile, ReadFileQueue } from './read-file-queue.ts'
 import type { FromReader, PlainFailure, ReadTask, TableReaderData, ToReader } from './table-reader-messages.ts'
 
 const threadHint = 'Run again; lower the setting threads if the machine has little memory.'
-
-/** Blocks that may be on their way from one thread, of 128 KiB each. */
-const blocksInFlight = 8
-
-/** A file as it comes out of a reading thread. */
-export interface ReadFile {
-  /** Compressed content; reading it is what lets the thread go on. */
-  readonly content: AsyncIterable<Uint8Array>
-  /** Resolves after the content has ended. */
-  readonly facts: Promise<{ readonly rows: number; readonly bytes: number; readonly sha256: string }>
-}
 
 export interface ReadOptions {
   /** Takes every file the moment it begins, and must consume its content. */
   readonly onFile: (file: ReadFile) => Promise<void>
   /** Text bytes and rows since the last call. */
   readonly onRead?: (bytes: number, rows: number) => void
+}
+
+export interface ReadResult {
+  readonly rows: number
+  /** Answers to the statements of `proof`, in their order. */
+  readonly proof: readonly (readonly ServerRow[])[]
 }
 
 /** The main thread's end of one thread with one connection and one snapshot. `rows` asks within the snapshot; what it answers is bytes read as UTF-8. */
@@ -33,8 +29,11 @@ export interface TableReader extends MysqlSession, AsyncDisposable {
   beginSnapshot(): Promise<void>
   /** Asks and keeps the metadata locks of the tables named until the snapshot ends. */
   touch(sql: string, during: string): Promise<void>
-  /** Resolves with the number of rows when every file has been consumed. One at a time. */
-  read(task: Omit<ReadTask, 'id'>, options: ReadOptions): Promise<number>
+  /**
+   * Resolves when every file has been consumed. One at a time. Rejects when the read fails, after everything that consumes its files has
+   * let go of them; or at once with the error of `onFile`.
+   */
+  read(task: Omit<ReadTask, 'id'>, options: ReadOptions): Promise<ReadResult>
   /** Ends the thread at once, whatever it does. */
   terminate(): Promise<void>
 }
@@ -60,10 +59,10 @@ function startThread(data: TableReaderData): Worker {
 
 interface Reading {
   readonly options: ReadOptions
-  readonly resolve: (rows: number) => void
+  readonly resolve: (result: ReadResult) => void
   readonly reject: (error: unknown) => void
   readonly written: Promise<void>[]
-  readonly files: Map<number, FileQueue>
+  readonly files: Map<number, ReadFileQueue>
 }
 
 class ThreadTableReader implements TableReader {
@@ -104,7 +103,6 @@ class ThreadTableReader implements TableReader {
     this.#worker.once('exit', () => {
       if (!this.#ending) this.#break(new BackupError('a reading thread ended by itself', { code: 'UNKNOWN', hint: threadHint }))
     })
-    this.#send({ type: 'credit', blocks: blocksInFlight })
   }
 
   async rows(sql: string, during = 'reading'): Promise<readonly ServerRow[]> {
@@ -133,16 +131,16 @@ class ThreadTableReader implements TableReader {
     })
   }
 
-  async read(task: Omit<ReadTask, 'id'>, options: ReadOptions): Promise<number> {
+  async read(task: Omit<ReadTask, 'id'>, options: ReadOptions): Promise<ReadResult> {
     if (this.#broken !== undefined) throw this.#broken
     const id = ++this.#lastId
     const written: Promise<void>[] = []
-    const rows = await new Promise<number>((resolve, reject) => {
+    const result = await new Promise<ReadResult>((resolve, reject) => {
       this.#readings.set(id, { options, resolve, reject, written, files: new Map() })
       this.#send({ type: 'read', id, ...task })
     })
     await Promise.all(written)
-    return rows
+    return result
   }
 
   async terminate(): Promise<void> {
@@ -184,23 +182,20 @@ class ThreadTableReader implements TableReader {
       const error = revived(message.failure)
       this.#answers.get(message.id)?.reject(error)
       this.#answers.delete(message.id)
-      this.#readings.delete(message.id)
-      for (const file of reading?.files.values() ?? []) file.fail(error)
-      // What was begun must have let go of its file before the caller goes on.
-      if (reading !== undefined) void Promise.allSettled(reading.written).then(() => reading.reject(error))
+      if (reading !== undefined) this.#failReading(message.id, reading, error)
       return
     }
     if (reading === undefined) {
-      if (message.type === 'block') this.#send({ type: 'credit', blocks: 1 })
+      if (message.type === 'block') this.#send({ type: 'credit', file: message.file })
       return
     }
     if (message.type === 'file-begin') {
-      const file = new FileQueue(() => this.#send({ type: 'credit', blocks: 1 }))
+      const file = new ReadFileQueue(() => this.#send({ type: 'credit', file: message.file }))
       reading.files.set(message.file, file)
       const written = reading.options.onFile(file).catch((error: unknown) => {
-        file.drop()
-        this.#readings.delete(message.id)
+        // At once: others may wait for room in the stage, which comes only when the whole copy is told to stop.
         reading.reject(error)
+        this.#failReading(message.id, reading, error)
         // The thread may have said that it is done already: whoever waits for the files must hear of it all the same.
         throw error
       })
@@ -214,8 +209,17 @@ class ThreadTableReader implements TableReader {
       reading.files.delete(message.file)
     } else {
       this.#readings.delete(message.id)
-      reading.resolve(message.rows)
+      const during = 'comparing what was read'
+      const proof = message.proof.map((answer) => answer.rows.map((values) => serverRow(answer.columns, values, during)))
+      reading.resolve({ rows: message.rows, proof })
     }
+  }
+
+  /** The first failure counts. All other files of the reading end with it, so that nobody waits for what will not come. */
+  #failReading(id: number, reading: Reading, error: unknown): void {
+    this.#readings.delete(id)
+    for (const file of reading.files.values()) file.fail(error)
+    void Promise.allSettled(reading.written).then(() => reading.reject(error))
   }
 
   #break(error: BackupError): void {
@@ -223,71 +227,8 @@ class ThreadTableReader implements TableReader {
     this.#broken = error
     for (const answer of this.#answers.values()) answer.reject(error)
     this.#answers.clear()
-    for (const reading of this.#readings.values()) {
-      for (const file of reading.files.values()) file.fail(error)
-      reading.reject(error)
-    }
-    this.#readings.clear()
+    for (const [id, reading] of this.#readings) this.#failReading(id, reading, error)
     if (!this.#ending) this.#lose(error)
-  }
-}
-
-/** Blocks between the thread and whoever writes them. */
-class FileQueue implements ReadFile {
-  readonly content: AsyncIterable<Uint8Array>
-  readonly facts: Promise<{ rows: number; bytes: number; sha256: string }>
-  readonly #onTaken: () => void
-  readonly #blocks: Uint8Array[] = []
-  #wake: (() => void) | undefined
-  #ended = false
-  #dropped = false
-  #failure: unknown
-  #settle: { resolve: (facts: { rows: number; bytes: number; sha256: string }) => void; reject: (error: unknown) => void }
-
-  constructor(onTaken: () => void) {
-    this.#onTaken = onTaken
-    this.#settle = { resolve: () => undefined, reject: () => undefined }
-    this.facts = new Promise((resolve, reject) => {
-      this.#settle = { resolve, reject }
-    })
-    this.facts.catch(() => undefined)
-    this.content = this.#take()
-  }
-
-  push(block: Uint8Array): void {
-    if (this.#dropped) this.#onTaken()
-    else this.#blocks.push(block)
-    this.#wake?.()
-  }
-
-  end(facts: { readonly rows: number; readonly bytes: number; readonly sha256: string }): void {
-    this.#ended = true
-    this.#settle.resolve({ rows: facts.rows, bytes: facts.bytes, sha256: facts.sha256 })
-    this.#wake?.()
-  }
-
-  fail(error: unknown): void {
-    this.#failure = error
-    this.#settle.reject(error)
-    this.#wake?.()
-  }
-
-  /** Nobody reads any more: what comes is thrown away, so that the thread does not wait for ever. */
-  drop(): void {
-    this.#dropped = true
-    for (const _ of this.#blocks.splice(0)) this.#onTaken()
-  }
-
-  async *#take(): AsyncGenerator<Uint8Array> {
-    for (;;) {
-      if (this.#failure !== undefined) throw this.#failure
-      const block = this.#blocks.shift()
-      if (block !== undefined) {
-        yield block
-        this.#onTaken()
-      } else if (this.#ended) return
-      else await new Promise<void>((resolve) => (this.#wake = resolve))
-    }
   }
 }
 
