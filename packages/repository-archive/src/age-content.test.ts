@@ -2,11 +2,10 @@ import { BackupError } from '@backup-planet/core'
 import { chunksOf, sampleBytes } from '@backup-planet/core/testing'
 import { generateX25519Identity, identityToRecipient } from 'age-encryption'
 import { describe, expect, it } from 'vitest'
+import { testIdentity as identity, testRecipient as recipient } from './__fixtures__/test-identity.ts'
 import { decrypted, encrypted } from './age-content.ts'
 import { collect, once } from './byte-streams.ts'
 
-const identity = await generateX25519Identity()
-const recipient = await identityToRecipient(identity)
 const keys = { identities: [identity], proven: false }
 const chunk = 64 * 1024
 

@@ -1,16 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { type Backup, BackupError, type RepositoryPlugin } from '@backup-planet/core'
 import { createMemoryUploader, type MemoryUploader } from '@backup-planet/core/testing'
-import { Encrypter, generateX25519Identity, identityToRecipient } from 'age-encryption'
+import { Encrypter, generateX25519Identity } from 'age-encryption'
 import { describe, expect, it } from 'vitest'
+import { testIdentity as identity, testRecipient as recipient } from './__fixtures__/test-identity.ts'
 import { findingsOf, listed, readAll, stageOf, storeStage, type TestFile, testRun } from './__fixtures__/test-stage.ts'
 import { createArchiveRepository } from './archive-repository.ts'
 import type { ArchiveSettings } from './archive-settings.ts'
 import { collect, sha256Of } from './byte-streams.ts'
 import { plugin } from './index.ts'
 
-const identity = await generateX25519Identity()
-const recipient = await identityToRecipient(identity)
 const file: TestFile = { item: 'shop', name: 'rows', bytes: randomBytes(3000) }
 const run = (number: number) => ({ ...testRun, id: `run-${number}`, beganAt: new Date(Date.UTC(2026, 0, number)).toISOString() })
 

@@ -1,9 +1,9 @@
 import { type Backup, BackupError, type StageEvent } from '@backup-planet/core'
 import { oddNames } from '@backup-planet/core/conformance'
 import { createMemoryUploader, sampleBytes } from '@backup-planet/core/testing'
-import { generateX25519Identity, identityToRecipient } from 'age-encryption'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { testIdentity as identity, testRecipient as recipient } from './__fixtures__/test-identity.ts'
 import {
   findingsOf,
   itemFailed,
@@ -17,9 +17,6 @@ import {
 } from './__fixtures__/test-stage.ts'
 import { createArchiveRepository } from './archive-repository.ts'
 import { type ArchiveSettings, archiveFormats } from './archive-settings.ts'
-
-const identity = await generateX25519Identity()
-const recipient = await identityToRecipient(identity)
 
 /** `BACKUP_PLANET_ARCHIVE_COUNT` scenarios of each kind; a failure prints its seed, and `BACKUP_PLANET_SEED` goes through the same ones again. */
 const runs = {

@@ -6,6 +6,7 @@ import { type Uploader, withRetry } from '@backup-planet/core'
 import { createMemoryUploader, type MemoryUploader } from '@backup-planet/core/testing'
 import { generateX25519Identity, identityToRecipient } from 'age-encryption'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { testIdentity as identity, testRecipient } from './__fixtures__/test-identity.ts'
 import {
   findingsOf,
   itemFailed,
@@ -23,8 +24,7 @@ import { createArchiveRepository } from './archive-repository.ts'
 import { type ArchiveSettings, archiveFormats } from './archive-settings.ts'
 import { collect, sha256Of } from './byte-streams.ts'
 
-const identity = await generateX25519Identity()
-const encryption = { encryption: { recipients: [await identityToRecipient(identity)] }, identities: [identity] }
+const encryption = { encryption: { recipients: [testRecipient] }, identities: [identity] }
 const files: TestFile[] = [
   { item: 'shop', name: 'a', bytes: randomBytes(150_000) },
   { item: 'shop', name: 'b', bytes: Buffer.alloc(200_000, 'b') },

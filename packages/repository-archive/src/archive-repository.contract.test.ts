@@ -1,11 +1,10 @@
 import { describeRepositoryContract } from '@backup-planet/core/conformance'
 import { createMemoryUploader } from '@backup-planet/core/testing'
-import { generateX25519Identity, identityToRecipient } from 'age-encryption'
+import { testIdentity as identity, testRecipient } from './__fixtures__/test-identity.ts'
 import { createArchiveRepository } from './archive-repository.ts'
 import type { ArchiveSettings } from './archive-settings.ts'
 
-const identity = await generateX25519Identity()
-const recipients = { encryption: { recipients: [await identityToRecipient(identity)] }, identities: [identity] }
+const recipients = { encryption: { recipients: [testRecipient] }, identities: [identity] }
 const passphrase = { encryption: { passphrase: 'correct horse', workFactor: 8 } }
 
 const kinds: Record<string, ArchiveSettings> = {

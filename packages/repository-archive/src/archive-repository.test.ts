@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { createMemoryUploader } from '@backup-planet/core/testing'
-import { generateX25519Identity, identityToRecipient } from 'age-encryption'
 import { describe, expect, it } from 'vitest'
+import { testIdentity as identity, testRecipient as recipient } from './__fixtures__/test-identity.ts'
 import {
   findingsOf,
   itemFailed,
@@ -18,9 +18,6 @@ import {
 import { createArchiveRepository } from './archive-repository.ts'
 import { type ArchiveSettings, archiveFormats } from './archive-settings.ts'
 import { collect } from './byte-streams.ts'
-
-const identity = await generateX25519Identity()
-const recipient = await identityToRecipient(identity)
 
 const encryptions: Record<string, Pick<ArchiveSettings, 'encryption' | 'identities'>> = {
   plain: {},

@@ -30,21 +30,3 @@ export async function collect(content: AsyncIterable<Uint8Array>): Promise<Buffe
 export function sha256Of(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex')
 }
-
-/** What passed through {@link measured}, once it has ended. */
-export interface Measurement {
-  size: number
-  sha256: string
-}
-
-/** Passes content on and says afterwards what it was. */
-export async function* measured(content: AsyncIterable<Uint8Array>, tell: (measurement: Measurement) => void): AsyncIterable<Uint8Array> {
-  const hash = createHash('sha256')
-  let size = 0
-  for await (const chunk of content) {
-    hash.update(chunk)
-    size += chunk.byteLength
-    yield chunk
-  }
-  tell({ size, sha256: hash.digest('hex') })
-}

@@ -1,7 +1,7 @@
 import { checkedContent, type Reopenable, type StagedFile } from '@backup-planet/core'
 import { encrypted } from './age-content.ts'
 import type { ArchiveFormat } from './archive-settings.ts'
-import { type Measurement, measured } from './byte-streams.ts'
+import type { ExpectedContent } from './checked-content.ts'
 import { compressed, isCompressed } from './compression.ts'
 import { type PackedFile, tarOf } from './tar-format.ts'
 import { zipOf } from './zip-format.ts'
@@ -31,7 +31,7 @@ export class VolumeContent implements Reopenable {
   readonly size: number | undefined
   readonly sha256: string | undefined
   readonly #request: VolumeContentRequest
-  #measurement: Measurement | undefined
+  #measurement: ExpectedContent | undefined
   #told = 0
 
   constructor(request: VolumeContentRequest) {
@@ -43,17 +43,17 @@ export class VolumeContent implements Reopenable {
   }
 
   /** Of the content that was last read to its end. */
-  get measurement(): Measurement | undefined {
+  get measurement(): ExpectedContent | undefined {
     return this.#measurement
   }
 
-  open(): AsyncIterable<Uint8Array> {
+  async *open(): AsyncIterable<Uint8Array> {
     this.#measurement = undefined
-    const packed = this.#packed()
     const { recipients } = this.#request
-    return measured(recipients === undefined ? packed : encrypted(packed, recipients), (measurement) => {
-      this.#measurement = measurement
-    })
+    const open = () => (recipients === undefined ? this.#packed() : encrypted(this.#packed(), recipients))
+    const content = checkedContent({ open }, 'volume')
+    yield* content
+    this.#measurement = content.facts()
   }
 
   #packed(): AsyncIterable<Uint8Array> {
