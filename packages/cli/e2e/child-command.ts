@@ -13,6 +13,8 @@ export interface ChildCommand {
   /** Resolves once standard output or error holds this text; rejects when the process ends without it. */
   said(text: string): Promise<void>
   signal(signal: NodeJS.Signals): void
+  /** Nobody reads what it says any more, as when `head` has ended or the terminal is gone. */
+  stopReading(...streams: readonly ('stdout' | 'stderr')[]): void
   readonly ended: Promise<ChildResult>
 }
 
@@ -40,6 +42,9 @@ export function startCommand(argv: readonly string[], environment: Readonly<Reco
   return {
     ended,
     signal: (signal) => void child.kill(signal),
+    stopReading: (...streams) => {
+      for (const stream of streams) child[stream].destroy()
+    },
     said: (text) =>
       new Promise((resolve, reject) => {
         const look = () => {

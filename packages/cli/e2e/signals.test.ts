@@ -17,7 +17,7 @@ staging: { directory: ./staging }
 })
 afterEach(() => rm(directory, { recursive: true, force: true }))
 
-test.each(['SIGINT', 'SIGTERM'] as const)(
+test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
   '%s in the middle of a run: 130, cleaned up, nothing listed, and the next run works',
   async (signal) => {
     const run = startCommand(['run', 'shop'], { SAMPLE_HANGS: '1' }, directory)
@@ -33,6 +33,40 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
     expect(await command(['run', 'shop'], {}, directory)).toMatchObject({ code: 0 })
   },
 )
+
+test('a second signal does not wait for a server that does not answer', async () => {
+  const run = startCommand(['run', 'shop'], { SAMPLE_HANGS: 'deaf' }, directory)
+  await run.said('capture hangs')
+  run.signal('SIGINT')
+  await run.said('once more to leave at once')
+  run.signal('SIGINT')
+  const { code, stderr } = await run.ended
+  expect(code).toBe(130)
+  expect(stderr).not.toMatch(/\n {4}at /)
+  expect(await command(['list'], {}, directory)).toMatchObject({ stdout: 'no backups yet\n' })
+})
+
+test.each([[['stdout']], [['stderr']], [['stdout', 'stderr']]] as const)(
+  'a run whose %s nobody reads any more goes on to its end',
+  async (streams) => {
+    const run = startCommand(['run', 'shop', '--json'], { SAMPLE_SLOW: '1' }, directory)
+    await run.said('"type":"started"')
+    run.stopReading(...streams)
+    const { code, stderr } = await run.ended
+    expect(code).toBe(0)
+    expect(stderr).not.toMatch(/EPIPE|\n {4}at /)
+    expect((await command(['list'], {}, directory)).stdout).toMatch(/\nshop .* complete /)
+  },
+)
+
+test('a command that only tells ends when nobody reads any more, without a word', async () => {
+  await command(['run', 'shop'], {}, directory)
+  const run = startCommand(['verify', '--json'], {}, directory)
+  run.stopReading('stdout')
+  const { code, stderr } = await run.ended
+  expect(code).toBe(0)
+  expect(stderr).not.toMatch(/EPIPE|\n {4}at /)
+})
 
 test('a command that succeeds leaves at once and prints nothing but its result', async () => {
   const beganAt = performance.now()

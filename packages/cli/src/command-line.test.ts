@@ -359,6 +359,7 @@ test('a run says how much it captured, how much of that it stored, and the ratio
   const { stdout, lines } = await other.run(['run', 'shop'])
   expect(stdout).toMatch(/, 1 item, 1\.0 MiB captured, \S+ (KiB|B) stored \(\d+\.\d : 1\), in \S+, in file:/)
   expect(lines).toEqual([])
+  expect((await here.run(['run', 'shop'])).stdout).toMatch(/, 16 B captured, \S+ \S+ stored, in \S+, in file:/)
 })
 
 test('a failed run is told, and nothing is listed', async () => {

@@ -21,11 +21,21 @@ import * as z from 'zod'
 export interface SampleServer {
   readonly databases: Map<string, string>
   /** What the server does wrong. */
-  fault?: 'unreachable' | 'one-item-fails' | 'hangs' | 'leaks-password' | 'wrong-checks' | 'breaks-when-aborted' | 'one-restore-fails'
+  fault?:
+    | 'unreachable'
+    | 'one-item-fails'
+    | 'hangs'
+    | 'leaks-password'
+    | 'wrong-checks'
+    | 'breaks-when-aborted'
+    | 'one-restore-fails'
+    | 'deaf'
   problems: Problem[]
   /** Found by the plan of a restore, while it runs, and in its report. */
   restoreProblems: Problem[]
   confirmed: number
+  /** Awaited before anything is copied. */
+  beforeCopy?: () => Promise<unknown>
   /** Called when a capture hangs, so that a test need not guess when. */
   onHang?: () => void
 }
@@ -104,6 +114,8 @@ function sampleCapture(server: SampleServer, items: readonly string[], facts: Ca
   return {
     facts,
     async copyTo(stage: Stage, options?: OperationOptions) {
+      await server.beforeCopy?.()
+      if (server.fault === 'deaf') await hang(server, undefined)
       for (const item of items) {
         const text = server.databases.get(item) ?? ''
         options?.onProgress?.({ type: 'item', phase: 'capture', item, state: 'begun', bytesTotal: text.length })

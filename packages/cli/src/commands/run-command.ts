@@ -81,7 +81,7 @@ function summary({ backup, storedBytes }: BackUpReport, failed: number, destinat
 /** How much was captured and how much of it reached the store, with the ratio where that says anything. */
 function sizesText(captured: number, stored: number | undefined): string {
   if (stored === undefined) return `${describeBytes(captured)} captured`
-  const ratio = captured > stored ? ` (${(captured / stored).toFixed(1)} : 1)` : ''
+  const ratio = captured / stored >= 1.05 ? ` (${(captured / stored).toFixed(1)} : 1)` : ''
   return `${describeBytes(captured)} captured, ${describeBytes(stored)} stored${ratio}`
 }
 
