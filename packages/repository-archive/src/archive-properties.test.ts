@@ -24,6 +24,9 @@ const runs = {
   seed: wholeNumber('BACKUP_PLANET_SEED') ?? Date.now() % 2 ** 31,
 }
 
+/** Half a minute, and a few seconds a scenario. */
+const patience = 30_000 + runs.numRuns * 4000
+
 function wholeNumber(name: string): number | undefined {
   const text = process.env[name]
   if (text === undefined || text === '') return undefined
@@ -111,78 +114,90 @@ async function expectEverything(
 }
 
 describe('any stage, in any format', () => {
-  it('comes back byte for byte', async () => {
-    await fc.assert(
-      fc.asyncProperty(scenario, async (given) => {
-        const uploader = createMemoryUploader({ supports: { concurrency: given.concurrency } })
-        const stage = given.stage()
-        const backup = await storeStage(createArchiveRepository({ uploader, ...given.settings }), stage)
-        expect(stage.released.size).toBe(given.files.length)
-        expect(backup.status).toBe(given.files.some((file) => given.failed.has(file.item)) ? 'partial' : 'complete')
-        await expectEverything(backup, given, uploader)
-      }),
-      runs,
-    )
-  })
-
-  it('is not there at all when its store ends at any upload, and is complete when it is tried again', async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        scenario,
-        fc.integer({ min: 1, max: 14 }),
-        fc.constantFrom('fail', 'fail-half-way'),
-        async (given, occurrence, action) => {
+  it(
+    'comes back byte for byte',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(scenario, async (given) => {
           const uploader = createMemoryUploader({ supports: { concurrency: given.concurrency } })
-          uploader.injectFault({ operation: 'upload', occurrence, action })
-          const repository = createArchiveRepository({ uploader, ...given.settings })
           const stage = given.stage()
-          const first = await storeStage(repository, stage).catch((error: unknown) => error)
-          expect(await listed(repository)).toHaveLength(BackupError.is(first) ? 0 : 1)
-          const sent = uploader.calls.upload
-          const backup = await storeStage(repository, stage)
-          if (!BackupError.is(first)) expect(uploader.calls.upload).toBe(sent)
+          const backup = await storeStage(createArchiveRepository({ uploader, ...given.settings }), stage)
+          expect(stage.released.size).toBe(given.files.length)
+          expect(backup.status).toBe(given.files.some((file) => given.failed.has(file.item)) ? 'partial' : 'complete')
           await expectEverything(backup, given, uploader)
-        },
-      ),
-      runs,
-    )
-  })
+        }),
+        runs,
+      )
+    },
+    patience,
+  )
 
-  it('is never read wrong with a bit turned or bytes cut anywhere in any object', async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        scenario,
-        fc.double({ min: 0, max: 0.999999, noNaN: true }),
-        fc.nat(7),
-        fc.boolean(),
-        async (given, place, bit, cut) => {
-          const uploader = createMemoryUploader()
-          const repository = createArchiveRepository({ uploader, ...given.settings })
-          const backup = await storeStage(repository, given.stage())
-          for (const [key, object] of [...uploader.objects]) {
-            const at = Math.floor(object.bytes.byteLength * place)
-            // The identity file of the job belongs to no backup: each has its own copy.
-            if (object.bytes.byteLength === 0 || key === 'shop/identity.age') continue
-            const damaged = cut ? object.bytes.slice(0, at) : Uint8Array.from(object.bytes)
-            if (!cut) damaged[at] = (damaged[at] ?? 0) ^ (1 << bit)
-            uploader.objects.set(key, { ...object, bytes: damaged })
-            const findings = await findingsOf(repository, { readData: true })
-            expect(
-              findings.some(({ severity }) => severity === 'error'),
-              key,
-            ).toBe(true)
-            const read = await readAll(repository, backup).catch((error: unknown) => error)
-            if (read instanceof Map) {
-              for (const file of given.files) {
-                if (!given.failed.has(file.item))
-                  expect((read.get(JSON.stringify([file.item, file.name])) as Buffer).equals(file.bytes), key).toBe(true)
-              }
-            } else expect(read).toMatchObject({ code: 'CORRUPTED' })
-            uploader.objects.set(key, object)
-          }
-        },
-      ),
-      runs,
-    )
-  })
+  it(
+    'is not there at all when its store ends at any upload, and is complete when it is tried again',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          scenario,
+          fc.integer({ min: 1, max: 14 }),
+          fc.constantFrom('fail', 'fail-half-way'),
+          async (given, occurrence, action) => {
+            const uploader = createMemoryUploader({ supports: { concurrency: given.concurrency } })
+            uploader.injectFault({ operation: 'upload', occurrence, action })
+            const repository = createArchiveRepository({ uploader, ...given.settings })
+            const stage = given.stage()
+            const first = await storeStage(repository, stage).catch((error: unknown) => error)
+            expect(await listed(repository)).toHaveLength(BackupError.is(first) ? 0 : 1)
+            const sent = uploader.calls.upload
+            const backup = await storeStage(repository, stage)
+            if (!BackupError.is(first)) expect(uploader.calls.upload).toBe(sent)
+            await expectEverything(backup, given, uploader)
+          },
+        ),
+        runs,
+      )
+    },
+    patience,
+  )
+
+  it(
+    'is never read wrong with a bit turned or bytes cut anywhere in any object',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          scenario,
+          fc.double({ min: 0, max: 0.999999, noNaN: true }),
+          fc.nat(7),
+          fc.boolean(),
+          async (given, place, bit, cut) => {
+            const uploader = createMemoryUploader()
+            const repository = createArchiveRepository({ uploader, ...given.settings })
+            const backup = await storeStage(repository, given.stage())
+            for (const [key, object] of [...uploader.objects]) {
+              const at = Math.floor(object.bytes.byteLength * place)
+              // The identity file of the job belongs to no backup: each has its own copy.
+              if (object.bytes.byteLength === 0 || key === 'shop/identity.age') continue
+              const damaged = cut ? object.bytes.slice(0, at) : Uint8Array.from(object.bytes)
+              if (!cut) damaged[at] = (damaged[at] ?? 0) ^ (1 << bit)
+              uploader.objects.set(key, { ...object, bytes: damaged })
+              const findings = await findingsOf(repository, { readData: true })
+              expect(
+                findings.some(({ severity }) => severity === 'error'),
+                key,
+              ).toBe(true)
+              const read = await readAll(repository, backup).catch((error: unknown) => error)
+              if (read instanceof Map) {
+                for (const file of given.files) {
+                  if (!given.failed.has(file.item))
+                    expect((read.get(JSON.stringify([file.item, file.name])) as Buffer).equals(file.bytes), key).toBe(true)
+                }
+              } else expect(read).toMatchObject({ code: 'CORRUPTED' })
+              uploader.objects.set(key, object)
+            }
+          },
+        ),
+        runs,
+      )
+    },
+    patience,
+  )
 })
