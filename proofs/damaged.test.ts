@@ -62,9 +62,12 @@ it(`finds ${sweep.count} random damages of every kind, and never restores one as
   for (let round = 0; round < sweep.count; round++) {
     await copyTree(pristine, job.repositoryFolder)
     const entries = await readdir(job.repositoryFolder, { recursive: true, withFileTypes: true })
+    // The identity file of the job belongs to no backup: each has a copy of its own, which is damaged here like everything else.
+    const ofJob = path.join(job.repositoryFolder, jobName, 'identity.age')
     const files = entries
       .filter((entry) => entry.isFile())
       .map((entry) => path.join(entry.parentPath, entry.name))
+      .filter((file) => file !== ofJob)
       .sort()
     const file = files[Math.floor(random() * files.length)] ?? ''
     const [kind, damage] = kinds[round % kinds.length] ?? kinds[0] ?? ['', async () => undefined]
