@@ -1,0 +1,156 @@
+import type { RunEvent } from '@backup-planet/core'
+
+type EventOf<Type extends RunEvent['type']> = Extract<RunEvent, { readonly type: Type }>
+/** The words in front say whether the field can be left out; the types below make that be true. */
+type FieldText<Value> = undefined extends Value ? `optional: ${string}` : `always: ${string}`
+
+interface EventText<Type extends RunEvent['type']> {
+  readonly when: string
+  readonly fields: { readonly [Field in keyof Required<Omit<EventOf<Type>, 'type'>>]: FieldText<Omit<EventOf<Type>, 'type'>[Field]> }
+}
+
+/** Every event of a run with every field. What is missing or does not exist is an error of the compiler, so that this cannot go stale. */
+export const eventTexts: { readonly [Type in RunEvent['type']]: EventText<Type> } = {
+  started: {
+    when: 'first of all',
+    fields: {
+      action: 'always: `backup`, `restore`, `files` or `verify`',
+      job: 'optional: name of the job',
+      id: 'optional: of the backup that is made or read; of the plan for a restore',
+      application: 'optional: such as `mysql`',
+      kind: 'optional: `full`, `differential` or `log`, as asked for',
+    },
+  },
+  resuming: {
+    when: 'before the capture, when an earlier run captured what it could not send. `bytes` of `store` are of that run until `stored`',
+    fields: { id: 'always: of the run that is sent first' },
+  },
+  promoted: {
+    when: 'the capture has begun, and is of another kind than was asked for',
+    fields: {
+      asked: 'always: the kind that was asked for',
+      kind: 'always: the kind that is made',
+      reason: 'optional: why, in the words of the agent',
+    },
+  },
+  step: { when: 'a step of the plan begins', fields: { text: 'always: one sentence, as in the plan' } },
+  item: {
+    when: 'an item begins, ends or fails in a phase',
+    fields: {
+      phase: 'always: `capture`, `store`, `read`, `restore` or `verify`; several run at once',
+      item: 'always: its name, such as the database',
+      state: 'always: `begun`, `ended` or `failed`',
+      bytesTotal: 'optional: as the application estimates it, with `begun`',
+    },
+  },
+  bytes: {
+    when: 'bytes have moved; at most ten times a second and phase',
+    fields: {
+      phase: 'always: see `item`',
+      item: 'optional: the one that moved last',
+      bytes:
+        'always: of this phase since the start; never less than before. Of the application for `capture` and `restore`, of staged files for the others',
+      expected: 'optional: of this phase at its end. It may grow, and is exact for `store` once `captured` was said',
+      rows: 'optional: of this phase since the start',
+      rate: 'always: bytes a second, smoothed over some seconds',
+    },
+  },
+  captured: {
+    when: 'the capture is complete: the server is not read any more, and only storing is left',
+    fields: {
+      items: 'always: how many items are whole',
+      failed: 'always: how many are not',
+      bytes: 'always: captured, as the application counts',
+    },
+  },
+  stalled: { when: 'no byte has moved for a minute, and again every minute', fields: { seconds: 'always: since the last byte' } },
+  problem: {
+    when: 'something the operator should know; the run goes on',
+    fields: {
+      problem: 'always: object of `severity` (`error`, `warning`), `code`, `message`, `hint` and, where it is of one, `item`',
+    },
+  },
+  stored: {
+    when: 'a backup is committed: from now on it exists',
+    fields: {
+      id: 'always: of the backup',
+      status: 'always: `complete`, or `partial` when an item failed',
+      resumed: 'always: whether it is the one of `resuming`',
+      storedBytes: 'optional: what it takes in the store, compressed and encrypted, where the repository knows',
+    },
+  },
+  confirmed: {
+    when: 'the application was told that its data is safe; never for a partial backup',
+    fields: { id: 'always: of the backup' },
+  },
+  finished: {
+    when: 'last event of every run, however it ends',
+    fields: {
+      outcome: 'always: `done`, `partial`, `failed` or `aborted`',
+      seconds: 'always: since `started`',
+      bytes: 'always: of the phase that moved most',
+    },
+  },
+}
+
+/** The lines of `--json` that are no events: one result or failure at the end, and what lists are made of. */
+export const lineTexts = {
+  'result of init': ['file', 'repository', 'passphraseFile'],
+  'result of discover': ['job', 'source'],
+  'result of check': ['job', 'problems'],
+  'result of run --plan': ['job', 'plan'],
+  'result of run': ['job', 'backup', 'resumed', 'confirmed', 'problems', 'reason', 'seconds', 'bytes', 'storedBytes'],
+  'result of list': ['backups', 'unreadable'],
+  'result of restore --plan': ['backup', 'plan'],
+  'result of restore': ['backup', 'plan', 'report'],
+  'result of files': ['backup', 'directory', 'report'],
+  'result of verify': ['whole', 'errors', 'warnings'],
+  'result of version': ['version', 'node'],
+  failure: ['code', 'message', 'hint'],
+  'backup (list)': ['repository', 'backup', 'storedBytes'],
+  'finding (verify)': ['repository', 'finding'],
+} as const satisfies Readonly<Record<string, readonly string[]>>
+
+/** `docs/events.md`. */
+export function eventDocumentation(): string {
+  const events = Object.entries(eventTexts).flatMap(([type, { when, fields }]: readonly [string, EventText<RunEvent['type']>]) => {
+    const rows = Object.entries<string>(fields).map(([field, text]) => {
+      const [, left, meaning] = /^(always|optional): (.*)$/s.exec(text) ?? []
+      return `| | \`${field}\`${left === 'optional' ? ' *' : ''} | ${meaning} |`
+    })
+    return [`| \`${type}\` | | **${when}** |`, ...rows]
+  })
+  const lines = Object.entries<readonly string[]>(lineTexts).map(
+    ([name, fields]) => `| ${name} | ${fields.map((field) => `\`${field}\``).join(', ')} |`,
+  )
+  return `# Events
+
+Everything that happens during \`run\`, \`restore\`, \`files\` and \`verify\`, as plain data without secrets: enough to draw a progress
+display, keep metrics or raise an alarm. As a library, pass \`onEvent\` to \`backUp\`, \`restore\`, \`extractFiles\` or \`verify\`; on the
+command line, \`--json\` writes each as one line to standard output. This page is made from the types that the code is compiled
+against, and a test compares it with what the commands print.
+
+Fields marked * can be missing. Fields and events may be added in any release: ignore what you do not know. Names and meanings
+of those that are there change only with a major version.
+
+| event (\`type\`) | field | is |
+|---|---|---|
+${events.join('\n')}
+
+How a backup goes: \`started\`, perhaps \`resuming\` … \`stored\`, perhaps \`promoted\`; then \`step\`, \`item\` and \`bytes\` of \`capture\` and \`store\`
+mixed; \`captured\`; the rest of \`store\`; \`stored\`, \`confirmed\`, \`finished\`. A display shows the phase \`capture\` with its \`expected\` until
+\`captured\`, and \`store\` with its \`expected\` from then on.
+
+## The other lines of \`--json\`
+
+Results have the field \`command\` as well. \`plan\`, \`backup\`, \`source\`, \`report\` and \`finding\` are the values of the contracts in
+[\`packages/core/src/contracts\`](../packages/core/src/contracts). A restore whose plan has errors has \`report: null\`.
+
+| line (\`type\`) | fields |
+|---|---|
+${lines.join('\n')}
+
+The last line is a \`result\`, or a \`failure\`; after it the exit code says the same:
+0 done, 1 failed, 2 usage or configuration, 3 partial, 130 aborted.
+`
+}
