@@ -39,6 +39,7 @@ export interface BackUpReport {
  * The stage begins before the server is asked for anything: it locks the job, finds out whether there is room, and clears
  * what killed runs of the job left half-filled. What those had sent is removed from the repository at the end.
  *
+ * A backup with a failed item is `partial`: it is not confirmed, and the next run does not continue it.
  * Resolves when the backup is committed, whatever fails afterwards (that is in `problems`). Rejects when nothing of this
  * run was committed; a capture that was complete by then stays sealed in the staging, and the next run sends it.
  */
@@ -120,7 +121,7 @@ async function confirm(capture: Capture, backup: Backup, reporter: RunReporter, 
       severity: 'warning',
       code: 'APPLICATION',
       message: `the application was not told that it is backed up, because ${failed.join(', ')} failed`,
-      hint: 'Its logs stay as they are until a run succeeds for every item.',
+      hint: 'Its logs stay as they are, and every run is a full, until a run succeeds for every item: repair what failed, or leave it out in the settings of the job.',
     })
     return false
   }
