@@ -141,7 +141,12 @@ describe('a passphrase', () => {
         message: expect.not.stringContaining('hush'),
         hint: expect.stringContaining(`in the place of ${jobFile}`),
       })
-      expect((await readAll(createArchiveRepository({ uploader, ...right }), backup)).size).toBe(1)
+      const reader = createArchiveRepository({ uploader, ...right })
+      expect((await readAll(reader, backup)).size).toBe(1)
+      expect(await findingsOf(reader, { readData: true })).toMatchObject([
+        { severity: 'error', key: jobFile, code: 'CORRUPTED', hint: expect.stringContaining('Existing backups have a copy') },
+        { severity: 'ok', backup: 'run-1' },
+      ])
     },
   )
 

@@ -1,5 +1,5 @@
-import { BackupError, type OperationOptions, type Uploader } from '@backup-planet/core'
-import { identityFileName, jobPrefix } from './archive-layout.ts'
+import { BackupError, encodeSegment, type OperationOptions, type Uploader } from '@backup-planet/core'
+import { identityFileName, jobIdentityKey } from './archive-layout.ts'
 import type { ResolvedArchiveSettings } from './archive-settings.ts'
 import type { ArchiveStorage } from './archive-storage.ts'
 import { once, sha256Of } from './byte-streams.ts'
@@ -39,7 +39,7 @@ export class ArchiveKeys {
     const { encryption } = this.#settings
     if (encryption === undefined) return undefined
     if ('recipients' in encryption) return { recipients: encryption.recipients, identityFile: undefined }
-    const key = `${jobPrefix(job)}${identityFileName}`
+    const key = jobIdentityKey(encodeSegment(job))
     let identityFile = await this.#jobIdentityFile(key, options)
     if (identityFile === undefined) {
       const created = await createIdentityFile(encryption.passphrase, encryption.workFactor)
@@ -47,10 +47,21 @@ export class ArchiveKeys {
       await upload(this.#uploader, key, identityFile, options)
       this.#opened.set(sha256Of(identityFile), Promise.resolve([created.identity]))
     }
-    const identities = await this.#open(identityFile, encryption.passphrase, key).catch((error: unknown) => {
-      throw withStoringHint(error, key)
-    })
+    const identities = await this.#openOfJob(identityFile, encryption.passphrase, key)
     return { recipients: await recipientsOf(identities), identityFile }
+  }
+
+  /**
+   * Whether the next backup of a job could begin. Throws like {@link forStoring}, and changes nothing.
+   *
+   * @param segment first part of the keys of the job
+   */
+  async checkJob(segment: string, options: OperationOptions): Promise<void> {
+    const { encryption } = this.#settings
+    if (encryption === undefined || !('passphrase' in encryption)) return
+    const key = jobIdentityKey(segment)
+    const identityFile = await this.#jobIdentityFile(key, options)
+    if (identityFile !== undefined) await this.#openOfJob(identityFile, encryption.passphrase, key)
   }
 
   /** The identities that this host has for a backup. Throws `WRONG_CREDENTIALS` when the passphrase does not fit and nothing else could. */
@@ -80,6 +91,12 @@ export class ArchiveKeys {
   async #jobIdentityFile(key: string, options: OperationOptions): Promise<Uint8Array | undefined> {
     if ((await this.#uploader.stat(key, { signal: options.signal })) === undefined) return undefined
     return collectAtMost(this.#uploader.download(key, undefined, { signal: options.signal }), largestIdentityFile, key)
+  }
+
+  #openOfJob(file: Uint8Array, passphrase: string, key: string): Promise<readonly string[]> {
+    return this.#open(file, passphrase, key).catch((error: unknown) => {
+      throw withStoringHint(error, key)
+    })
   }
 
   #open(file: Uint8Array, passphrase: string, what: string): Promise<readonly string[]> {

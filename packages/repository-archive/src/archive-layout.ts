@@ -29,6 +29,11 @@ export function jobPrefix(job: string): string {
   return `${encodeSegment(job)}/`
 }
 
+/** @param segment first part of the keys of a job */
+export function jobIdentityKey(segment: string): string {
+  return `${segment}/${identityFileName}`
+}
+
 /** Sorted by name, the folders of a job are sorted by time. */
 export function backupFolder(run: StagedRun): string {
   const time = new Date(run.beganAt).toISOString().replace(/[-:.]/g, '')

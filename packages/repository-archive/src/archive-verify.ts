@@ -1,7 +1,7 @@
 import { type Backup, BackupError, type Finding, type OperationOptions, throwIfAborted, type VerifyRequest } from '@backup-planet/core'
 import { type ArchiveContext, below } from './archive-context.ts'
 import type { ArchiveContents } from './archive-inventory.ts'
-import { manifestName } from './archive-layout.ts'
+import { jobIdentityKey, manifestName } from './archive-layout.ts'
 import { isCommitted, readManifests, type StoredFolder, storedFolders } from './archive-list.ts'
 import { ArchiveReader } from './archive-reader.ts'
 import { type ArchiveStorage, type StoredObject, storageOf, storedObjects } from './archive-storage.ts'
@@ -15,6 +15,7 @@ export async function* verifyBackups(context: ArchiveContext, request: VerifyReq
   const filter = { ...(request.job === undefined ? {} : { job: request.job }), ...(request.id === undefined ? {} : { id: request.id }) }
   const folders = await storedFolders(context, filter, options)
   for (const folder of folders.filter((candidate) => !isCommitted(candidate))) yield unfinished(folder)
+  yield* verifyJobs(context, folders, options)
   for await (const read of readManifests(context, folders.filter(isCommitted), options)) {
     if ('error' in read) {
       yield {
@@ -26,6 +27,21 @@ export async function* verifyBackups(context: ArchiveContext, request: VerifyReq
       }
     } else if (request.id === undefined || read.backup.id === request.id)
       yield* verifyBackup(context, read.backup, read.folder, request.readData === true, options)
+  }
+}
+
+/** What no backup needs, and the next one does. */
+async function* verifyJobs(context: ArchiveContext, folders: readonly StoredFolder[], options: OperationOptions): AsyncIterable<Finding> {
+  for (const segment of new Set(folders.map(({ folder }) => folder.slice(0, folder.indexOf('/'))))) {
+    const problem = await failureOf(() => context.keys.checkJob(segment, options), options)
+    if (problem === undefined) continue
+    yield {
+      severity: problem.code === 'WRONG_CREDENTIALS' ? 'warning' : 'error',
+      key: jobIdentityKey(segment),
+      code: problem.code,
+      message: problem.message,
+      hint: problem.hint ?? useAnother,
+    }
   }
 }
 
