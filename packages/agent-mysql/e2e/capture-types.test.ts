@@ -49,6 +49,7 @@ CREATE TABLE charsets (id INT PRIMARY KEY, l1 VARCHAR(50) CHARACTER SET latin1, 
   uc VARCHAR(50) CHARACTER SET ucs2, sj VARCHAR(50) CHARACTER SET sjis, gb VARCHAR(50) CHARACTER SET gbk, b5 VARCHAR(50) CHARACTER SET big5);
 INSERT INTO charsets VALUES (1,'äöü€','日本','🦊日','日本','表ソ','乗丂','功許');
 INSERT INTO charsets (id,l1) VALUES (2,UNHEX('818D8F909D00FF5C'));
+SET SESSION sql_mode='NO_AUTO_VALUE_ON_ZERO'; CREATE TABLE zeros (id INT AUTO_INCREMENT PRIMARY KEY, b BIT(8)); INSERT INTO zeros VALUES (0,1),(1,2),(5,3); SET SESSION sql_mode='';
 CREATE TABLE shapes (id INT PRIMARY KEY, g GEOMETRY, p POINT, l LINESTRING, y POLYGON);
 INSERT INTO shapes VALUES (1,ST_GeomFromText('GEOMETRYCOLLECTION(POINT(1 2),LINESTRING(0 0,9 10))',4326),POINT(92,9),ST_GeomFromText('LINESTRING(0 0,1 1)'),ST_GeomFromText('POLYGON((0 0,10 0,10 10,0 10,0 0))')),(2,NULL,NULL,NULL,NULL);
 CREATE TABLE made (id INT PRIMARY KEY, a INT, v INT AS (a*2) VIRTUAL, p INT AS (a*3) PERSISTENT, h INT INVISIBLE DEFAULT 7, KEY(v));
@@ -76,7 +77,7 @@ test('every column type, character set and name comes back by hand, with zstd an
   await restoreByHand(dumped, 'types', target)
   const objects = await lines<DumpObject>(dumped.stage.directory, 'types', 'objects.jsonl')
   const tables = objects.filter((object) => object.type === 'table')
-  expect(tables).toHaveLength(13)
+  expect(tables).toHaveLength(14)
   // These comparisons are the server's; the checksum below is ours.
   for (const sql of [
     'SELECT id, HEX(l1), HEX(u3), HEX(u16), HEX(uc), HEX(sj), HEX(gb), HEX(b5) FROM types.charsets ORDER BY id',
@@ -86,6 +87,7 @@ test('every column type, character set and name comes back by hand, with zstd an
     'SELECT id, a, v, p, h FROM types.made ORDER BY id',
     'SELECT *, s, e FROM types.versioned FOR SYSTEM_TIME ALL ORDER BY id, s',
     'SELECT * FROM types.times ORDER BY id',
+    'SELECT id, b+0 FROM types.zeros ORDER BY id',
     'SHOW CREATE TABLE types.parts',
   ]) {
     expect(await target.client(sql), sql).toBe(await server.client(sql))
@@ -99,6 +101,34 @@ test('every column type, character set and name comes back by hand, with zstd an
   }
   const next = Number(await target.client('SELECT NEXTVAL(types.counter)'))
   expect(next).toBeGreaterThan(100)
+})
+
+test('programs brought back by hand keep the session they were created in', async () => {
+  await server.client(`CREATE DATABASE contexts CHARACTER SET utf8mb4; USE contexts; CREATE TABLE t (id INT PRIMARY KEY, x VARCHAR(50));
+    SET NAMES latin1 COLLATE latin1_german1_ci; SET sql_mode='ANSI_QUOTES,NO_BACKSLASH_ESCAPES'; SET time_zone='+05:30';
+    CREATE FUNCTION plain() RETURNS VARCHAR(50) DETERMINISTIC RETURN 'a\\b';
+    CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET NEW.x = 'x\\y';
+    CREATE EVENT ev ON SCHEDULE EVERY 1 DAY STARTS '2030-01-01 00:00:00' DISABLE DO SET @x = 1;
+    CREATE VIEW v AS SELECT 'a' AS letter;
+    SET NAMES utf8mb4; SET sql_mode=''; CREATE FUNCTION letters() RETURNS VARCHAR(50) CHARSET utf8mb4 DETERMINISTIC RETURN 'äö 日本';`)
+  await using dumped = await dump(agentFor(server, { users: false }), { items: ['contexts'] })
+  await restoreByHand(dumped, 'contexts', target)
+  const context = 'character_set_client, collation_connection'
+  for (const sql of [
+    `SELECT routine_name, sql_mode, ${context} FROM information_schema.routines WHERE routine_schema = 'contexts' ORDER BY 1`,
+    `SELECT trigger_name, sql_mode, ${context} FROM information_schema.triggers WHERE trigger_schema = 'contexts'`,
+    `SELECT event_name, sql_mode, time_zone, starts, ${context} FROM information_schema.events WHERE event_schema = 'contexts'`,
+    `SELECT table_name, ${context} FROM information_schema.views WHERE table_schema = 'contexts'`,
+    'SELECT contexts.plain(), contexts.letters(), (SELECT letter FROM contexts.v)',
+    'USE contexts; START TRANSACTION; INSERT INTO t (id) VALUES (1); SELECT x FROM t; ROLLBACK',
+  ]) {
+    const source = await server.client(sql)
+    expect(source).not.toBe('')
+    expect(await target.client(sql), sql).toBe(source)
+  }
+  expect(await target.client("SELECT DISTINCT character_set_client FROM information_schema.events WHERE event_schema = 'contexts'")).toBe(
+    'latin1\n',
+  )
 })
 
 test('the folder of a schema with a hostile name holds safe names only, and each names its table', async () => {

@@ -1,10 +1,10 @@
 import { encodeSegment } from '@backup-planet/core'
 import type { DumpObject, DumpSequence, DumpTable, DumpView, ProgramContext } from '../dump-layout.ts'
+import { loadDataClauses } from '../load-data-clauses.ts'
 import { quoteIdentifier, quoteText } from '../mysql-quoting.ts'
 import type { BinlogPosition } from '../mysql-server.ts'
 import { withoutAutoIncrement } from './program-text.ts'
 import type { SchemaInventory } from './schema-inventory.ts'
-import { loadColumns } from './select-statement.ts'
 
 /** A small file of an item, complete in memory. */
 export interface TextFile {
@@ -99,16 +99,25 @@ function program(object: { readonly create: string; readonly context: ProgramCon
   return inContext(object.context, `DELIMITER ${delimiter}\n${object.create} ${delimiter}\nDELIMITER ;\n`)
 }
 
+/**
+ * A statement in the session its object was created in, as mysqldump writes it ("SHOW CREATE PROCEDURE", context columns): the server keeps
+ * SQL mode, client character set and connection collation with the object, and an event runs in its time zone.
+ *
+ * This file is UTF-8, while the server reads a statement in the client's character set: letters beyond ASCII of an object of another
+ * character set come right only with UTF-8 as its client character set, which then differs from the original and is noted.
+ */
 function inContext(context: ProgramContext, text: string): string {
-  const { characterSetClient, collationConnection, sqlMode, timeZone } = context
-  const before = [
-    `SET SESSION sql_mode=${quoteText(sqlMode)}`,
-    ...(timeZone === undefined ? [] : [`SET SESSION time_zone=${quoteText(timeZone)}`]),
-    // The text of this file is UTF-8; the server keeps the context from the variables that follow.
-    ...(collationConnection === '' ? [] : [`SET character_set_client=utf8mb4, collation_connection=${quoteText(collationConnection)}`]),
+  const { characterSetClient: client, collationConnection, sqlMode, timeZone } = context
+  const readable = client === '' || client.startsWith('utf8') || /^[ -~\s]*$/.test(text)
+  const characterSet = readable ? client : 'utf8mb4'
+  const variables = [
+    `sql_mode=${quoteText(sqlMode)}`,
+    ...(timeZone === undefined ? [] : [`time_zone=${quoteText(timeZone)}`]),
+    ...(characterSet === '' ? [] : [`character_set_client=${quoteText(characterSet)}`]),
+    ...(collationConnection === '' ? [] : [`collation_connection=${quoteText(collationConnection)}`]),
   ]
-  const note = characterSetClient === '' ? '' : `-- created with character_set_client ${characterSetClient}\n`
-  return `${note}${before.map((line) => `${line};\n`).join('')}${text}SET SESSION sql_mode='NO_AUTO_VALUE_ON_ZERO', time_zone='+00:00';\nSET NAMES utf8mb4;\n`
+  const note = readable ? '' : `-- created with character_set_client ${client}\n`
+  return `${note}SET SESSION ${variables.join(', ')};\n${text}SET NAMES utf8mb4;\nSET SESSION sql_mode='NO_AUTO_VALUE_ON_ZERO', time_zone='+00:00';\n`
 }
 
 /** The one statement that loads a data file by hand, beside it and under its name. */
@@ -119,7 +128,7 @@ export function loadFile(schema: string, table: DumpTable, chunkFile: string): T
   const checks = 'SET SESSION unique_checks=1;\n'
   return {
     name: data.replace(/\.dat$/, '.sql'),
-    text: `${head}${checks}${history}-- rows of ${schema.replaceAll('\n', ' ')}\nLOAD DATA LOCAL INFILE ${quoteText(data)} INTO TABLE ${quoteIdentifier(table.name)} CHARACTER SET binary FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' ${loadColumns(table)};\n`,
+    text: `${head}${checks}${history}-- rows of ${schema.replaceAll('\n', ' ')}\nLOAD DATA LOCAL INFILE ${quoteText(data)} INTO TABLE ${quoteIdentifier(table.name)} ${loadDataClauses(table)};\n`,
   }
 }
 

@@ -34,19 +34,3 @@ function whereClause(range: KeyRange): string {
   ]
   return conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`
 }
-
-/** How `LOAD DATA` puts the fields of a data file into the columns: `(a, @field2) SET b = CAST(@field2 AS UNSIGNED)`. */
-export function loadColumns(table: DumpTable): string {
-  const columns = new Map(table.columns.map((column) => [column.name, column]))
-  const assignments: string[] = []
-  const fields = table.dataColumns.map((name, index) => {
-    const load = columns.get(name)?.load
-    if (load !== 'bit' && load !== 'json') return quoteIdentifier(name)
-    const variable = `@field${index + 1}`
-    assignments.push(
-      `${quoteIdentifier(name)} = ${load === 'bit' ? `CAST(${variable} AS UNSIGNED)` : `CONVERT(${variable} USING utf8mb4)`}`,
-    )
-    return variable
-  })
-  return `(${fields.join(', ')})${assignments.length === 0 ? '' : ` SET ${assignments.join(', ')}`}`
-}

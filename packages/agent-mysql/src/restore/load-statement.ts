@@ -1,61 +1,15 @@
 import type { DumpColumn, DumpTable } from '../dump-layout.ts'
+import { dataColumns, loadDataClauses } from '../load-data-clauses.ts'
 import { quoteIdentifier, quoteTable } from '../mysql-quoting.ts'
-import { splitCreateTable } from './create-table-text.ts'
 
 /** Name that our LOAD DATA gives its file. A server that asks for any other is not answered. */
 export const loadFileName = 'backup-planet-rows'
 
-/**
- * The LOAD DATA statement for the data files of a table. Bytes go in as they are (`CHARACTER SET binary`); types that this does
- * not suit pass through a user variable.
- *
- * Once there is a SET clause, the AUTO_INCREMENT column is assigned by it too: MariaDB forgets before SET that the file gave the column
- * a value, and would number rows whose value is 0 anew, in spite of NO_AUTO_VALUE_ON_ZERO.
- */
+export { dataColumns } from '../load-data-clauses.ts'
+
+/** The LOAD DATA statement for the data files of a table. */
 export function loadStatement(schema: string, table: DumpTable): string {
-  const columns = dataColumns(table)
-  const counter = columns.some((column) => assignment(column, '') !== undefined) ? autoIncrementColumn(table) : undefined
-  const assignments: string[] = []
-  const fields = columns.map((column, index) => {
-    const variable = `@field${index}`
-    const expression = assignment(column, variable) ?? (column.name === counter ? variable : undefined)
-    if (expression === undefined) return quoteIdentifier(column.name)
-    assignments.push(`${quoteIdentifier(column.name)} = ${expression}`)
-    return variable
-  })
-  return [
-    `LOAD DATA LOCAL INFILE '${loadFileName}' INTO TABLE ${quoteTable(schema, table.name)} CHARACTER SET binary`,
-    "FIELDS TERMINATED BY '\\t' ENCLOSED BY '' ESCAPED BY '\\\\' LINES STARTING BY '' TERMINATED BY '\\n'",
-    `(${fields.join(', ')})`,
-    ...(assignments.length > 0 ? [`SET ${assignments.join(', ')}`] : []),
-  ].join(' ')
-}
-
-function autoIncrementColumn(table: DumpTable): string | undefined {
-  return splitCreateTable(table.create).definitions.find((definition) => definition.autoIncrement)?.name
-}
-
-/** The columns of a row in the data files, in order. Throws a TypeError when the table lacks one. */
-export function dataColumns(table: DumpTable): DumpColumn[] {
-  const byName = new Map(table.columns.map((column) => [column.name, column]))
-  return table.dataColumns.map((name) => {
-    // The period columns of a system-versioned table need not be among its columns.
-    return byName.get(name) ?? { name, dataType: 'timestamp', columnType: 'timestamp(6)', nullable: true, load: 'plain' }
-  })
-}
-
-function assignment(column: DumpColumn, variable: string): string | undefined {
-  switch (column.load) {
-    case 'bit':
-      return `CAST(${variable} AS UNSIGNED)`
-    case 'json':
-      return `CONVERT(${variable} USING utf8mb4)`
-    case 'geometry':
-      return variable
-    case 'plain':
-    case 'float':
-      return undefined
-  }
+  return `LOAD DATA LOCAL INFILE '${loadFileName}' INTO TABLE ${quoteTable(schema, table.name)} ${loadDataClauses(table)}`
 }
 
 /** One INSERT of several rows, for servers without `local_infile`. Values are bytes, `undefined` is NULL. */
