@@ -190,6 +190,7 @@ describe('items that fail', () => {
     const report = await run({ copyTo: failing('b') })
     expect(report).toMatchObject({ confirmed: false, backup: { status: 'partial' } })
     expect(report.problems.map(({ message }) => message)).toEqual(['b is broken', expect.stringContaining('because b failed')])
+    expect(report.problems[1]?.hint).toContain('leave it out in the settings of the job')
     expect(calls.names).not.toContain('confirmed')
     expect(outcome()).toBe('partial')
     expect(await kept()).toEqual([])
