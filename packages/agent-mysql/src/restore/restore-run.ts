@@ -32,6 +32,7 @@ import {
   createViews,
 } from './schema-restore.ts'
 import { relaxCommits, restoreGtid, setBack } from './server-variables.ts'
+import { schemasInViewOrder } from './view-order.ts'
 
 /**
  * Executes a plan. Everything of the backup is read and checked before the first change, so that a damaged item fails untouched.
@@ -174,7 +175,15 @@ class Run {
       await this.#phase('add foreign keys', addForeignKeys)
       await this.#phase('create placeholders of views', createViewPlaceholders)
       await this.#phase('create routines', createRoutines)
-      await this.#phase('create views', createViews)
+      await this.#phase(
+        'create views',
+        createViews,
+        schemasInViewOrder(
+          this.#prepared,
+          (prepared) => prepared.contents.to,
+          (prepared) => prepared.views,
+        ),
+      )
       await this.#phase('create triggers', createTriggers)
       await this.#accounts('grant to accounts', accounts, grantAccounts)
       await this.#phase('compare with what the backup recorded', (prepared) => this.#check(prepared))
@@ -191,9 +200,13 @@ class Run {
     return this.#report()
   }
 
-  async #phase(text: string, action: (prepared: PreparedSchema, context: SchemaRestoreContext) => Promise<void>): Promise<void> {
+  async #phase(
+    text: string,
+    action: (prepared: PreparedSchema, context: SchemaRestoreContext) => Promise<void>,
+    order = this.#prepared,
+  ): Promise<void> {
     this.#options.onProgress?.({ type: 'step', text })
-    for (const prepared of this.#prepared) {
+    for (const prepared of order) {
       const { item } = prepared.contents
       if (this.#context.failures.has(item)) continue
       throwIfAborted(this.#options.signal, text)

@@ -11,6 +11,7 @@ import type { RestoreJournal } from './restore-journal.ts'
 import type { MysqlRestoreOptions } from './restore-options.ts'
 import { dialectOf } from './sql-tokenizer.ts'
 import { countQualifiers, mapCollations, renameAllQualifiers, renameTriggerTable, rewriteCreate } from './statement-rewrite.ts'
+import { viewsInOrder } from './view-order.ts'
 
 export interface SchemaRestoreContext extends OperationOptions {
   readonly connection: MysqlConnection
@@ -77,7 +78,9 @@ export function prepareSchema(contents: ItemContents, context: SchemaRestoreCont
       return { table, text: deferKeys(splitCreateTable(text), { keys }) }
     }),
     routines: contents.routines.map((routine) => program(routine.kind, routine.name, routine.create, routine.context)),
-    views: contents.views.map((view) => ({ ...program('view', view.name, view.create, view.context), columns: view.columns })),
+    views: viewsInOrder(
+      contents.views.map((view) => ({ ...program('view', view.name, view.create, view.context), columns: view.columns })),
+    ),
     triggers: contents.triggers.map((trigger) => program('trigger', trigger.name, trigger.create, trigger.context)),
     events: contents.events.map((event) => program('event', event.name, event.create, event.context)),
   }
