@@ -67,6 +67,11 @@ describe('a passphrase', () => {
     await expect(readAll(createArchiveRepository({ uploader, ...wrong }), backup)).rejects.toMatchObject(refused)
     expect(uploader.calls.download - before).toBe(1)
     await expect(readAll(createArchiveRepository({ uploader }), backup)).rejects.toMatchObject(refused)
+    const findings = await findingsOf(createArchiveRepository({ uploader, ...wrong }), { readData: true })
+    expect(findings.map(({ severity, code }) => [severity, code])).toEqual([
+      ['warning', 'WRONG_CREDENTIALS'],
+      ['error', 'WRONG_CREDENTIALS'],
+    ])
   })
 
   it('that is wrong never begins a backup, unless it was changed on purpose; then older backups keep theirs', async () => {

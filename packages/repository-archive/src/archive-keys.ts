@@ -31,6 +31,12 @@ export class ArchiveKeys {
     this.#settings = settings
   }
 
+  /** This host can store, and has nothing to read with. */
+  get none(): boolean {
+    const { encryption, identities } = this.#settings
+    return identities.length === 0 && (encryption === undefined || 'recipients' in encryption)
+  }
+
   /**
    * For a new run; `undefined` when nothing shall be encrypted. Throws `WRONG_CREDENTIALS` when the passphrase is not the one that the
    * job was encrypted with so far.

@@ -17,14 +17,12 @@ import { verifyBackups } from './archive-verify.ts'
 export function createArchiveRepository(settings: ArchiveSettings & { readonly uploader: Uploader }): Repository {
   const { uploader, ...rest } = settings
   const resolved = resolveArchiveSettings(rest)
-  const { encryption } = resolved
-  const byPassphrase = encryption !== undefined && 'passphrase' in encryption
   const context: ArchiveContext = { uploader, settings: resolved, keys: new ArchiveKeys(uploader, resolved) }
 
   return {
     contract: 'repository/1',
     destination: uploader.destination,
-    supports: { read: encryption === undefined || byPassphrase || resolved.identities.length > 0, deduplicates: false },
+    supports: { read: resolved.encryption === undefined || !context.keys.none, deduplicates: false },
 
     async store(request, contents, options = {}) {
       return new ArchiveStore(context, request, contents, options).run()

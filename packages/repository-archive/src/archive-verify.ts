@@ -132,8 +132,9 @@ async function* verifyData(
     } else if (needed) unreadable = undefined
   }
   if (unreadable?.code === 'WRONG_CREDENTIALS') {
+    // Without any key that is how it shall be; with one, nobody here could restore from this backup.
     yield {
-      severity: 'warning',
+      severity: context.keys.none ? 'warning' : 'error',
       backup: backup.id,
       code: unreadable.code,
       message: `the files of backup ${backup.id} could not be decrypted, only its objects were compared`,
