@@ -27,6 +27,20 @@ describe('init', () => {
     expect(await here.run([...config, 'verify', '--read-data'])).toMatchObject({ code: 0 })
   })
 
+  test('a disk that is not mounted is noticed by every command, and nothing is written in its place', async () => {
+    const file = join(here.directory, 'new', 'backup-planet.yaml')
+    const mounted = join(here.directory, 'disk', 'backups')
+    const config = ['--no-config', '--config', file]
+    await here.run([...config, 'init', '--agent', 'sample', '--job', 'shop', '--repository', mounted])
+    await rm(join(here.directory, 'disk'), { recursive: true })
+    const check = await here.run([...config, 'check'])
+    expect(check).toMatchObject({ code: 1, stdout: expect.stringMatching(/error: NOT_FOUND\n.*\n {2}hint: .*mounted/) })
+    for (const words of [['run', 'shop'], ['list'], ['verify']]) {
+      expect(await here.run([...config, ...words])).toMatchObject({ code: 1, stderr: expect.stringContaining('mounted') })
+    }
+    await expect(stat(mounted)).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
   test('never replaces anything', async () => {
     const before = await readFile(here.file, 'utf8')
     expect(await here.run(['init', '--agent', 'sample'])).toMatchObject({

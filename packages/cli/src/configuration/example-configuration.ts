@@ -22,6 +22,8 @@ repositories:
   local:
     kind: ${example.repositoryKind}
     destination: ${quoted(example.destination)}
+    # Not created by a run: a disk that is not mounted is an error, and nothing is written below its mount point.
+    uploader: { settings: { createDirectory: false } }
 ${indent(example.repositorySettings, 4)}${
   example.passphraseFile === undefined
     ? ''
