@@ -154,7 +154,9 @@ export class ArchiveReader {
       yield* unzip((range) => this.#download(archive, range), archive.size, what)
       return
     }
-    const plain = await this.#plain(archive, object ?? this.#download(archive), what)
+    // What goes onto the disk as a whole is checked as a whole, and cannot grow beyond what was stored.
+    const download = () => (archive.format === 'zip' ? checked(this.#download(archive), archive, what) : this.#download(archive))
+    const plain = await this.#plain(archive, object ?? download(), what)
     if (archive.format === 'zip') {
       await using copy: SpooledContent = await spool(plain, this.#context.settings.temporaryDirectory, what)
       yield* unzip((range) => copy.read(range), copy.size, what)

@@ -136,6 +136,24 @@ describe.each(archiveFormats.flatMap((format) => [true, false].map((encrypted) =
   },
 )
 
+it.each([true, false])('never keeps more of a zip on the disk than was stored (encrypted: %s)', async (encrypted) => {
+  const memory = createMemoryUploader()
+  const settings: ArchiveSettings = { format: 'zip', temporaryDirectory: directory, ...(encrypted ? encryption : {}) }
+  const backup = await storeStage(createArchiveRepository({ uploader: memory, ...settings }), stageOf(files))
+  let read = 0
+  const endless: Uploader = {
+    ...memory,
+    supports: { ...memory.supports, rangeRead: false },
+    async *download(key, range, options) {
+      yield* memory.download(key, range, options)
+      if (/\.zip(\.age)?$/.test(key)) for (; ; read++) yield randomBytes(4096)
+    },
+  }
+  await expect(readAll(createArchiveRepository({ uploader: endless, ...settings }), backup)).rejects.toMatchObject({ code: 'CORRUPTED' })
+  expect(read).toBeLessThan(50)
+  await expect.poll(() => readdir(directory)).toEqual([])
+})
+
 it('names the setting when a zip cannot be kept where it shall be read from', async () => {
   const uploader = createMemoryUploader()
   const temporaryDirectory = path.join(directory, 'not', 'there')
