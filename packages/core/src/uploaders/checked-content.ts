@@ -67,19 +67,17 @@ export async function* abortable<Value>(
   }
   throwIfAborted(signal, what)
   const iterator = source[Symbol.asyncIterator]()
-  let rejectAborted: (error: unknown) => void = () => undefined
-  const aborted = new Promise<never>((_, reject) => {
-    rejectAborted = reject
-  })
-  aborted.catch(() => undefined)
-  const onAbort = (): void => rejectAborted(abortError(signal, what))
+  let rejectNext: (error: unknown) => void = () => undefined
+  const onAbort = (): void => rejectNext(abortError(signal, what))
   signal.addEventListener('abort', onAbort, { once: true })
   let ended = false
   try {
     while (true) {
-      const next = iterator.next()
-      next.catch(() => undefined)
-      const result = await Promise.race([next, aborted])
+      // Not Promise.race with one promise of the abort for all: that one would keep every value until it is settled.
+      const result = await new Promise<IteratorResult<Value>>((resolve, reject) => {
+        rejectNext = reject
+        iterator.next().then(resolve, reject)
+      })
       if (result.done === true) {
         ended = true
         break
