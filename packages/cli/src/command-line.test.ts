@@ -260,11 +260,26 @@ describe('with a backup', () => {
   })
 
   test('choices of the agent reach its plan', async () => {
-    const argv = ['restore', 'shop', '--to', 'source', '--overwrite', '--plan', '--json', '--table', 'a.b', '--table', 'c.d.e']
+    const argv = ['restore', 'shop', '--to', 'source', '--overwrite', '--plan', '--json', '--table', 'orders.b', '--table', 'orders.d.e']
     const { lines } = await here.run([...argv, '--option', 'threads=8', '--option', 'users=none', '--option', 'map={"a":[1]}'])
     expect(lines.at(-1)).toMatchObject({
-      plan: { request: { options: { tables: ['a.b', 'c.d.e'], threads: 8, users: 'none', map: { a: [1] } } } },
+      plan: { request: { options: { tables: ['orders.b', 'orders.d.e'], threads: 8, users: 'none', map: { a: [1] } } } },
     })
+  })
+
+  test('who asks for tables gets nothing of other databases, and is told the nearest one', async () => {
+    const argv = ['restore', 'shop', '--to', 'source', '--overwrite', '--plan', '--json', '--table']
+    const itemsOf = async (...more: string[]) => {
+      const { lines } = await here.run([...argv, ...more])
+      const plan = lines.at(-1)?.plan as { readonly items: readonly { readonly item: string }[] } | undefined
+      return plan?.items.map(({ item }) => item)
+    }
+    expect(await itemsOf('notes.a')).toEqual(['notes'])
+    expect(await itemsOf('*.a')).toEqual(['orders', 'notes'])
+    expect(await itemsOf('notes.a', '--item', 'orders')).toEqual(['orders'])
+    const { code, stderr } = await here.run([...argv, 'note.a'])
+    expect(stderr).toContain('Did you mean "notes"?')
+    expect(code).toBe(1)
   })
 
   test('nothing is replaced without --overwrite, not even with --yes', async () => {

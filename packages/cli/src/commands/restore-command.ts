@@ -44,7 +44,7 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
     .option('--at <time>', 'the newest backup at or before this time, such as 2026-07-24T02:00:00Z')
     .addOption(itemOption('only this item'))
     .option('--rename <old=new>', 'restore an item under another name; may be given several times', several)
-    .option('--table <name>', 'only this table, as database.table; may be given several times', several)
+    .option('--table <name>', 'only this table, as database.table, and nothing of other databases; may be given several times', several)
     .option('--option <name=value>', 'a choice of the agent, such as threads=8; may be given several times', several)
     .option('--overwrite', 'what is there under the same name may be replaced')
     .option('--plan', 'print what would be done, and do nothing')
@@ -67,7 +67,10 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
       await using agent = await workspace.agentOn(options.to, job)
       const backup = await selectBackup(repository, job, options, { signal })
       const target = { rename, overwrite: options.overwrite === true, options: choices }
-      const plan = await restorePlan({ agent, repository, backup, ...itemsOf(options.item), target }, { signal })
+      const plan = await restorePlan(
+        { agent, repository, backup, ...itemsOf(options.item ?? databasesOf(options.table)), target },
+        { signal },
+      )
       if (options.plan) return showPlan(plan, backup, context)
       await carryOut(plan, { agent, backup, options }, context, (followed) =>
         restore({ agent, repository, plan, scratch: workspace.scratch() }, followed),
@@ -106,6 +109,12 @@ async function carryOut(
   context.output.print(restoreReportText({ ...report, problems: context.untold(report.problems) }, plan))
   const outcome = restoreOutcome(report, plan)
   if (outcome !== 'done') context.end(exitCodes[outcome])
+}
+
+/** Who asks for tables means nothing but their databases; `undefined` where a name is wild. */
+function databasesOf(tables: readonly string[] | undefined): readonly string[] | undefined {
+  if (tables === undefined || tables.some((name) => /[*?]/.test(name))) return undefined
+  return [...new Set(tables.map((name) => name.slice(0, name.indexOf('.'))))]
 }
 
 /** What only the agent understands; it refuses what it does not know. */
