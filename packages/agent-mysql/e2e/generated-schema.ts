@@ -72,6 +72,15 @@ const columnTypes: readonly ColumnType[] = [
   },
   { type: 'CHAR(12) CHARACTER SET sjis', key: false, value: fc.constantFrom("CONVERT(_utf8mb4'漢字' USING sjis)", "_sjis x'835c'", "''") },
   { type: 'CHAR(12) CHARACTER SET gbk', key: false, value: fc.constantFrom("_gbk x'bf5c'", "CONVERT(_utf8mb4'漢' USING gbk)", "''") },
+  {
+    type: 'VARCHAR(20) CHARACTER SET utf16 COLLATE utf16_unicode_nopad_ci',
+    key: true,
+    value: unicode.map((text) => `CONVERT(_utf8mb4 ${hex(Buffer.from(text))} USING utf16)`),
+  },
+  { type: 'VARCHAR(200) COMPRESSED', key: false, value: bytes(60).map((data) => `_latin1 ${hex(data)}`) },
+  { type: 'BLOB COMPRESSED', key: false, value: bytes(40).map((data) => `REPEAT(${hex(data)}, 50)`) },
+  { type: 'CHAR(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_nopad_ci', key: true, value: fc.constantFrom("'a '", "'A'", "'ß'", "''") },
+  { type: 'INET4', key: true, value: fc.constantFrom("'0.0.0.0'", "'255.255.255.255'", "'10.0.0.1'") },
   { type: 'BINARY(8)', key: true, value: bytes(8).map(hex) },
   { type: 'VARBINARY(300)', key: true, value: bytes(300).map(hex) },
   { type: 'LONGTEXT CHARACTER SET utf8mb4', key: false, value: unicode.map((text) => `REPEAT(_utf8mb4 ${hex(Buffer.from(text))}, 300)`) },
@@ -116,7 +125,10 @@ interface GeneratedTable {
   readonly firstColumn: string
 }
 
-const shape = fc.constantFrom('auto', 'auto', 'composite', 'string', 'none', 'unique', 'partitioned', 'versioned', 'myisam', 'generated')
+const shape = fc.constantFrom(
+  ...['auto', 'auto', 'composite', 'string', 'none', 'unique', 'nullable', 'myisam', 'aria', 'generated', 'rounded'],
+  ...['partitioned', 'subpartitioned', 'listed', 'versioned', 'versioned parts'],
+)
 
 const columnsArbitrary = fc.uniqueArray(fc.tuple(identifier, fc.constantFrom(...columnTypes), fc.boolean(), fc.boolean()), {
   minLength: 1,
@@ -127,7 +139,7 @@ const columnsArbitrary = fc.uniqueArray(fc.tuple(identifier, fc.constantFrom(...
 function tableArbitrary(name: string): fc.Arbitrary<GeneratedTable> {
   return fc.tuple(shape, columnsArbitrary, fc.nat({ max: 40 }), identifier).chain(([kind, all, count, comment]) => {
     // Partitions hold no geometry.
-    const columns = kind === 'partitioned' ? all.filter(([, { type }]) => type !== 'GEOMETRY' && type !== 'POINT') : all
+    const columns = /part|listed/.test(kind) ? all.filter(([, { type }]) => type !== 'GEOMETRY' && type !== 'POINT') : all
     const row = fc.tuple(
       ...columns.map(([, type]) => fc.oneof({ weight: 4, arbitrary: type.value }, { weight: 1, arbitrary: fc.constant('NULL') })),
     )
@@ -169,6 +181,42 @@ function tableSql(name: string, kind: string, columns: Columns, rows: readonly (
       after: [`PRIMARY KEY (${quoteIdentifier(own(0))})`],
       options: `ENGINE=InnoDB PARTITION BY RANGE (${quoteIdentifier(own(0))}) (PARTITION p0 VALUES LESS THAN (10), PARTITION \`p,1\` VALUES LESS THAN MAXVALUE)`,
     },
+    subpartitioned: {
+      before: [identity],
+      after: [`PRIMARY KEY (${quoteIdentifier(own(0))})`],
+      options: `ENGINE=InnoDB PARTITION BY RANGE (${quoteIdentifier(own(0))} % 100) SUBPARTITION BY KEY (${quoteIdentifier(own(0))}) SUBPARTITIONS 2 (PARTITION a VALUES LESS THAN (7) COMMENT ${quoteText(comment)}, PARTITION \`b c\` VALUES LESS THAN MAXVALUE)`,
+    },
+    listed: {
+      before: [identity],
+      after: [`KEY (${quoteIdentifier(own(0))})`],
+      options: `ENGINE=InnoDB PARTITION BY LIST (${quoteIdentifier(own(0))}) (PARTITION a VALUES IN (1, 2, 3), PARTITION b DEFAULT)`,
+    },
+    'versioned parts': {
+      before: [identity],
+      after: [`PRIMARY KEY (${quoteIdentifier(own(0))})`],
+      options: 'ENGINE=InnoDB WITH SYSTEM VERSIONING PARTITION BY SYSTEM_TIME (PARTITION h HISTORY, PARTITION now CURRENT)',
+    },
+    nullable: {
+      before: [`${quoteIdentifier(own(0))} INT`, `${quoteIdentifier('never filled')} VARCHAR(9)`],
+      after: [
+        `UNIQUE KEY (${quoteIdentifier(own(0))}, ${quoteIdentifier('never filled')})`,
+        `KEY ${quoteIdentifier('i ` %')} (${quoteIdentifier(own(0))} DESC) IGNORED`,
+        `CONSTRAINT ${quoteIdentifier('c, )')} CHECK (${quoteIdentifier(own(0))} >= 0 OR ${quoteText(comment)} <> ')')`,
+      ],
+      options: `ENGINE=InnoDB ROW_FORMAT=REDUNDANT COMMENT=${quoteText(comment)}`,
+    },
+    aria: { before: [identity], after: [`KEY (${quoteIdentifier(own(0))})`], options: 'ENGINE=Aria TRANSACTIONAL=0' },
+    rounded: {
+      before: [
+        identity,
+        `${quoteIdentifier('made by itself')} VARCHAR(60) DEFAULT (CONCAT('(', ${quoteText(comment)}, ','))`,
+        `${quoteIdentifier('changed')} TIMESTAMP(6) NULL DEFAULT NULL ON UPDATE CURRENT_TIMESTAMP(6)`,
+        `${quoteIdentifier("rounded '")} DECIMAL(5,2) AS (${quoteIdentifier(own(0))} / 7) PERSISTENT`,
+        `${quoteIdentifier('cut')} VARCHAR(3) AS (CONCAT('cut', ${quoteIdentifier(own(0))})) PERSISTENT`,
+      ],
+      after: [`PRIMARY KEY (${quoteIdentifier(own(0))})`],
+      options: 'ENGINE=InnoDB ROW_FORMAT=COMPACT',
+    },
     versioned: { before: [identity], after: [`PRIMARY KEY (${quoteIdentifier(own(0))})`], options: 'ENGINE=InnoDB WITH SYSTEM VERSIONING' },
     myisam: { before: [identity], after: [`KEY (${quoteIdentifier(own(0))})`], options: 'ENGINE=MyISAM' },
     generated: {
@@ -196,7 +244,7 @@ function tableSql(name: string, kind: string, columns: Columns, rows: readonly (
   const sql = [
     `CREATE TABLE ${quoted} (${[...part.before, ...definitions, ...part.after, ...keys].join(', ')}) ${part.options};`,
     ...values.map((value) => `INSERT IGNORE INTO ${quoted} (${names}) VALUES ${value};`),
-    ...(kind === 'versioned'
+    ...(kind.startsWith('versioned')
       ? [
           `UPDATE ${quoted} SET ${quoteIdentifier(own(0))} = ${quoteIdentifier(own(0))} + 1000 WHERE ${quoteIdentifier(own(0))} < 3;`,
           `DELETE FROM ${quoted} WHERE ${quoteIdentifier(own(0))} = 5;`,

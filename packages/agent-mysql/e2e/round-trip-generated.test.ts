@@ -8,7 +8,7 @@ import { restoreAll } from './restore-round-trip.ts'
 import { schemaText } from './schema-fingerprint.ts'
 
 const seed = Number(process.env.BACKUP_PLANET_SEED ?? Date.now() % 1_000_000)
-const runs = Number(process.env.BACKUP_PLANET_RUNS ?? 4)
+const schemas = Number(process.env.BACKUP_PLANET_SCHEMA_COUNT ?? process.env.BACKUP_PLANET_RUNS ?? 8)
 
 describe('schemas that nobody would write by hand', () => {
   let server: ThrowawayMariadb
@@ -17,7 +17,7 @@ describe('schemas that nobody would write by hand', () => {
   })
   afterAll(() => server.stop())
 
-  it(`come back as they were (seed ${seed})`, { timeout: 60_000 + runs * 60_000 }, async () => {
+  it(`come back as they were (seed ${seed})`, { timeout: 60_000 + schemas * 60_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(generatedSchema, fc.boolean(), fc.boolean(), async (schema, deferIndexes, localInfile) => {
         const drop = `SET foreign_key_checks = 0; DROP DATABASE IF EXISTS ${quoteIdentifier(schema.name)}; DROP DATABASE IF EXISTS backup_planet_restore; SET GLOBAL local_infile = ${localInfile ? 1 : 0}`
@@ -31,7 +31,7 @@ describe('schemas that nobody would write by hand', () => {
         expect(report.problems).toEqual([])
         expect(await schemaText(server, schema.name)).toBe(expected)
       }),
-      { seed, numRuns: runs, endOnFailure: process.env.BACKUP_PLANET_SHRINK === undefined },
+      { seed, numRuns: schemas, endOnFailure: process.env.BACKUP_PLANET_SHRINK === undefined },
     )
   })
 })

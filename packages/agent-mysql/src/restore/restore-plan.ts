@@ -169,9 +169,11 @@ function steps(items: readonly RestorePlanItem[], target: RestoreTargetFacts, re
     texts.push(restore.tables === undefined ? 'create routines, views and triggers' : 'create triggers')
   }
   if (accounts) texts.push('grant to the accounts that were created')
+  const events = schemas.length > 0 && restore.tables === undefined
+  if (events) texts.push('create events, all disabled')
   if (schemas.length > 0 && restore.verify !== 'none') texts.push('compare rows and checksums with what the backup recorded')
-  if (schemas.length > 0 && restore.tables === undefined) texts.push('create events, which may run from then on')
   if (restore.restoreGtid) texts.push('set the GTID position to that of the backup')
+  if (events) texts.push('enable the events that were enabled, which may run from then on')
   texts.push('remove the journal')
   return texts.map((text, index) => ({ number: index + 1, text }))
 }

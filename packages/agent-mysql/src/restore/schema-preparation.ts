@@ -5,6 +5,7 @@ import { quoteIdentifier } from '../mysql-quoting.ts'
 import type { ServerFacts } from '../mysql-server.ts'
 import { type CreateKind, checkCreateStatement } from './create-statement-guard.ts'
 import { type DeferredTable, deferKeys, splitCreateTable, withoutDirectories } from './create-table-text.ts'
+import { disabledEvent } from './event-statement.ts'
 import type { ItemFailures } from './item-failures.ts'
 import type { ItemContents } from './restore-contents.ts'
 import type { RestoreJournal } from './restore-journal.ts'
@@ -43,7 +44,8 @@ export interface PreparedSchema {
   readonly routines: readonly PreparedProgram[]
   readonly views: readonly (PreparedProgram & { readonly columns: readonly string[] })[]
   readonly triggers: readonly PreparedProgram[]
-  readonly events: readonly PreparedProgram[]
+  /** Created disabled; those that were enabled have what enables them. */
+  readonly events: readonly (PreparedProgram & { readonly enable?: string })[]
 }
 
 /** Checks every statement of an item. Throws `CORRUPTED` or `UNSUPPORTED`; changes nothing. */
@@ -82,7 +84,11 @@ export function prepareSchema(contents: ItemContents, context: SchemaRestoreCont
       contents.views.map((view) => ({ ...program('view', view.name, view.create, view.context), columns: view.columns })),
     ),
     triggers: contents.triggers.map((trigger) => program('trigger', trigger.name, trigger.create, trigger.context)),
-    events: contents.events.map((event) => program('event', event.name, event.create, event.context)),
+    events: contents.events.map((event) => {
+      const created = program('event', event.name, event.create, event.context)
+      const { create, enable } = disabledEvent(created.sql, contents.to, event.name, dialectOf(event.context.sqlMode))
+      return { ...created, sql: create, ...(enable === undefined ? {} : { enable }) }
+    }),
   }
   checkCollations(contents, context)
   return prepared

@@ -1,4 +1,5 @@
 import { BackupError } from '@backup-planet/core'
+import { layoutFiles } from '../dump-layout.ts'
 import type { MysqlConnection } from '../mysql-connection.ts'
 import { quoteIdentifier, quoteTable, quoteText } from '../mysql-quoting.ts'
 import { runProgram } from './program-statement.ts'
@@ -139,9 +140,42 @@ export async function createTriggers(prepared: PreparedSchema, context: SchemaRe
   await phase(prepared, context, 'triggers', prepared.triggers)
 }
 
-/** The very last of an item: from now on events run. */
+/** None of them runs before {@link enableEvents}. */
 export async function createEvents(prepared: PreparedSchema, context: SchemaRestoreContext): Promise<void> {
   await phase(prepared, context, 'events', prepared.events)
+}
+
+/** The very last of all: from now on events run, and rows may change. */
+export async function enableEvents(prepared: PreparedSchema, context: SchemaRestoreContext): Promise<void> {
+  const { connection, journal } = context
+  const { item, to } = prepared.contents
+  if (!prepared.events.some((event) => event.enable !== undefined)) return
+  await journal.once(connection, [item, eventsMayRun], async () => undefined)
+  const rows = await connection.rows(`SELECT EVENT_NAME AS name FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ${quoteText(to)}`)
+  const there = new Set(rows.map((row) => row.text('name')))
+  const enabled = prepared.events.flatMap((event) => (event.enable === undefined ? [] : [{ ...event, sql: event.enable }]))
+  for (const event of enabled.filter(({ name }) => !there.has(name))) pastEvent(event.name, prepared, context)
+  await phase(
+    prepared,
+    context,
+    'enabled events',
+    enabled.filter(({ name }) => there.has(name)),
+    { drop: false },
+  )
+}
+
+/** Journal entry: rows need not be those of the backup any more. */
+export const eventsMayRun = 'events may run'
+
+/** The server drops an event for one moment as soon as that has passed. */
+function pastEvent(name: string, prepared: PreparedSchema, context: SchemaRestoreContext): void {
+  context.failures.problem({
+    severity: 'warning',
+    code: 'INVALID_INPUT',
+    item: prepared.contents.item,
+    message: `event ${prepared.contents.to}.${name} was not created: its time has passed since the backup`,
+    hint: `Look in ${layoutFiles.objects} of the backup what it would have done, and do it by hand if it must be done.`,
+  })
 }
 
 async function phase(
@@ -149,6 +183,7 @@ async function phase(
   context: SchemaRestoreContext,
   name: string,
   programs: readonly PreparedProgram[],
+  options: { readonly drop: boolean } = { drop: true },
 ): Promise<void> {
   const { connection, journal, server } = context
   const { item, to, schema } = prepared.contents
@@ -163,12 +198,11 @@ async function phase(
         const drop = `DROP ${program.kind.toUpperCase()} IF EXISTS ${quoteTable(to, program.name)}`
         // The server keeps the default collation of the schema at that moment with the program.
         if (program.kind !== 'view') current = await setCollation(connection, to, current, program.context.databaseCollation)
-        await runProgram(connection, server, { statements: [drop, program.sql], context: program.context, during }).catch(
-          (error: unknown) => {
-            if (program.kind !== 'view') throw error
-            brokenView(program, prepared, context, error)
-          },
-        )
+        const statements = options.drop ? [drop, program.sql] : [program.sql]
+        await runProgram(connection, server, { statements, context: program.context, during }).catch((error: unknown) => {
+          if (program.kind !== 'view') throw error
+          brokenView(program, prepared, context, error)
+        })
       }
     } finally {
       await setCollation(connection, to, current, own)
