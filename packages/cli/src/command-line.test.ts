@@ -23,6 +23,7 @@ describe('what cannot be followed ends with 2, a code, a message and a hint, bef
     [['run', 'shop', '--kind', 'log'], 'the agent for sample cannot make log backups\n  hint: Use --kind full.'],
     [['restore', 'shop'], "required option '--to <target>' not specified"],
     [['restore', 'shop', '--to', 'scrtch'], 'there is no target "scrtch"'],
+    [['restore', 'shop', '--to', 'nowhere'], 'The targets there are: scratch. "source" is the server of the job itself.'],
     [['restore', 'shop', '--to', 'source'], 'there is no backup of job shop\n  hint: Make one first: backup-planet run shop'],
     [['restore', 'shop', '--to', 'source', '--rename', 'x'], '--rename "x" is not OLD=NEW'],
     [['restore', 'shop', '--to', 'source', '--at', 'noon', '--backup', 'x'], 'exclude each other'],
@@ -235,6 +236,7 @@ describe('with a backup', () => {
     const { code, stdout } = await here.run(['restore', 'shop', '--to', 'source', '--plan'])
     expect(stdout).toContain(`from the full backup ${id}`)
     expect(stdout).toContain('error: ALREADY_EXISTS\n  orders, notes is there\n  hint: Pass --overwrite')
+    expect(stdout).toMatch(/\n--rename OLD=NEW restores beside what is there; --overwrite replaces it\n$/)
     expect(code).toBe(1)
     expect(await here.run(['restore', 'shop', '--to', 'source', '--item', 'notes', '--rename', 'notes=old', '--plan'])).toMatchObject({
       code: 0,
@@ -285,7 +287,9 @@ describe('with a backup', () => {
   test('nothing is replaced without --overwrite, not even with --yes', async () => {
     here.server.databases.set('notes', 'newer')
     const { code, stdout } = await here.run(['restore', 'shop', '--to', 'source', '--yes'])
-    expect(stdout).toBe('nothing was restored: the plan has errors\n')
+    expect(stdout).toBe(
+      'nothing was restored: the plan has errors\n--rename OLD=NEW restores beside what is there; --overwrite replaces it\n',
+    )
     expect(code).toBe(1)
     expect(here.server.databases.get('notes')).toBe('newer')
   })

@@ -15,6 +15,7 @@ describe('init', () => {
     const { code, stdout } = await here.run(['--no-config', '--config', file, 'init', '--agent', 'sample', '--job', 'shop'])
     expect(code).toBe(0)
     expect(stdout).toContain('Keep a copy of the passphrase somewhere else')
+    expect(stdout).toContain(`\n     and set SAMPLE_PASSWORD in the environment, or write \${file:/path} in its place\n  2. `)
     for (const name of ['backup-planet.yaml', 'backup-planet-passphrase']) {
       expect((await stat(join(here.directory, 'new', name))).mode & 0o777).toBe(process.platform === 'win32' ? 0o666 : 0o600)
     }

@@ -77,11 +77,12 @@ async function initialize(options: InitOptions, context: CommandContext): Promis
     repository: repositoryFolder,
     passphraseFile: options.encryption ? passphraseFile : null,
   })
-  context.output.print(nextSteps({ file, repositoryFolder, passphraseFile, created, ...options, job: options.job ?? agent.application }))
+  const job = options.job ?? agent.application
+  context.output.print(nextSteps({ ...options, file, repositoryFolder, passphraseFile, created, job, settings: agent.exampleSettings }))
 }
 
 function nextSteps(
-  done: InitOptions & { file: string; repositoryFolder: string; passphraseFile: string; created: boolean; job: string },
+  done: InitOptions & { file: string; repositoryFolder: string; passphraseFile: string; created: boolean; job: string; settings: string },
 ): string {
   const secret = done.created
     ? `wrote ${done.passphraseFile}: the passphrase of the repository`
@@ -94,9 +95,16 @@ function nextSteps(
     '',
     'Next:',
     `  1. write the address and user of your server into ${done.file}`,
+    ...variablesIn(done.settings).map((name) => `     and set ${name} in the environment, or write \${file:/path} in its place`),
     `  2. backup-planet check ${done.job}`,
     `  3. backup-planet run ${done.job}`,
   ].join('\n')
+}
+
+/** Of the lines that are no comments. */
+function variablesIn(yaml: string): readonly string[] {
+  const lines = yaml.split('\n').filter((line) => !/^\s*#/.test(line))
+  return lines.flatMap((line) => [...line.matchAll(/\$\{env:(\w+)\}/g)].map(([, name = '']) => name))
 }
 
 /** Whether it was created; a file that is there is left as it is. */

@@ -80,8 +80,16 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
 
 function showPlan(plan: RestorePlan, backup: Backup, context: CommandContext): void {
   context.output.emit({ type: 'result', command: 'restore', backup: backup.id, plan })
-  context.output.print(`from the ${backup.kind} backup ${backup.id} of ${backup.consistentAt}\n${restorePlanText(plan)}`)
+  context.output.print(
+    `from the ${backup.kind} backup ${backup.id} of ${backup.consistentAt}\n${[restorePlanText(plan), ...waysOut(plan)].join('\n')}`,
+  )
   if (plan.problems.some(({ severity }) => severity === 'error')) context.end(exitCodes.failed)
+}
+
+/** Agents are libraries and know no options of a command line. */
+function waysOut({ problems }: RestorePlan): readonly string[] {
+  const inTheWay = problems.some(({ severity, code }) => severity === 'error' && code === 'ALREADY_EXISTS')
+  return inTheWay ? ['--rename OLD=NEW restores beside what is there; --overwrite replaces it'] : []
 }
 
 interface Chosen {
@@ -100,7 +108,7 @@ async function carryOut(
   if (problems.length > 0) context.output.remark(problemsText(problems))
   if (plan.problems.some(({ severity }) => severity === 'error')) {
     context.output.emit({ type: 'result', command: 'restore', backup: backup.id, plan, report: null })
-    context.output.print('nothing was restored: the plan has errors')
+    context.output.print(['nothing was restored: the plan has errors', ...waysOut(plan)].join('\n'))
     return context.end(exitCodes.failed)
   }
   if (replacedBy(plan).length > 0 && options.yes !== true) await confirmReplacing(plan, context)

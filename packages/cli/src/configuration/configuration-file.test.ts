@@ -139,7 +139,8 @@ test('names that are not there are refused with the nearest one, also those ever
   const configuration = parseConfiguration(good, '/x.yaml')
   expect(() => configuration.job('shp')).toThrow(expect.objectContaining({ hint: 'Did you mean "shop"? The jobs there are: shop.' }))
   expect(() => configuration.job('constructor')).toThrow('there is no job "constructor" in /x.yaml')
-  expect(() => configuration.target('x')).toThrow(expect.objectContaining({ hint: 'Add one under "targets" in /x.yaml.' }))
+  const hint = 'Add one under "targets" in /x.yaml. "source" is the server of the job itself.'
+  expect(() => configuration.target('x')).toThrow(expect.objectContaining({ hint }))
 })
 
 test('a file with plain secrets that others can read is exposed, one with references is not', () => {

@@ -98,11 +98,12 @@ function named<Entry>(entries: Readonly<Record<string, Entry>>, name: string, wh
   const known = Object.keys(entries)
   const closest = nearest(name, known)
   const plural = what === 'repository' ? 'repositories' : `${what}s`
+  const besides = what === 'target' ? ' "source" is the server of the job itself.' : ''
   throw new UsageError(
     `there is no ${what} ${JSON.stringify(name)} in ${file}`,
     known.length === 0
-      ? `Add one under "${plural}" in ${file}.`
-      : `${closest === undefined ? '' : `Did you mean "${closest}"? `}The ${plural} there are: ${known.join(', ')}.`,
+      ? `Add one under "${plural}" in ${file}.${besides}`
+      : `${closest === undefined ? '' : `Did you mean "${closest}"? `}The ${plural} there are: ${known.join(', ')}.${besides}`,
   )
 }
 
