@@ -2,7 +2,7 @@ import { type Backup, BackupError, type StageEvent } from '@backup-planet/core'
 import { oddNames } from '@backup-planet/core/conformance'
 import { createMemoryUploader, sampleBytes } from '@backup-planet/core/testing'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { testIdentity as identity, testRecipient as recipient } from './__fixtures__/test-identity.ts'
 import {
   findingsOf,
@@ -17,6 +17,9 @@ import {
 } from './__fixtures__/test-stage.ts'
 import { createArchiveRepository } from './archive-repository.ts'
 import { type ArchiveSettings, archiveFormats } from './archive-settings.ts'
+
+// Starting a thread a hundred times would take most of the time here; archive-keeping.test.ts and e2e/ do start it.
+vi.mock('./passphrase-thread-start.ts', async () => ({ inThread: (await import('./passphrase-task.ts')).performTask }))
 
 /** `BACKUP_PLANET_ARCHIVE_COUNT` scenarios of each kind; a failure prints its seed, and `BACKUP_PLANET_SEED` goes through the same ones again. */
 const runs = {

@@ -1,8 +1,12 @@
 import { describeRepositoryContract } from '@backup-planet/core/conformance'
 import { createMemoryUploader } from '@backup-planet/core/testing'
+import { vi } from 'vitest'
 import { testIdentity as identity, testRecipient } from './__fixtures__/test-identity.ts'
 import { createArchiveRepository } from './archive-repository.ts'
 import type { ArchiveSettings } from './archive-settings.ts'
+
+// Starting a thread a hundred times would take most of the time here; archive-keeping.test.ts and e2e/ do start it.
+vi.mock('./passphrase-thread-start.ts', async () => ({ inThread: (await import('./passphrase-task.ts')).performTask }))
 
 const recipients = { encryption: { recipients: [testRecipient] }, identities: [identity] }
 const passphrase = { encryption: { passphrase: 'correct horse', workFactor: 8 } }

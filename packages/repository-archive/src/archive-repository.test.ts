@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { createMemoryUploader } from '@backup-planet/core/testing'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { testIdentity as identity, testRecipient as recipient } from './__fixtures__/test-identity.ts'
 import {
   findingsOf,
@@ -18,6 +18,9 @@ import {
 import { createArchiveRepository } from './archive-repository.ts'
 import { type ArchiveSettings, archiveFormats } from './archive-settings.ts'
 import { collect } from './byte-streams.ts'
+
+// Starting a thread a hundred times would take most of the time here; archive-keeping.test.ts and e2e/ do start it.
+vi.mock('./passphrase-thread-start.ts', async () => ({ inThread: (await import('./passphrase-task.ts')).performTask }))
 
 const encryptions: Record<string, Pick<ArchiveSettings, 'encryption' | 'identities'>> = {
   plain: {},

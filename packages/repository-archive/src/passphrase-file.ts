@@ -1,20 +1,8 @@
-import { once as eventOnce } from 'node:events'
-import { Worker } from 'node:worker_threads'
 import { BackupError } from '@backup-planet/core'
 import { generateX25519Identity, identityToRecipient } from 'age-encryption'
 import { identityLines } from './archive-settings.ts'
 import { corrupted } from './checked-content.ts'
-
-/** What a thread is asked to do with the whole of a small file. */
-export interface PassphraseTask {
-  readonly task: 'encrypt' | 'decrypt'
-  readonly passphrase: string
-  /** Base-2 logarithm of scrypt's cost, for `encrypt`. */
-  readonly workFactor: number | undefined
-  readonly bytes: Uint8Array
-}
-
-export type PassphraseAnswer = { readonly bytes: Uint8Array } | { readonly failure: string }
+import { inThread } from './passphrase-thread-start.ts'
 
 export interface NewIdentityFile {
   readonly identity: string
@@ -56,20 +44,4 @@ export async function openIdentityFile(bytes: Uint8Array, passphrase: string, wh
 
 export function recipientsOf(identities: readonly string[]): Promise<string[]> {
   return Promise.all(identities.map((identity) => identityToRecipient(identity)))
-}
-
-/** The thread lies beside this module in the sources, and beside the bundle when built. */
-async function inThread(task: PassphraseTask): Promise<PassphraseAnswer> {
-  const name = import.meta.url.endsWith('.ts') ? './passphrase-thread.ts' : './passphrase-thread.js'
-  const worker = new Worker(new URL(name, import.meta.url), { workerData: task, execArgv: [], stdin: false })
-  const ended = eventOnce(worker, 'exit').then(([code]) => {
-    throw new Error(`the thread that derives a key from the passphrase ended with ${code} and no answer`)
-  })
-  ended.catch(() => undefined)
-  try {
-    const [answer] = await Promise.race([eventOnce(worker, 'message'), ended])
-    return answer as PassphraseAnswer
-  } finally {
-    await worker.terminate()
-  }
 }
