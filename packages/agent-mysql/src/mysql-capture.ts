@@ -73,6 +73,8 @@ export class MysqlCapture implements Capture {
     copying.catch(() => undefined)
     try {
       await Promise.race([copying, ended])
+      // The upload may take much longer than the copy: the server need not keep old versions of rows for it, nor this process the threads.
+      await snapshot[Symbol.asyncDispose]()
     } catch (error) {
       await snapshot.terminate()
       await copying.catch(() => undefined)

@@ -11,9 +11,9 @@ import { ThreadFailure } from './thread-failure.ts'
  * A thread that owns one connection and its snapshot: it reads rows, turns them into text, hashes and compresses them, and
  * sends the compressed blocks to the main thread as long as that grants credit. No credit stops the reading from the socket.
  */
-const textBlockBytes = 262_144
+const textBlockBytes = 131_072
 /** Text waiting for the compressor beyond this stops the reading from the socket. */
-const textWaitingBytes = 524_288
+const textWaitingBytes = 262_144
 /** Files of one task that may still be compressing behind the one that is being filled. */
 const filesEnding = 3
 

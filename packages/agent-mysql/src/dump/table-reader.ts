@@ -52,8 +52,8 @@ function startThread(data: TableReaderData): Worker {
   return new Worker(url, {
     workerData: data,
     ...(fromSource ? { execArgv: ['--conditions=@backup-planet/source'] } : { execArgv: [] }),
-    // A small young generation: what comes off the socket is garbage at once, and lies outside of the heap that V8 measures.
-    resourceLimits: { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 2 },
+    // Rows lie outside of the heap that V8 measures; a small heap makes it let go of them sooner.
+    resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 },
   })
 }
 
