@@ -143,9 +143,14 @@ async function* bytesOfText(text: string) {
 
 function hang(server: SampleServer, signal: AbortSignal | undefined): Promise<never> {
   return new Promise((_, reject) => {
+    // As the socket to a real server does: without anything open, Node.js would end the process.
+    const open = setInterval(() => undefined, 60_000)
     signal?.addEventListener(
       'abort',
-      () => reject(server.fault === 'hangs' ? abortError(signal, 'the capture') : new Error('socket closed')),
+      () => {
+        clearInterval(open)
+        reject(server.fault === 'hangs' ? abortError(signal, 'the capture') : new Error('socket closed'))
+      },
       { once: true },
     )
     server.onHang?.()
