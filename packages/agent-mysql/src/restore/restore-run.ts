@@ -10,12 +10,14 @@ import {
 import { accountsItem } from '../dump-layout.ts'
 import type { MysqlConnectionSettings } from '../mysql-agent-settings.ts'
 import { connect, type MysqlConnection } from '../mysql-connection.ts'
+import { errorNumber } from '../mysql-errors.ts'
+import type { ServerRow } from '../mysql-rows.ts'
 import type { ServerFacts } from '../mysql-server.ts'
 import { type AccountRestoreContext, checkAccounts, createAccounts, grantAccounts } from './account-restore.ts'
 import { ItemFailures } from './item-failures.ts'
 import { checkTable } from './restore-checks.ts'
 import { type ItemContents, readContents } from './restore-contents.ts'
-import { abandonHint, planDigest, RestoreJournal, readJournalHead } from './restore-journal.ts'
+import { abandonHint, journalSchema, planDigest, RestoreJournal, readJournalHead } from './restore-journal.ts'
 import { parseRestoreOptions } from './restore-options.ts'
 import { connectForRestore } from './restore-session.ts'
 import { readTarget, targetFingerprint } from './restore-target.ts'
@@ -38,8 +40,8 @@ import { schemasInViewOrder } from './view-order.ts'
 
 /**
  * Executes a plan. Everything of the backup is read and checked before the first change, so that a damaged item fails untouched.
- * Throws `CONFLICT` before any change when the target is not as the plan found it, or when another restore has begun there and not
- * ended. A restore that was cut, or whose items failed in part, leaves its journal on the target: called again with the same plan
+ * Throws `CONFLICT` before any change when the target is not as the plan found it, when another restore runs there, or has begun there and
+ * not ended. A restore that was cut, or whose items failed in part, leaves its journal on the target: called again with the same plan
  * it goes on where it stopped, and no row goes in twice.
  */
 export async function runMysqlRestore(
@@ -53,6 +55,7 @@ export async function runMysqlRestore(
   refusePlan(plan)
   const failures = new ItemFailures(options)
   await using probe = await connect(settings, { signal: options.signal })
+  await holdTarget(probe)
   const schemas = plan.items.filter((item) => item.item !== accountsItem).map((item) => item.to)
   const target = await readTarget(probe, schemas, schemas.length < plan.items.length)
   const resumed = await compareTarget(probe, plan, targetFingerprint(target))
@@ -77,6 +80,26 @@ export async function runMysqlRestore(
   const context: SchemaRestoreContext = { ...draft, journal: journal ?? (await RestoreJournal.create(connection, plan)) }
   // Awaited here, because the connection ends with this function.
   return await new Run(settings, plan, files, context, target.server, target.localInfile, prepared, contents, options).restore()
+}
+
+/** Also long enough for the server to notice that the session of a killed run is gone. */
+const lockSeconds = 10
+
+/** Lets no two restores write to one server at once, as long as the session lives. Throws `CONFLICT` when another one does. */
+async function holdTarget(session: MysqlConnection): Promise<void> {
+  let row: ServerRow | undefined
+  try {
+    ;[row] = await session.rows(`SELECT GET_LOCK('${journalSchema}', ${lockSeconds}) AS held`, 'waiting for another restore to end')
+  } catch (error) {
+    // ER_NOT_SUPPORTED_YET, ER_UNKNOWN_ERROR: clusters that refuse locks of sessions; the journal alone stands guard there.
+    if ([1105, 1235].includes(errorNumber(error) ?? 0)) return
+    throw error
+  }
+  if (row?.nullable('held') === '1') return
+  throw new BackupError('another restore to this server is running', {
+    code: 'CONFLICT',
+    hint: 'Wait until it has ended, then plan anew. SHOW PROCESSLIST on the target shows its sessions.',
+  })
 }
 
 /** Checks every statement; items that do not pass fail here. */
