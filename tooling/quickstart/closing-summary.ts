@@ -18,12 +18,12 @@ export async function closingSummary(result: QuickstartResult): Promise<string> 
   const { folder, shown } = result
   const backup = await newestBackup(folder)
   const configuration = shown(folder.configuration)
-  const megabytes = (result.stored / 1e6).toFixed(1)
+  const stored = `${(result.stored / 2 ** 20).toFixed(1)} MiB`
   return `
 It came back whole: ${result.rows.toLocaleString('en')} rows. Backup ${result.backedUp.toFixed(1)} s, restore ${result.restored.toFixed(1)} s, everything ${result.seconds.toFixed(0)} s.
 
 Where it lies
-  ${shown(backup)}   (${megabytes} MB, encrypted)
+  ${shown(backup)}   (${stored}, encrypted)
   ${shown(folder.key)}   (the key that reads it)
 
 To read it without us
