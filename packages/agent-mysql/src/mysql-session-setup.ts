@@ -1,3 +1,4 @@
+import { connect, isIP, type Socket } from 'node:net'
 import type { Connection, ConnectionOptions } from 'mysql2/promise'
 import type { MysqlConnectionSettings } from './mysql-agent-settings.ts'
 
@@ -27,6 +28,9 @@ export function driverOptions(settings: MysqlConnectionSettings, localFiles = fa
     ...(settings.socketPath === undefined ? { host: settings.host, port: settings.port } : { socketPath: settings.socketPath }),
     user: settings.user,
     ...(settings.password === undefined ? {} : { password: settings.password }),
+    ...(ssl?.verifyIdentity === true && settings.socketPath === undefined && isIP(settings.host) !== 0
+      ? { stream: () => socketOfAddress(settings) }
+      : {}),
     ...(ssl === undefined ? {} : { ssl: withoutUndefined({ ...ssl, verifyIdentity: ssl.rejectUnauthorized && ssl.verifyIdentity }) }),
     connectTimeout: settings.connectTimeoutSeconds * 1000,
     charset: 'utf8mb4',
@@ -35,6 +39,14 @@ export function driverOptions(settings: MysqlConnectionSettings, localFiles = fa
     keepAliveInitialDelay: 30_000,
     connectAttributes: { program_name: 'backup-planet' },
   }
+}
+
+/**
+ * The driver leaves out the name of the server where that is an address, and Node then compares the certificate with the host of the socket, which a socket
+ * to an address does not know: with `localhost`. So it is told. Should a later Node look elsewhere, certificates are refused rather than accepted.
+ */
+function socketOfAddress({ host, port }: MysqlConnectionSettings): Socket {
+  return Object.assign(connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 }), { _host: host })
 }
 
 /**

@@ -154,8 +154,7 @@ async function holdAndBegin(
     let consistentAt = ''
     let lockedMilliseconds = 0
     try {
-      if (settings.binlogRotate && server.logBin && lock.method !== 'none')
-        await lockConnection.run('FLUSH BINARY LOGS', 'beginning a new binlog file')
+      if (settings.binlogRotate && server.logBin && lock.method !== 'none') await beginBinlogFile(lockConnection, settings)
       // MariaDB: a lock of tables under BACKUP STAGE conflicts with nothing, since it only reads.
       const [first] = await Promise.all([
         readBinlogPosition(lockConnection, server),
@@ -177,6 +176,15 @@ async function holdAndBegin(
       }
     if (attempt >= settings.lockAttempts) throw differing
     onStep?.(`begin the snapshots again, attempt ${attempt + 1}`)
+  }
+}
+
+/** Where `auto` has come down to a lock that needs no RELOAD, the account need not have it for this either: the position is read all the same. */
+async function beginBinlogFile(session: MysqlSession, settings: ResolvedMysqlAgentSettings): Promise<void> {
+  try {
+    await session.run('FLUSH BINARY LOGS', 'beginning a new binlog file')
+  } catch (error) {
+    if (settings.locking !== 'auto' || !BackupError.is(error) || error.code !== 'ACCESS_DENIED') throw error
   }
 }
 
