@@ -209,7 +209,7 @@ function tableSql(name: string, kind: string, columns: Columns, rows: readonly (
     rounded: {
       before: [
         identity,
-        `${quoteIdentifier('made by itself')} VARCHAR(60) DEFAULT (CONCAT('(', ${quoteText(comment)}, ','))`,
+        `${quoteIdentifier('made by itself')} VARCHAR(60) CHARACTER SET utf8mb4 DEFAULT (CONCAT('(', ${quoteText(comment)}, ','))`,
         `${quoteIdentifier('changed')} TIMESTAMP(6) NULL DEFAULT NULL ON UPDATE CURRENT_TIMESTAMP(6)`,
         `${quoteIdentifier("rounded '")} DECIMAL(5,2) AS (${quoteIdentifier(own(0))} / 7) PERSISTENT`,
         `${quoteIdentifier('cut')} VARCHAR(3) AS (CONCAT('cut', ${quoteIdentifier(own(0))})) PERSISTENT`,

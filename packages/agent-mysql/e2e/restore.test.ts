@@ -165,6 +165,21 @@ describe('a plan', () => {
     ])
   })
 
+  it('refuses collations that the target does not know, and takes those that it is told instead', async () => {
+    const items = folder.backup.items.map((item) => ({
+      ...item,
+      facts: { ...item.facts, collations: ['utf8mb4_bin', 'utf8mb4_0900_ai_ci'] },
+    }))
+    const other: FolderBackup = { ...folder, backup: { ...folder.backup, items } }
+    const problems = async (collationMap: Record<string, string>) =>
+      (await planFor(server, other, { items: ['shop'], options: { collationMap } })).problems.filter(
+        (problem) => problem.code === 'UNSUPPORTED' && problem.severity === 'error',
+      )
+    expect(await problems({})).toMatchObject([{ item: 'shop', message: 'the target does not know utf8mb4_0900_ai_ci, which shop uses' }])
+    expect(await problems({ utf8mb4_0900_ai_ci: 'nonsense_ci' })).toHaveLength(1)
+    expect(await problems({ utf8mb4_0900_ai_ci: 'utf8mb4_unicode_ci' })).toEqual([])
+  })
+
   it('names the missing rights and the GRANT that gives them', async () => {
     await server.client("CREATE USER 'weak'@'127.0.0.1' IDENTIFIED BY 'x'; GRANT SELECT ON *.* TO 'weak'@'127.0.0.1'")
     try {
@@ -179,6 +194,23 @@ describe('a plan', () => {
       )
     } finally {
       await server.client("DROP USER 'weak'@'127.0.0.1'")
+    }
+  })
+
+  it('counts the rights of a role that is active at login, and of the roles in it, and no others', async () => {
+    await server.client(`CREATE ROLE inner_role; CREATE ROLE outer_role; GRANT ALL ON *.* TO inner_role; GRANT inner_role TO outer_role;
+      CREATE USER 'weak'@'127.0.0.1' IDENTIFIED BY 'x'; GRANT outer_role TO 'weak'@'127.0.0.1'`)
+    try {
+      const weak = { ...server, port: server.port, host: server.host, user: 'weak', rootPassword: 'x' } as unknown as ThrowawayMariadb
+      const lacking = async () =>
+        (await planFor(weak, folder, { items: ['shop'] })).problems.filter((problem) => problem.code === 'ACCESS_DENIED')
+      expect(await lacking()).toMatchObject([{ severity: 'error', hint: expect.stringContaining('SET DEFAULT ROLE') }])
+      await server.client("SET DEFAULT ROLE outer_role FOR 'weak'@'127.0.0.1'")
+      expect(await lacking()).toEqual([])
+      const plan = await planFor(weak, folder, { items: ['shop'], options: { stripDefiner: true, tables: ['shop.counted'] } })
+      expect((await runMysqlRestore(resolved(weak), plan, files())).items[0]?.failure).toBeUndefined()
+    } finally {
+      await server.client("DROP USER 'weak'@'127.0.0.1'; DROP ROLE inner_role; DROP ROLE outer_role")
     }
   })
 

@@ -183,4 +183,15 @@ describe('objects of every kind', () => {
     expect(await server.client(`SELECT COUNT(*) FROM ${one}.versions FOR SYSTEM_TIME AS OF TIMESTAMP'2023-11-14 22:14:00'`)).toBe('20\n')
     await expect(server.client(`INSERT INTO ${one}.everything (n) VALUES (13)`)).rejects.toThrow(/4025/)
   })
+
+  it('come under another name, views too in which a table has the old name for an alias', async () => {
+    const report = await restoreAll(server, folder, { rename: { [schemas[0]]: 'new one' } })
+    expect(report.problems.filter((problem) => problem.severity === 'error')).toEqual([])
+    expect(await server.client('SELECT COUNT(*) FROM `new one`.`alias`; SELECT COUNT(*) FROM `new one`.`across`')).toBe('3\n1\n')
+    const [definition] = (
+      await server.client("SELECT VIEW_DEFINITION FROM information_schema.VIEWS WHERE TABLE_SCHEMA = 'new one' AND TABLE_NAME = 'alias'")
+    ).split('\n')
+    expect(definition).toBe('select `odd one`.`id` AS `id` from `new one`.`a` `odd one`')
+    await server.client('SET foreign_key_checks = 0; DROP DATABASE `new one`')
+  })
 })

@@ -39,9 +39,37 @@ export function nameProblems(items: readonly ItemTarget[], rename: Readonly<Reco
   return problems
 }
 
+/** Collations that the backup says an item uses and the target does not know. Backups that do not say it are refused when their item is read. */
+function collationProblems(
+  backup: Backup,
+  target: RestoreTargetFacts,
+  items: readonly ItemTarget[],
+  map: Readonly<Record<string, string>>,
+) {
+  return items.flatMap(({ item }): Problem[] => {
+    const named = backup.items.find((candidate) => candidate.item === item)?.facts.collations
+    const names = Array.isArray(named) ? named.filter((name) => typeof name === 'string') : []
+    const unknown = names.filter((name) => !target.collations.has((map[name] ?? name).toLowerCase())).sort()
+    if (unknown.length === 0) return []
+    return [{ severity: 'error', code: 'UNSUPPORTED', item, ...unknownCollations(unknown, item) }]
+  })
+}
+
+export function unknownCollations(unknown: readonly string[], item: string): { readonly message: string; readonly hint: string } {
+  return {
+    message: `the target does not know ${unknown.join(', ')}, which ${item} uses`,
+    hint: `Say with the option collationMap which collation of the target to use instead, such as {"${unknown[0]}": "utf8mb4_unicode_ci"}.`,
+  }
+}
+
 /** What of the backup this target cannot hold. */
-export function compatibilityProblems(backup: Backup, target: RestoreTargetFacts, items: readonly ItemTarget[]): Problem[] {
-  const problems: Problem[] = []
+export function compatibilityProblems(
+  backup: Backup,
+  target: RestoreTargetFacts,
+  items: readonly ItemTarget[],
+  collationMap: Readonly<Record<string, string>> = {},
+): Problem[] {
+  const problems: Problem[] = collationProblems(backup, target, items, collationMap)
   const lowerCase = backup.facts.lowerCaseTableNames
   const { server } = target
   if (typeof lowerCase === 'number' && lowerCase !== server.lowerCaseTableNames) {
@@ -143,13 +171,11 @@ export function targetProblems(target: RestoreTargetFacts, items: readonly ItemT
   const schemas = [journalSchema, ...items.filter((item) => item.item !== accountsItem).map((item) => item.to)]
   const missing = missingRights(parseGrants(target.grants), required, schemas).map((one) => one.right)
   if (missing.length > 0) {
-    // Rights that come through a role are not among these grants.
-    const hasRole = target.grants.some((line) => /^GRANT /i.test(line) && !/ ON /i.test(line))
     problems.push({
-      severity: hasRole ? 'warning' : 'error',
+      severity: 'error',
       code: 'ACCESS_DENIED',
       message: `account ${target.account} lacks ${missing.map((right) => right.privilege).join(', ')} on the target`,
-      hint: `Run ${grantStatement(missing, target.account)}`,
+      hint: `Run ${grantStatement(missing, target.account)}; rights of a role count once it is active at login (SET DEFAULT ROLE).`,
     })
   }
   return problems

@@ -39,7 +39,7 @@ export async function planMysqlRestore(
   const target = await readTarget(connection, schemas, chosen.length > schemas.length)
   problems.push(
     ...nameProblems(chosen, rename, target.server.lowerCaseTableNames !== 0),
-    ...compatibilityProblems(backup, target, chosen),
+    ...compatibilityProblems(backup, target, chosen, restore.collationMap),
     ...targetProblems(target, chosen, restore),
   )
   const items = chosen.map((item) => planItem(backup, item, target, restore))

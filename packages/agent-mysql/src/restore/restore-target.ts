@@ -21,7 +21,7 @@ export interface RestoreTargetFacts {
   /** Refuses functions that do not say that they are deterministic, because the binlog is on. */
   readonly refusesFunctions: boolean
   readonly collations: ReadonlySet<string>
-  /** Lines of SHOW GRANTS. */
+  /** Lines of SHOW GRANTS, those of active roles among them. */
   readonly grants: readonly string[]
   readonly account: string
   /** By schema name; one that does not exist has no entry. */
@@ -47,7 +47,6 @@ export async function readTarget(session: MysqlSession, schemas: readonly string
     'SELECT COLLATION_NAME AS name FROM information_schema.COLLATIONS WHERE COLLATION_NAME IS NOT NULL',
     'listing the collations of the target',
   )
-  const grants = await session.rows('SHOW GRANTS FOR CURRENT_USER()', 'reading the rights on the target')
   const [own] = await session.rows('SELECT CURRENT_USER() AS account', 'asking for the own account')
   return {
     server,
@@ -59,11 +58,30 @@ export async function readTarget(session: MysqlSession, schemas: readonly string
       session,
       collations.map((row) => row.text('name').toLowerCase()),
     ),
-    grants: grants.map((row) => row.at(0) ?? ''),
+    grants: await readGrants(session, server),
     account: own?.text('account') ?? '',
     schemas: found,
     accounts: accounts ? await existingAccounts(session) : new Set(),
   }
+}
+
+/**
+ * The rights of this session, as the server expands them: MariaDB's SHOW GRANTS lists what the active role and the roles in it give, that of
+ * MySQL 8 does so for roles that it is told (MySQL 8.4 manual and MariaDB documentation, "SHOW GRANTS"). Roles that are granted and not
+ * active give nothing.
+ */
+export async function readGrants(
+  session: MysqlSession,
+  server: Pick<ServerFacts, 'flavour' | 'versionNumbers'>,
+): Promise<readonly string[]> {
+  const during = 'reading the rights on the target'
+  let statement = 'SHOW GRANTS'
+  if (server.flavour !== 'mariadb' && server.versionNumbers[0] >= 8) {
+    const [row] = await session.rows('SELECT CURRENT_ROLE() AS roles', during)
+    const roles = row?.nullable('roles') ?? 'NONE'
+    if (roles !== 'NONE') statement = `SHOW GRANTS FOR CURRENT_USER() USING ${roles}`
+  }
+  return (await session.rows(statement, during)).map((row) => row.at(0) ?? '')
 }
 
 /** MariaDB 10.10 lists `uca1400_ai_ci` without its character set; the full names are elsewhere. */

@@ -7,6 +7,7 @@ import { type CreateKind, checkCreateStatement } from './create-statement-guard.
 import { type DeferredTable, deferKeys, splitCreateTable, withoutDirectories } from './create-table-text.ts'
 import { disabledEvent } from './event-statement.ts'
 import type { ItemFailures } from './item-failures.ts'
+import { unknownCollations } from './restore-compatibility.ts'
 import type { ItemContents } from './restore-contents.ts'
 import type { RestoreJournal } from './restore-journal.ts'
 import type { MysqlRestoreOptions } from './restore-options.ts'
@@ -125,10 +126,8 @@ function checkCollations(contents: ItemContents, context: SchemaRestoreContext):
     }),
   )
   if (unknown.size === 0) return
-  throw new BackupError(`the target does not know ${[...unknown].sort().join(', ')}, which ${contents.item} uses`, {
-    code: 'UNSUPPORTED',
-    hint: `Say with the option collationMap which collation of the target to use instead, such as {"${[...unknown][0]}": "utf8mb4_unicode_ci"}.`,
-  })
+  const { message, hint } = unknownCollations([...unknown].sort(), contents.item)
+  throw new BackupError(message, { code: 'UNSUPPORTED', hint })
 }
 
 function warnOfOldName(kind: CreateKind, name: string, sql: string, contents: ItemContents, context: SchemaRestoreContext): void {

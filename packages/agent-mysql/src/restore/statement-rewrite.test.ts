@@ -24,6 +24,25 @@ describe('rewriting statements', () => {
     expect(countQualifiers("SELECT old.a, 'old.a', x.old.b", 'old')).toBe(1)
   })
 
+  it('leaves columns of a table alone whose alias is the name of the schema', () => {
+    const renamed = (text: string) => renameQualifiers(text, 'old', 'new')
+    const body = 'select `old`.`id` AS `id`,`old`.`f`(`old`.`n`) AS `f`,nextval(`old`.`s`) AS `s`,`old`.`old`.`id` AS `x`'
+    const head = 'CREATE VIEW `old`.`v` AS '
+    expect(renamed(`${head}${body} from `.concat('`old`.`t` `old` where `old`.`id` > 1'))).toBe(
+      'CREATE VIEW `new`.`v` AS select `old`.`id` AS `id`,`new`.`f`(`old`.`n`) AS `f`,nextval(`new`.`s`) AS `s`,`new`.`old`.`id` AS `x` from `new`.`t` `old` where `old`.`id` > 1',
+    )
+    expect(
+      renamed(
+        'select `old`.`a` from ((`old`.`t` `old` left join `old`.`u` on(`old`.`a` = `u`.`b`)) join (select `old`.`c` AS `c` from `old`.`w` union select extract(year from `old`.`d`) from `x` `old`) `y` on(trim(both `old`.`p` from `old`.`q`))) order by `old`.`a`',
+      ),
+    ).toBe(
+      'select `old`.`a` from ((`new`.`t` `old` left join `new`.`u` on(`old`.`a` = `u`.`b`)) join (select `old`.`c` AS `c` from `new`.`w` union select extract(year from `old`.`d`) from `x` `old`) `y` on(trim(both `old`.`p` from `old`.`q`))) order by `old`.`a`',
+    )
+    expect(
+      renamed('select `old`.`a` from `x` `old` where `old`.`a` in (select `old`.`b` from `old`.`z` join `old`.`t2` on(1), `old`.`t3`)'),
+    ).toBe('select `old`.`a` from `x` `old` where `old`.`a` in (select `old`.`b` from `new`.`z` join `new`.`t2` on(1), `new`.`t3`)')
+  })
+
   it("lets schemas take each other's names", () => {
     const swap = new Map([
       ['a', 'b'],

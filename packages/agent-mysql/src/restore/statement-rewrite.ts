@@ -57,14 +57,80 @@ export function countQualifiers(text: string, schema: string, dialect: SqlDialec
   return qualifiers(significantTokens(tokenizeSql(text, dialect)), schema).length
 }
 
-/** A name before a dot that is not itself behind a dot. `a.schema` is a column, `schema.a` is qualified. */
+/**
+ * A name before a dot that is not itself behind a dot: `a.schema` is a column, `schema.a` is qualified. Where a table has the name of the
+ * schema for an alias, `schema`.`a` may be a column of it: then only tables, functions and names of three parts are qualified for sure, and
+ * the server prints nothing else with its schema.
+ */
 function qualifiers(tokens: readonly SqlToken[], schema: string): SqlToken[] {
-  return tokens.filter((token, index) => {
-    if (token.type !== 'identifier' && token.type !== 'word') return false
-    if (token.name !== schema || tokens[index + 1]?.word !== '.' || tokens[index - 1]?.word === '.') return false
-    // `t`.`c` where an alias has the name of the schema looks the same as `schema`.`t`: three parts tell for sure, two are taken as qualified.
-    return true
+  const tables = hasAlias(tokens, schema) ? tablePlaces(tokens) : undefined
+  return tokens.filter(
+    (_, index) => isQualifier(tokens, index, schema) && (tables === undefined || tables.has(index) || isSurelyQualified(tokens, index)),
+  )
+}
+
+/** A function, a name of three parts, a sequence, or what follows one of the words that only the name of a table follows. */
+function isSurelyQualified(tokens: readonly SqlToken[], index: number): boolean {
+  const before = tokens[index - 1]?.word ?? ''
+  return (
+    /^[.(]$/.test(tokens[index + 3]?.word ?? '') ||
+    /^(VIEW|TABLE|REFERENCES|INTO|UPDATE)$/.test(before) ||
+    (before === '(' && /^(NEXTVAL|LASTVAL|SETVAL)$/.test(tokens[index - 2]?.word ?? ''))
+  )
+}
+
+function isQualifier(tokens: readonly SqlToken[], index: number, schema: string): boolean {
+  const token = tokens[index]
+  if (token?.type !== 'identifier' && token?.type !== 'word') return false
+  return token.name === schema && tokens[index + 1]?.word === '.' && tokens[index - 1]?.word !== '.'
+}
+
+/** `t` `alias` and (SELECT …) `alias`, as the server prints them. */
+function hasAlias(tokens: readonly SqlToken[], name: string): boolean {
+  return tokens.some((token, index) => {
+    const before = tokens[index - 1]
+    const isName = (token.type === 'identifier' || token.type === 'word') && token.name === name && tokens[index + 1]?.word !== '.'
+    return isName && (before?.type === 'identifier' || before?.word === ')')
   })
+}
+
+const joins: ReadonlySet<string> = new Set(['JOIN', 'STRAIGHT_JOIN'])
+const clauses: ReadonlySet<string> = new Set([
+  'ON',
+  'USING',
+  'WHERE',
+  'GROUP',
+  'HAVING',
+  'ORDER',
+  'LIMIT',
+  'WINDOW',
+  'UNION',
+  'EXCEPT',
+  'INTERSECT',
+])
+
+/** Where the names of tables begin: behind FROM and JOIN, and behind the commas and parentheses of a FROM. */
+function tablePlaces(tokens: readonly SqlToken[]): ReadonlySet<number> {
+  const places = new Set<number>()
+  const clauseOf: string[] = ['']
+  for (const [index, token] of tokens.entries()) {
+    const clause = clauseOf.at(-1) ?? ''
+    const before = tokens[index - 1]?.word ?? ''
+    const begins = clause === 'FROM' && (before === 'FROM' || before === ',' || before === '(' || joins.has(before))
+    if (token.word === '(') clauseOf.push(begins ? 'FROM' : '')
+    else if (token.word === ')') clauseOf.pop()
+    else if (token.word === ',' && clause === 'ON') clauseOf[clauseOf.length - 1] = 'FROM'
+    else if (token.type === 'word' && before !== '.') {
+      const top = clauseOf.length - 1
+      if (token.word === 'SELECT') clauseOf[top] = 'SELECT'
+      // FROM of EXTRACT, TRIM and SUBSTRING stands in parentheses of its own.
+      else if (token.word === 'FROM' && clause === 'SELECT') clauseOf[top] = 'FROM'
+      else if (joins.has(token.word) && clause === 'ON') clauseOf[top] = 'FROM'
+      else if (clauses.has(token.word) && clause === 'FROM') clauseOf[top] = token.word === 'ON' || token.word === 'USING' ? 'ON' : ''
+    }
+    if (begins) places.add(index)
+  }
+  return places
 }
 
 /**
