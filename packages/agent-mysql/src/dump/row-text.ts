@@ -40,7 +40,7 @@ export class RowText {
   }
 
   /** Adds the row that lies in `packet` from `begin` to `end`. Throws `CORRUPTED` when it does not hold exactly the columns promised. */
-  add(packet: Uint8Array, begin: number, end: number): void {
+  add(packet: Buffer, begin: number, end: number): void {
     let position = begin
     for (let column = 0; column < this.#columns; column++) {
       if (column > 0) this.#put(tab)
@@ -89,13 +89,30 @@ export class RowText {
     this.rows = 0
   }
 
+  /** Bytes that need no escape. */
+  #copy(packet: Buffer, begin: number, end: number): void {
+    let position = begin
+    while (position < end) {
+      if (this.#used === this.#blockBytes) this.flush()
+      const stop = Math.min(end, position + this.#blockBytes - this.#used)
+      packet.copy(this.#block, this.#used, position, stop)
+      this.#used += stop - position
+      position = stop
+    }
+  }
+
   #put(byte: number): void {
     if (this.#used === this.#blockBytes) this.flush()
     this.#block[this.#used++] = byte
   }
 
-  #field(packet: Uint8Array, begin: number, end: number): void {
+  #field(packet: Buffer, begin: number, end: number): void {
     let position = begin
+    if (end - begin >= longField) {
+      const clean = begin + cleanLength(packet.subarray(begin, end))
+      this.#copy(packet, begin, clean)
+      position = clean
+    }
     while (position < end) {
       // Every byte may need two: take only as many as certainly fit, so that the inner loop needs no check.
       const room = (this.#blockBytes - this.#used) >> 1
@@ -118,6 +135,19 @@ export class RowText {
       this.#used = used
     }
   }
+}
+
+/** From this length on, searching and copying by the runtime is faster than byte by byte. */
+const longField = 64
+
+/** How many bytes at the beginning of a field stand for themselves. */
+function cleanLength(field: Buffer): number {
+  let clean = field.length
+  for (const byte of [0x00, tab, newline, backslash]) {
+    const found = field.indexOf(byte)
+    if (found >= 0 && found < clean) clean = found
+  }
+  return clean
 }
 
 /** Bytes of text that a row becomes. Throws like {@link RowText.add}. */
