@@ -24,7 +24,6 @@ describe('what cannot be followed ends with 2, a code, a message and a hint, bef
     [['restore', 'shop'], "required option '--to <target>' not specified"],
     [['restore', 'shop', '--to', 'scrtch'], 'there is no target "scrtch"'],
     [['restore', 'shop', '--to', 'nowhere'], 'The targets there are: scratch. "source" is the server of the job itself.'],
-    [['restore', 'shop', '--to', 'source'], 'there is no backup of job shop\n  hint: Make one first: backup-planet run shop'],
     [['restore', 'shop', '--to', 'source', '--rename', 'x'], '--rename "x" is not OLD=NEW'],
     [['restore', 'shop', '--to', 'source', '--at', 'noon', '--backup', 'x'], 'exclude each other'],
     [['restore', 'shop', '--to', 'source', '--table', 'orders'], '--table "orders" names no database'],
@@ -38,6 +37,12 @@ describe('what cannot be followed ends with 2, a code, a message and a hint, bef
     expect(stdout).toBe('')
     expect(code).toBe(2)
     expect(await readdir(here.directory)).toEqual(['backup-planet.yaml'])
+  })
+
+  test('a job without backups is no mistake in the command: 1, and what to do', async () => {
+    const { code, stderr } = await here.run(['restore', 'shop', '--to', 'source'])
+    expect(stderr).toContain('failed: NOT_FOUND\n  there is no backup of job shop\n  hint: Make one first with "backup-planet run shop"')
+    expect(code).toBe(1)
   })
 
   test('settings that the agent refuses are told with their line', async () => {

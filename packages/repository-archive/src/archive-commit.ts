@@ -78,6 +78,7 @@ export async function commitBackup(commit: CommitRequest): Promise<Backup> {
     kind: commit.facts.kind,
     status: items.some((item) => item.failure !== undefined) ? 'partial' : 'complete',
     beganAt: commit.request.run.beganAt,
+    ...(commit.request.run.limitedTo === undefined ? {} : { limitedTo: commit.request.run.limitedTo }),
     consistentAt: commit.facts.consistentAt,
     endedAt: new Date().toISOString(),
     ...(commit.facts.from === undefined ? {} : { from: commit.facts.from }),

@@ -69,7 +69,7 @@ function backupTable(backups: readonly ListedBackup[], now: number): string {
       backup.id,
       backup.consistentAt.replace(/\.\d+Z$/, 'Z'),
       backup.kind,
-      backup.status,
+      backup.limitedTo === undefined ? backup.status : `${backup.status}, limited`,
       itemsText(backup),
       describeBytes(sizeOf(backup)),
       backup.storedBytes === undefined ? '' : describeBytes(backup.storedBytes),

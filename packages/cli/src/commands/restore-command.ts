@@ -65,12 +65,10 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
       const choices = agentOptions(options)
       await using repository = await workspace.repositoryOf(job)
       await using agent = await workspace.agentOn(options.to, job)
-      const backup = await selectBackup(repository, job, options, { signal })
+      const items = itemsOf(options.item ?? databasesOf(options.table))
+      const backup = await selectBackup(repository, job, { ...options, item: items.items }, { signal })
       const target = { rename, overwrite: options.overwrite === true, options: choices }
-      const plan = await restorePlan(
-        { agent, repository, backup, ...itemsOf(options.item ?? databasesOf(options.table)), target },
-        { signal },
-      )
+      const plan = await restorePlan({ agent, repository, backup, ...items, target }, { signal })
       if (options.plan) return showPlan(plan, backup, context)
       await carryOut(plan, { agent, backup, options }, context, (followed) =>
         restore({ agent, repository, plan, scratch: workspace.scratch() }, followed),

@@ -42,8 +42,35 @@ describe('what cannot be chosen is refused with what can', () => {
   })
 
   test('no backup at all', () => {
-    expect(() => chooseBackup([], 'shop', {})).toThrow(expect.objectContaining({ hint: 'Make one first: backup-planet run shop' }))
+    expect(() => chooseBackup([], 'shop', {})).toThrow(
+      expect.objectContaining({ code: 'NOT_FOUND', hint: expect.stringContaining('backup-planet run shop') }),
+    )
   })
+})
+
+test('the newest that holds what is wanted: one limited to some items is not meant by whoever wants all', () => {
+  const [oldest] = backups
+  if (oldest === undefined) throw new TypeError('no backup')
+  const item = (name: string, failed = false) => ({
+    item: name,
+    facts: {},
+    ...(failed ? { failure: { code: 'APPLICATION' as const, message: 'x' } } : {}),
+  })
+  const all = [
+    { ...oldest, id: 'whole', consistentAt: '2026-08-01T00:00:00Z', items: [item('orders'), item('stock')] },
+    {
+      ...oldest,
+      id: 'half',
+      consistentAt: '2026-08-02T00:00:00Z',
+      status: 'partial' as const,
+      items: [item('orders'), item('stock', true)],
+    },
+    { ...oldest, id: 'some', consistentAt: '2026-08-03T00:00:00Z', limitedTo: ['orders'], items: [item('orders')] },
+  ]
+  expect(chooseBackup(all, 'shop', {}).id).toBe('half')
+  expect(chooseBackup(all, 'shop', { item: ['orders'] }).id).toBe('some')
+  expect(chooseBackup(all, 'shop', { item: ['orders', 'stock'] }).id).toBe('whole')
+  expect(chooseBackup(all, 'shop', { item: ['absent'] }).id).toBe('some')
 })
 
 test('the newest by the time it is of, the newest before a time, the exact one, and the only one that fits', () => {

@@ -1,32 +1,59 @@
-import type { Backup, OperationOptions, Repository } from '@backup-planet/core'
-import { nearest } from '@backup-planet/core'
+import { type Backup, BackupError, nearest, type OperationOptions, type Problem, type Progress, type Repository } from '@backup-planet/core'
 import { UsageError } from '../usage-error.ts'
 
 export interface BackupWish {
+  /** What is to be brought back; everything when left out. */
+  readonly item?: readonly string[] | undefined
   /** The whole identity of a backup, or a beginning or end of it that fits only one. */
   readonly backup?: string | undefined
   /** ISO 8601; local time without a zone. */
   readonly at?: string | undefined
 }
 
-/** The backup that is meant; the newest when neither identity nor time is given. Throws a `UsageError` when there is none. */
+/**
+ * The backup that is meant; when neither identity nor time is given the newest that holds what is wanted: one that was limited to some
+ * items is not meant by whoever wants all. Throws a `UsageError`, or `NOT_FOUND` when there is none at all.
+ */
 export async function selectBackup(repository: Repository, job: string, wish: BackupWish, options: OperationOptions): Promise<Backup> {
   const backups: Backup[] = []
-  for await (const backup of repository.list({ job }, options)) backups.push(backup)
+  const unreadable: Problem[] = []
+  const onProgress = (progress: Progress): void => {
+    if (progress.type === 'problem') unreadable.push(progress.problem)
+    options.onProgress?.(progress)
+  }
+  for await (const backup of repository.list({ job }, { ...options, onProgress })) backups.push(backup)
+  const [damaged] = unreadable
+  if (backups.length === 0 && damaged !== undefined) {
+    throw new BackupError(`none of the ${unreadable.length} backups of job ${job} can be read: ${damaged.message}`, {
+      code: damaged.code,
+      hint: damaged.hint,
+    })
+  }
   return chooseBackup(backups, job, wish)
 }
 
 /** The pure half of `selectBackup`. */
-export function chooseBackup(backups: readonly Backup[], job: string, { backup: id, at }: BackupWish): Backup {
+export function chooseBackup(backups: readonly Backup[], job: string, { backup: id, at, item }: BackupWish): Backup {
   if (id !== undefined && at !== undefined) throw new UsageError('--backup and --at exclude each other', 'Give only one of them.')
-  if (backups.length === 0) throw new UsageError(`there is no backup of job ${job}`, `Make one first: backup-planet run ${job}`)
+  if (backups.length === 0) {
+    throw new BackupError(`there is no backup of job ${job}`, {
+      code: 'NOT_FOUND',
+      hint: `Make one first with "backup-planet run ${job}", or look whether the destination of its repository is the right one.`,
+    })
+  }
   if (id !== undefined) return byIdentity(backups, job, id)
   const latest = at === undefined ? Number.POSITIVE_INFINITY : parseTime(at)
   const candidates = backups.filter(({ consistentAt }) => Date.parse(consistentAt) <= latest)
-  const newest = candidates.toSorted((a, b) => Date.parse(a.consistentAt) - Date.parse(b.consistentAt)).at(-1)
+  const ordered = candidates.toSorted((a, b) => Date.parse(a.consistentAt) - Date.parse(b.consistentAt))
+  const newest = ordered.findLast((backup) => holds(backup, item)) ?? ordered.at(-1)
   if (newest !== undefined) return newest
   const oldest = backups.map(({ consistentAt }) => consistentAt).toSorted()[0] ?? ''
   throw new UsageError(`no backup of job ${job} is as old as ${at}; the oldest is of ${oldest}`, `Use --at ${oldest} or a later time.`)
+}
+
+function holds({ items, limitedTo }: Backup, wanted: readonly string[] | undefined): boolean {
+  if (wanted === undefined || wanted.length === 0) return limitedTo === undefined
+  return wanted.every((name) => items.some(({ item, failure }) => item === name && failure === undefined))
 }
 
 function byIdentity(backups: readonly Backup[], job: string, id: string): Backup {

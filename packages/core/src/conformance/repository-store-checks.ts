@@ -53,6 +53,16 @@ export const repositoryStoreChecks: readonly ConformanceCheck<RepositoryHarness>
     },
   },
   {
+    name: 'remembers that a run was limited to some items, since nothing may build on it',
+    async run({ repository, another }) {
+      const stage = await filledStage({ id: 'limited', limitedTo: ['shop'] })
+      const backup = await repository.store({ run: stage.run, agent }, stage.contents)
+      assert.deepEqual(backup.limitedTo, ['shop'])
+      const [listed] = await collect((await another()).list())
+      assert.deepEqual(listed?.limitedTo, ['shop'])
+    },
+  },
+  {
     name: 'frees every staged file once it is stored',
     async run({ repository }) {
       const stage = await filledStage()

@@ -23,6 +23,11 @@ export interface Manifest {
   readonly endedAt: string
   readonly from?: Position
   readonly position?: Position
+  /**
+   * Present when the run was restricted to these items: they restore like any others, but nothing may follow this backup, and
+   * the application was not told that it is backed up.
+   */
+  readonly limitedTo?: readonly string[]
   readonly items: readonly ManifestItem[]
   readonly facts: Readonly<Record<string, Json>>
   /** Where and how the repository keeps the files; its own business. */

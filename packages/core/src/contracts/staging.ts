@@ -22,6 +22,8 @@ export interface StagedRun {
   readonly id: string
   /** ISO 8601 in UTC. */
   readonly beganAt: string
+  /** Present when only these items were asked for: such a backup continues no chain. */
+  readonly limitedTo?: readonly string[]
   /** For names that people read, where it is known when the stage begins; the manifest's kind is that of the capture's facts. */
   readonly kind?: CaptureKind
 }

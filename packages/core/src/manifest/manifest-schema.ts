@@ -39,6 +39,7 @@ export const manifestSchema = z.strictObject({
   endedAt: time,
   from: position.optional(),
   position: position.optional(),
+  limitedTo: z.array(z.string().min(1)).optional(),
   items: z.array(item),
   facts: json,
   storage: json,

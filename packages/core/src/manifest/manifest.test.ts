@@ -23,6 +23,7 @@ const manifest: Manifest = {
   endedAt: '2026-11-22T08:03:14.000Z',
   from: { chain: 'c', value: { file: 'bin.1' } },
   position: { chain: 'c', value: { file: 'bin.2' } },
+  limitedTo: ['shop'],
   items: [
     {
       item: 'a',
@@ -112,7 +113,7 @@ describe('manifest.schema.json', () => {
     expect(schema.$schema).toBe('https://json-schema.org/draft/2020-12/schema')
     expect(schema.additionalProperties).toBe(false)
     expect(Object.keys(schema.properties).sort()).toEqual(Object.keys(manifest).sort())
-    expect(Object.keys(manifest).filter((key) => !schema.required.includes(key))).toEqual(['from', 'position'])
+    expect(Object.keys(manifest).filter((key) => !schema.required.includes(key))).toEqual(['from', 'position', 'limitedTo'])
   })
 
   test('and the contract have the same keys', () => {

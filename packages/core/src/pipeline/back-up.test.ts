@@ -128,6 +128,14 @@ describe('a backup that succeeds', () => {
     expect(events.some(({ type }) => type === 'promoted')).toBe(false)
   })
 
+  test('limited to some items: continues no chain and is not confirmed', async () => {
+    const report = await run({ parts: { request: { job: 'shop', kind: 'full', items: ['a'] } } })
+    expect(report).toMatchObject({ confirmed: false, backup: { status: 'complete', limitedTo: ['a'] } })
+    expect(calls.names).not.toContain('confirmed')
+    await run()
+    expect(agent.requests[0]?.chain).toEqual([])
+  })
+
   test('clears what a killed run of this job left, in the staging and in the repository', async () => {
     const staging = createDirectoryStaging({ directory, budgetBytes: 1000, minimumFreeBytes: 0 })
     const crashed = await staging.begin({ job: 'shop', id: 'crashed', beganAt: '2026-01-01T00:00:00.000Z' })

@@ -1,6 +1,7 @@
 import type { Agent, Backup, Capture, CaptureKind, OperationOptions, Problem, Repository, RunStage, Staging } from '../contracts/index.ts'
 import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
 import { type RunOptions, type RunReporter, reportRun } from '../events/run-reporter.ts'
+import { continuesChain } from './backup-chain.ts'
 import { fillAndStore } from './fill-and-store.ts'
 import { createRunId } from './run-id.ts'
 import { storeResumed, tellStored } from './store-resumed.ts'
@@ -21,7 +22,7 @@ export interface BackUpReport {
   readonly backup: Backup
   /** Backups of earlier runs that were only sent now. */
   readonly resumed: readonly Backup[]
-  /** Whether the application was told that its data is safe. Never for a partial backup. */
+  /** Whether the application was told that its data is safe. Never for a partial backup, nor for one that was limited to some items. */
   readonly confirmed: boolean
   readonly problems: readonly Problem[]
   /** Why the backup is of another kind than was asked for; left out where it is not, and where the agent did not say. */
@@ -55,12 +56,17 @@ async function run(parts: BackUpParts, reporter: RunReporter, { signal }: RunOpt
   throwIfAborted(signal, `backing up job "${request.job}"`)
   const operation: OperationOptions = { signal, onProgress: reporter.onProgress }
   const began = (parts.now ?? (() => new Date()))()
-  const staged = { job: request.job, id: parts.id ?? createRunId(began), beganAt: began.toISOString() }
+  const staged = {
+    job: request.job,
+    id: parts.id ?? createRunId(began),
+    beganAt: began.toISOString(),
+    ...(request.items === undefined ? {} : { limitedTo: request.items }),
+  }
   reporter.emit({ type: 'started', action: 'backup', job: staged.job, id: staged.id, application: agent.application, kind: request.kind })
 
   const { stored: resumed, givenUp } = await storeResumed({ agent, repository, staging, job: request.job }, reporter, operation)
   const chain: Backup[] = []
-  for await (const backup of repository.list({ job: request.job }, operation)) if (backup.status === 'complete') chain.push(backup)
+  for await (const backup of repository.list({ job: request.job }, operation)) if (continuesChain(backup)) chain.push(backup)
 
   let backup: Backup
   let confirmed = false
@@ -125,6 +131,7 @@ async function confirm(capture: Capture, backup: Backup, reporter: RunReporter, 
     })
     return false
   }
+  if (backup.limitedTo !== undefined) return false
   try {
     throwIfAborted(options.signal, 'confirming the backup')
     await capture.confirm(options)

@@ -10,9 +10,14 @@ import { canonicalJson } from '../manifest/canonical-json.ts'
  */
 export function chainTo(backup: Backup, backups: readonly Backup[]): Backup[] {
   const earlier = backups
-    .filter(({ id, job, status, endedAt }) => id !== backup.id && job === backup.job && status === 'complete' && endedAt <= backup.endedAt)
+    .filter((other) => other.id !== backup.id && other.job === backup.job && continuesChain(other) && other.endedAt <= backup.endedAt)
     .sort((a, b) => (a.endedAt < b.endedAt ? -1 : 1))
   return exactChain(backup, earlier) ?? wideChain(backup, earlier)
+}
+
+/** Whether a later log or differential may build on it: everything that the job captures is in it. */
+export function continuesChain(backup: Backup): boolean {
+  return backup.status === 'complete' && backup.limitedTo === undefined
 }
 
 function exactChain(backup: Backup, earlier: readonly Backup[]): Backup[] | undefined {

@@ -37,8 +37,12 @@ export async function createStageFolder(jobFolder: string, run: StagedRun): Prom
   }
   const temporary = path.join(jobFolder, `${unborn}${randomBytes(8).toString('hex')}`)
   await mkdir(path.join(temporary, itemsFolder), { recursive: true, mode: 0o700 })
-  const { job, id, beganAt } = run
-  const begun: JournalRecord = { type: 'begun', format: 'backup-planet/stage/1', run: { job, id, beganAt } }
+  const { job, id, beganAt, limitedTo } = run
+  const begun: JournalRecord = {
+    type: 'begun',
+    format: 'backup-planet/stage/1',
+    run: { job, id, beganAt, ...(limitedTo === undefined ? {} : { limitedTo }) },
+  }
   const line = journalLine(begun)
   await writeFile(path.join(temporary, journalName), line, { flag: 'wx', mode: 0o600, flush: true })
   await rename(temporary, folder)

@@ -29,7 +29,7 @@ const recordSchema = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('begun'),
     format: z.literal('backup-planet/stage/1'),
-    run: z.strictObject({ job: text, id: text, beganAt: text }),
+    run: z.strictObject({ job: text, id: text, beganAt: text, limitedTo: z.array(text).optional() }),
   }),
   z.object({
     type: z.literal('file'),

@@ -95,6 +95,7 @@ export function createMemoryRepository(
           kind: facts.kind,
           status: items.some((item) => item.failure !== undefined) ? 'partial' : 'complete',
           beganAt: run.beganAt,
+          ...(run.limitedTo === undefined ? {} : { limitedTo: run.limitedTo }),
           consistentAt: facts.consistentAt,
           endedAt: new Date().toISOString(),
           ...(facts.from === undefined ? {} : { from: facts.from }),
