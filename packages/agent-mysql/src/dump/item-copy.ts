@@ -8,6 +8,7 @@ import { quoteTable } from '../mysql-quoting.ts'
 import type { ServerFacts } from '../mysql-server.ts'
 import { oneBlock } from './account-copy.ts'
 import type { TableJob } from './copy-queue.ts'
+import { changedDuringCopy, explained, StageFailure, stageFailure } from './item-copy-failures.ts'
 import { chunkFileName, definitionFiles, jsonLines, loadFile, type TextFile } from './item-files.ts'
 import type { KeyRange, RangeSource } from './key-ranges.ts'
 import type { ReadFile } from './read-file-queue.ts'
@@ -283,32 +284,5 @@ export class ItemCopy {
       },
     })
     onProgress?.({ type: 'item', phase: 'capture', item: this.name, state: 'ended' })
-  }
-}
-
-/** What the stage throws concerns every item: no room, an aborted run. */
-class StageFailure extends Error {}
-
-function stageFailure(error: unknown): never {
-  throw new StageFailure('staging failed', { cause: error })
-}
-
-function changedDuringCopy(schema: string, change: string): BackupError {
-  return new BackupError(`${change} in schema ${schema} during the backup`, {
-    code: 'INCONSISTENT',
-    hint: 'Run again when no schema change is in progress, or set ddlGuard to instance (MySQL 8) or mdl.',
-  })
-}
-
-/** A table that is gone or was rebuilt says so in the words of the server; here it is said what that means. */
-function explained(failure: ItemFailure, number: number | undefined, during: string): ItemFailure {
-  const meaning =
-    number === 1412 ? 'was rebuilt or created' : number === 1146 ? 'was dropped or renamed' : number === 1054 ? 'lost a column' : undefined
-  if (meaning === undefined) return failure
-  const table = during.replace(/^.* table /, '')
-  return {
-    code: 'INCONSISTENT',
-    message: `table ${table} ${meaning} during the backup: ${failure.message}`,
-    hint: 'Run again when no schema change is in progress, or set ddlGuard to instance (MySQL 8) or mdl.',
   }
 }

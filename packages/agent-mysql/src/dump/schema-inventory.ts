@@ -1,22 +1,13 @@
-import type {
-  DumpColumn,
-  DumpEvent,
-  DumpRoutine,
-  DumpSchema,
-  DumpSequence,
-  DumpTable,
-  DumpTrigger,
-  DumpView,
-  ProgramContext,
-} from '../dump-layout.ts'
+import type { DumpEvent, DumpRoutine, DumpSchema, DumpSequence, DumpTable, DumpTrigger, DumpView } from '../dump-layout.ts'
 import type { ResolvedMysqlAgentSettings } from '../mysql-agent-settings.ts'
 import type { MysqlSession } from '../mysql-connection.ts'
 import { quoteIdentifier, quoteTable, quoteText } from '../mysql-quoting.ts'
 import type { ServerRow } from '../mysql-rows.ts'
 import type { ServerFacts } from '../mysql-server.ts'
-import { type ChunkKey, chooseKey, type KeyColumn } from './key-ranges.ts'
+import { describeColumn, keyColumn, systemPeriod } from './column-inventory.ts'
+import { type ChunkKey, chooseKey } from './key-ranges.ts'
 import { tableIsSelected } from './name-selection.ts'
-import { withDefiner } from './program-text.ts'
+import { readEvents, readRoutines, readTriggers, readView } from './program-inventory.ts'
 
 /** A table with what is needed to read it. */
 export interface InventoryTable {
@@ -163,161 +154,6 @@ function describeTable(
     estimatedBytes: row.number('data_length'),
     estimatedRows: row.number('table_rows'),
     averageRowBytes: row.number('avg_row_length'),
-  }
-}
-
-/** Names of the two period columns of a system-versioned table; they are hidden unless the table names them. */
-function systemPeriod(type: string, create: string): { readonly start: string; readonly end: string } | undefined {
-  if (type !== 'SYSTEM VERSIONED') return undefined
-  const match = /PERIOD FOR SYSTEM_TIME \(`((?:[^`]|``)+)`, `((?:[^`]|``)+)`\)/.exec(create)
-  if (match === null) return { start: 'row_start', end: 'row_end' }
-  return { start: (match[1] ?? '').replaceAll('``', '`'), end: (match[2] ?? '').replaceAll('``', '`') }
-}
-
-const geometryTypes: ReadonlySet<string> = new Set([
-  'geometry',
-  'point',
-  'linestring',
-  'polygon',
-  'multipoint',
-  'multilinestring',
-  'multipolygon',
-  'geometrycollection',
-  'geomcollection',
-])
-
-function describeColumn(row: ServerRow, server: ServerFacts): DumpColumn {
-  const extra = row.nullable('extra') ?? ''
-  const dataType = row.text('data_type').toLowerCase()
-  const characterSet = row.nullable('character_set_name')
-  const collation = row.nullable('collation_name')
-  // MySQL says DEFAULT_GENERATED of a column whose default is an expression; that one is stored like any other.
-  const generated = /\bVIRTUAL\b/i.test(extra) ? 'virtual' : /\b(STORED|PERSISTENT)\b/i.test(extra) ? 'stored' : undefined
-  return {
-    name: row.text('column_name'),
-    dataType,
-    columnType: row.text('column_type'),
-    nullable: row.text('is_nullable') === 'YES',
-    ...(characterSet === undefined ? {} : { characterSet }),
-    ...(collation === undefined ? {} : { collation }),
-    ...(generated === undefined ? {} : { generated }),
-    ...(/\bINVISIBLE\b/i.test(extra) ? { invisible: true as const } : {}),
-    load: loadOf(dataType, server),
-  }
-}
-
-function loadOf(dataType: string, server: ServerFacts): DumpColumn['load'] {
-  if (dataType === 'bit' || dataType === 'float') return dataType
-  if (geometryTypes.has(dataType)) return 'geometry'
-  // From binary text these would take the bytes as their value, and become NULL.
-  if (dataType === 'uuid' || dataType === 'inet6' || dataType === 'inet4') return 'json'
-  // MariaDB's JSON is LONGTEXT with a check.
-  return dataType === 'json' && server.flavour !== 'mariadb' ? 'json' : 'plain'
-}
-
-function keyColumn(row: ServerRow, columns: readonly DumpColumn[]): KeyColumn[] {
-  const name = row.nullable('column_name')
-  const column = columns.find((candidate) => candidate.name === name)
-  if (column === undefined || row.text('index_type') !== 'BTREE') return []
-  return [
-    {
-      index: row.text('index_name'),
-      unique: row.number('non_unique') === 0,
-      sequence: row.number('seq_in_index'),
-      column: column.name,
-      nullable: row.nullable('nullable') === 'YES',
-      prefix: row.nullable('sub_part') !== undefined,
-      dataType: column.dataType,
-      ...(column.characterSet === undefined ? {} : { characterSet: column.characterSet }),
-    },
-  ]
-}
-
-async function readView(
-  session: MysqlSession,
-  settings: InventorySettings,
-  schema: string,
-  view: string,
-  columns: readonly ServerRow[],
-): Promise<DumpView> {
-  const during = `reading the definition of view ${schema}.${view}`
-  const [row] = await session.rows(`SHOW CREATE VIEW ${quoteTable(schema, view)}`, during)
-  return {
-    type: 'view',
-    name: view,
-    create: withDefiner(row?.text('create view') ?? '', settings),
-    columns: columns.map((column) => column.text('column_name')),
-    context: {
-      sqlMode: '',
-      characterSetClient: row?.text('character_set_client') ?? '',
-      collationConnection: row?.text('collation_connection') ?? '',
-      databaseCollation: '',
-    },
-  }
-}
-
-async function readRoutines(session: MysqlSession, settings: InventorySettings, schema: string): Promise<DumpRoutine[]> {
-  const rows = await session.rows(
-    `SELECT routine_name, routine_type FROM information_schema.routines WHERE routine_schema = ${quoteText(schema)} ORDER BY FIELD(routine_type, 'FUNCTION', 'PROCEDURE', 'PACKAGE', 'PACKAGE BODY'), routine_name`,
-    `listing the routines of schema ${schema}`,
-  )
-  const routines: DumpRoutine[] = []
-  for (const listed of rows) {
-    const type = listed.text('routine_type')
-    const name = listed.text('routine_name')
-    const during = `reading the body of ${type.toLowerCase()} ${schema}.${name}`
-    const [row] = await session.rows(`SHOW CREATE ${type} ${quoteTable(schema, name)}`, during)
-    if (row === undefined) continue
-    const kind = type.toLowerCase() as DumpRoutine['kind']
-    routines.push({ type: 'routine', kind, name, create: withDefiner(row.text(`create ${kind}`), settings), context: programContext(row) })
-  }
-  return routines
-}
-
-async function readTriggers(session: MysqlSession, settings: InventorySettings, schema: string): Promise<DumpTrigger[]> {
-  const rows = await session.rows(
-    `SELECT trigger_name, event_object_table FROM information_schema.triggers WHERE trigger_schema = ${quoteText(schema)} ORDER BY event_object_table, action_timing, event_manipulation, action_order, trigger_name`,
-    `listing the triggers of schema ${schema}`,
-  )
-  const triggers: DumpTrigger[] = []
-  for (const listed of rows) {
-    const name = listed.text('trigger_name')
-    const table = listed.text('event_object_table')
-    const [row] = await session.rows(`SHOW CREATE TRIGGER ${quoteTable(schema, name)}`, `reading trigger ${schema}.${name}`)
-    if (row === undefined) continue
-    triggers.push({
-      type: 'trigger',
-      name,
-      table,
-      create: withDefiner(row.text('sql original statement'), settings),
-      context: programContext(row),
-    })
-  }
-  return triggers
-}
-
-async function readEvents(session: MysqlSession, settings: InventorySettings, schema: string): Promise<DumpEvent[]> {
-  const rows = await session.rows(
-    `SELECT event_name, status FROM information_schema.events WHERE event_schema = ${quoteText(schema)} ORDER BY event_name`,
-    `listing the events of schema ${schema}`,
-  )
-  const events: DumpEvent[] = []
-  for (const listed of rows) {
-    const name = listed.text('event_name')
-    const [row] = await session.rows(`SHOW CREATE EVENT ${quoteTable(schema, name)}`, `reading event ${schema}.${name}`)
-    if (row === undefined) continue
-    const context = { ...programContext(row), timeZone: row.text('time_zone') }
-    events.push({ type: 'event', name, create: withDefiner(row.text('create event'), settings), status: listed.text('status'), context })
-  }
-  return events
-}
-
-function programContext(row: ServerRow): ProgramContext {
-  return {
-    sqlMode: row.nullable('sql_mode') ?? '',
-    characterSetClient: row.text('character_set_client'),
-    collationConnection: row.text('collation_connection'),
-    databaseCollation: row.text('database collation'),
   }
 }
 

@@ -1,0 +1,94 @@
+import type { DumpEvent, DumpRoutine, DumpTrigger, DumpView, ProgramContext } from '../dump-layout.ts'
+import type { MysqlSession } from '../mysql-connection.ts'
+import { quoteTable, quoteText } from '../mysql-quoting.ts'
+import type { ServerRow } from '../mysql-rows.ts'
+import { type DefinerRule, withDefiner } from './program-text.ts'
+
+/** What a schema holds besides tables, with the session each was created in. Each throws `ACCESS_DENIED` for a body that the account may not see. */
+export async function readView(
+  session: MysqlSession,
+  rule: DefinerRule,
+  schema: string,
+  view: string,
+  columns: readonly ServerRow[],
+): Promise<DumpView> {
+  const during = `reading the definition of view ${schema}.${view}`
+  const [row] = await session.rows(`SHOW CREATE VIEW ${quoteTable(schema, view)}`, during)
+  return {
+    type: 'view',
+    name: view,
+    create: withDefiner(row?.text('create view') ?? '', rule),
+    columns: columns.map((column) => column.text('column_name')),
+    context: {
+      sqlMode: '',
+      characterSetClient: row?.text('character_set_client') ?? '',
+      collationConnection: row?.text('collation_connection') ?? '',
+      databaseCollation: '',
+    },
+  }
+}
+
+export async function readRoutines(session: MysqlSession, rule: DefinerRule, schema: string): Promise<DumpRoutine[]> {
+  const rows = await session.rows(
+    `SELECT routine_name, routine_type FROM information_schema.routines WHERE routine_schema = ${quoteText(schema)} ORDER BY FIELD(routine_type, 'FUNCTION', 'PROCEDURE', 'PACKAGE', 'PACKAGE BODY'), routine_name`,
+    `listing the routines of schema ${schema}`,
+  )
+  const routines: DumpRoutine[] = []
+  for (const listed of rows) {
+    const type = listed.text('routine_type')
+    const name = listed.text('routine_name')
+    const during = `reading the body of ${type.toLowerCase()} ${schema}.${name}`
+    const [row] = await session.rows(`SHOW CREATE ${type} ${quoteTable(schema, name)}`, during)
+    if (row === undefined) continue
+    const kind = type.toLowerCase() as DumpRoutine['kind']
+    routines.push({ type: 'routine', kind, name, create: withDefiner(row.text(`create ${kind}`), rule), context: programContext(row) })
+  }
+  return routines
+}
+
+export async function readTriggers(session: MysqlSession, rule: DefinerRule, schema: string): Promise<DumpTrigger[]> {
+  const rows = await session.rows(
+    `SELECT trigger_name, event_object_table FROM information_schema.triggers WHERE trigger_schema = ${quoteText(schema)} ORDER BY event_object_table, action_timing, event_manipulation, action_order, trigger_name`,
+    `listing the triggers of schema ${schema}`,
+  )
+  const triggers: DumpTrigger[] = []
+  for (const listed of rows) {
+    const name = listed.text('trigger_name')
+    const table = listed.text('event_object_table')
+    const [row] = await session.rows(`SHOW CREATE TRIGGER ${quoteTable(schema, name)}`, `reading trigger ${schema}.${name}`)
+    if (row === undefined) continue
+    triggers.push({
+      type: 'trigger',
+      name,
+      table,
+      create: withDefiner(row.text('sql original statement'), rule),
+      context: programContext(row),
+    })
+  }
+  return triggers
+}
+
+export async function readEvents(session: MysqlSession, rule: DefinerRule, schema: string): Promise<DumpEvent[]> {
+  const rows = await session.rows(
+    `SELECT event_name, status FROM information_schema.events WHERE event_schema = ${quoteText(schema)} ORDER BY event_name`,
+    `listing the events of schema ${schema}`,
+  )
+  const events: DumpEvent[] = []
+  for (const listed of rows) {
+    const name = listed.text('event_name')
+    const [row] = await session.rows(`SHOW CREATE EVENT ${quoteTable(schema, name)}`, `reading event ${schema}.${name}`)
+    if (row === undefined) continue
+    const context = { ...programContext(row), timeZone: row.text('time_zone') }
+    events.push({ type: 'event', name, create: withDefiner(row.text('create event'), rule), status: listed.text('status'), context })
+  }
+  return events
+}
+
+function programContext(row: ServerRow): ProgramContext {
+  return {
+    sqlMode: row.nullable('sql_mode') ?? '',
+    characterSetClient: row.text('character_set_client'),
+    collationConnection: row.text('collation_connection'),
+    databaseCollation: row.text('database collation'),
+  }
+}
