@@ -5,6 +5,7 @@ import { quoteIdentifier } from '../mysql-quoting.ts'
 import type { ServerFacts } from '../mysql-server.ts'
 import { type CreateKind, checkCreateStatement } from './create-statement-guard.ts'
 import { type DeferredTable, deferKeys, splitCreateTable, withoutDirectories } from './create-table-text.ts'
+import { equalMembers } from './enum-members.ts'
 import { disabledEvent } from './event-statement.ts'
 import type { ItemFailures } from './item-failures.ts'
 import { unknownCollations } from './restore-compatibility.ts'
@@ -77,6 +78,7 @@ export function prepareSchema(contents: ItemContents, context: SchemaRestoreCont
       const checked = checkCreateStatement({ kind: 'table', name: table.name, schema: item }, table.create)
       const { text, removed } = withoutDirectories(tableText(rewriteCreate(table.create, checked, { ...rewrite, to: item })))
       if (removed > 0) warnOfDirectory(table, contents, context)
+      warnOfEqualMembers(table, contents, context)
       const keys = context.restore.deferIndexes && /^innodb$/i.test(table.engine)
       return { table, text: deferKeys(splitCreateTable(text), { keys }) }
     }),
@@ -152,4 +154,18 @@ function warnOfDirectory(table: DumpTable, contents: ItemContents, context: Sche
     message: `table ${contents.to}.${table.name} had a DATA DIRECTORY or INDEX DIRECTORY, which was left out`,
     hint: 'Its files are in the data directory of the target now; move them by hand if they must be elsewhere.',
   })
+}
+
+function warnOfEqualMembers(table: DumpTable, contents: ItemContents, context: SchemaRestoreContext): void {
+  for (const column of table.columns) {
+    const members = equalMembers(column)
+    if (members.length === 0) continue
+    context.failures.problem({
+      severity: 'warning',
+      code: 'UNSUPPORTED',
+      item: contents.item,
+      message: `column ${column.name} of table ${contents.to}.${table.name} has members that its collation takes for the same: ${members.map((member) => `'${member}'`).join(', ')}`,
+      hint: 'Rows with one of them come back with the first. Rename the others in the source with ALTER TABLE, and back up again.',
+    })
+  }
 }
