@@ -14,49 +14,60 @@ What \`npm run test:sweep\` saw: the long versions of the proofs that \`npm test
 `
 
 /**
- * Puts the rows of the tests that ran into \`docs/evidence.md\`; rows of others stay as they are.
+ * Puts the rows of the tests that ran into `docs/evidence.md`; rows of others stay as they are.
  *
  * @param report vitest's JSON report
  * @param environment the counts and the seed that the tests were given
- * @param figuresFile JSON lines of \`{ test, figures }\`
+ * @param figuresFile JSON lines of `{ test, figures }`
  */
-export function writeEvidence(report, environment, figuresFile, today = new Date()) {
-  const figures = existsSync(figuresFile)
-    ? readFileSync(figuresFile, 'utf8')
-        .split('\n')
-        .filter((line) => line !== '')
-        .map((line) => JSON.parse(line))
-    : []
-  const rows = new Map(earlierRows())
-  for (const file of report.testResults) {
-    const test = relative(repositoryRoot, file.name).replaceAll('\\', '/')
-    const sweep = sweeps.find((candidate) => candidate.test === test)
-    if (sweep === undefined) continue
-    const failed = file.assertionResults.filter((result) => result.status === 'failed').length
-    const result = file.status === 'passed' && failed === 0 ? 'passed' : `**${failed} failed**`
-    const seconds = Math.round((file.endTime - file.startTime) / 1000)
-    const seen = figures.filter((line) => line.test === test).flatMap((line) => Object.entries(line.figures))
-    const figureText = seen.map(([name, value]) => `${name}: ${value}`).join(', ')
-    const cells = [
-      `[${sweep.says}](../${test})`,
-      environment[sweep.variable],
-      result,
-      environment.BACKUP_PLANET_SEED,
-      seconds,
-      today.toISOString().slice(0, 10),
-      figureText,
-    ]
-    rows.set(test, `| ${cells.join(' | ')} |`)
-  }
-  const lines = sweeps.map(({ test }) => rows.get(test)).filter((row) => row !== undefined)
-  writeFileSync(page, `${head}${lines.join('\n')}\n`)
+export function writeEvidence(report, environment, figuresFile) {
+  const figures = readIfThere(figuresFile)
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line))
+  writeFileSync(page, evidencePage(readIfThere(page), { report, environment, figures, today: new Date() }))
 }
 
-function earlierRows() {
-  if (!existsSync(page)) return []
-  const lines = readFileSync(page, 'utf8').split('\n')
-  return sweeps.flatMap(({ test }) => {
-    const row = lines.find((line) => line.startsWith('|') && line.includes(`](../${test})`))
-    return row === undefined ? [] : [[test, row]]
+/** The text of the page after a run; `earlier` is its text before, empty where there is none. */
+export function evidencePage(earlier, run) {
+  const before = earlier.split('\n')
+  const rows = sweeps.map((sweep) => {
+    const file = run.report.testResults.find(({ name }) => relative(repositoryRoot, name).replaceAll('\\', '/') === sweep.test)
+    return rowOf(sweep, file, run) ?? before.find((line) => line.startsWith('|') && line.includes(`](../${sweep.test})`))
   })
+  return `${head}${rows
+    .filter((row) => row !== undefined)
+    .map((row) => `${row}\n`)
+    .join('')}`
+}
+
+/** `undefined` where nothing of the test ran. */
+function rowOf(sweep, file, { environment, figures, today }) {
+  if (file === undefined) return undefined
+  const count = (...states) => file.assertionResults.filter(({ status }) => states.includes(status)).length
+  if (count('passed', 'failed') === 0 && file.status !== 'failed') return undefined
+  const seen = figures.filter(({ test }) => test === sweep.test).flatMap((line) => Object.entries(line.figures))
+  const cells = [
+    `[${sweep.says}](../${sweep.test})`,
+    environment[sweep.variable],
+    resultOf(file, count),
+    sweep.seeded === false ? '–' : environment.BACKUP_PLANET_SEED,
+    Math.round((file.endTime - file.startTime) / 1000),
+    today.toISOString().slice(0, 10),
+    seen.map(([name, value]) => `${name}: ${value}`).join(', '),
+  ]
+  return `| ${cells.join(' | ')} |`
+}
+
+/** A part of a test is not the test: what did not run is said beside what passed. */
+function resultOf(file, count) {
+  const failed = count('failed')
+  if (failed > 0) return `**${failed} failed**`
+  if (file.status !== 'passed') return '**failed**'
+  const left = file.assertionResults.length - count('passed')
+  return left === 0 ? 'passed' : `passed, **${left} not run**`
+}
+
+function readIfThere(file) {
+  return existsSync(file) ? readFileSync(file, 'utf8') : ''
 }

@@ -50,8 +50,8 @@ export async function runTests(verb, vitestArguments) {
 
 function sweepEnvironment(figures) {
   const counts = Object.fromEntries(sweeps.map(({ variable, count }) => [variable, String(count)]))
-  const seed = { BACKUP_PLANET_SEED: String(randomInt(2 ** 31)), BACKUP_PLANET_SWEEP: '1' }
-  return { ...counts, ...seed, ...process.env, BACKUP_PLANET_EVIDENCE: figures }
+  const seed = String(randomInt(2 ** 31))
+  return { ...counts, BACKUP_PLANET_SEED: seed, ...process.env, BACKUP_PLANET_EVIDENCE: figures }
 }
 
 function explainSkips(skipped) {

@@ -1,6 +1,6 @@
 /**
  * What `npm run test:sweep` repeats, and how often; `npm test` does a few of each. An environment variable of the same name
- * wins. The seed of all is `BACKUP_PLANET_SEED`.
+ * wins. The seed of all is `BACKUP_PLANET_SEED`; `seeded: false` where nothing is left to chance.
  */
 export const sweeps = [
   {
@@ -32,5 +32,18 @@ export const sweeps = [
     count: 100,
     test: 'packages/repository-archive/src/archive-properties.test.ts',
     says: 'generated trees of files in every format, plain and encrypted, interrupted and resumed: the same bytes come back',
+  },
+  {
+    variable: 'BACKUP_PLANET_RUNS',
+    count: 40,
+    test: 'packages/agent-mysql/e2e/restore-interrupted.test.ts',
+    says: 'kill -9 of a restore, up to three times in a row: it goes on where it stopped, and the schema is the one that was backed up',
+  },
+  {
+    variable: 'BACKUP_PLANET_SWEEP',
+    count: 1,
+    seeded: false,
+    test: 'packages/repository-archive/e2e/large-entries.test.ts',
+    says: 'entries beyond 4 GiB in zip and 8 GiB in tar: read by unzip, tar and by us',
   },
 ]
