@@ -157,6 +157,8 @@ function tableSql(name: string, kind: string, columns: Columns, rows: readonly (
   })
   const keyed = columns.filter(([, type, wanted]) => type.key && wanted).map(([column]) => quoteIdentifier(column))
   const keys = keyed.length > 0 ? [`KEY ${quoteIdentifier(`by ${comment}`.slice(0, 60))} (${keyed.slice(0, 3).join(', ')})`] : []
+  // The server takes the texts of expressions for those of the table's character set, and refuses others.
+  const plain = quoteText(comment.replaceAll(/[^ -~]/g, '.'))
   const identity = `${quoteIdentifier(own(0))} INT NOT NULL`
   const parts: Record<string, { before: string[]; after: string[]; options: string }> = {
     auto: {
@@ -201,7 +203,7 @@ function tableSql(name: string, kind: string, columns: Columns, rows: readonly (
       after: [
         `UNIQUE KEY (${quoteIdentifier(own(0))}, ${quoteIdentifier('never filled')})`,
         `KEY ${quoteIdentifier('i ` %')} (${quoteIdentifier(own(0))} DESC) IGNORED`,
-        `CONSTRAINT ${quoteIdentifier('c, )')} CHECK (${quoteIdentifier(own(0))} >= 0 OR ${quoteText(comment)} <> ')')`,
+        `CONSTRAINT ${quoteIdentifier('c, )')} CHECK (${quoteIdentifier(own(0))} >= 0 OR ${plain} <> ')')`,
       ],
       options: `ENGINE=InnoDB ROW_FORMAT=REDUNDANT COMMENT=${quoteText(comment)}`,
     },
@@ -209,7 +211,7 @@ function tableSql(name: string, kind: string, columns: Columns, rows: readonly (
     rounded: {
       before: [
         identity,
-        `${quoteIdentifier('made by itself')} VARCHAR(60) CHARACTER SET utf8mb4 DEFAULT (CONCAT('(', ${quoteText(comment)}, ','))`,
+        `${quoteIdentifier('made by itself')} VARCHAR(60) CHARACTER SET utf8mb4 DEFAULT (CONCAT('(', ${plain}, ','))`,
         `${quoteIdentifier('changed')} TIMESTAMP(6) NULL DEFAULT NULL ON UPDATE CURRENT_TIMESTAMP(6)`,
         `${quoteIdentifier("rounded '")} DECIMAL(5,2) AS (${quoteIdentifier(own(0))} / 7) PERSISTENT`,
         `${quoteIdentifier('cut')} VARCHAR(3) AS (CONCAT('cut', ${quoteIdentifier(own(0))})) PERSISTENT`,
