@@ -1,3 +1,3 @@
 import { packageBuild } from '@backup-planet/tooling/tsup.base'
 
-export default packageBuild({ index: 'src/index.ts', 'passphrase-thread': 'src/passphrase-thread.ts' })
+export default packageBuild({ index: 'src/index.ts', 'passphrase-process': 'src/passphrase-process.ts' })

@@ -1,4 +1,4 @@
-import { BackupError, encodeSegment, type OperationOptions, type Uploader } from '@backup-planet/core'
+import { BackupError, encodeSegment, type OperationOptions, throwIfAborted, type Uploader } from '@backup-planet/core'
 import { identityFileName, jobIdentityKey } from './archive-layout.ts'
 import type { ResolvedArchiveSettings } from './archive-settings.ts'
 import type { ArchiveStorage } from './archive-storage.ts'
@@ -48,12 +48,12 @@ export class ArchiveKeys {
     const key = jobIdentityKey(encodeSegment(job))
     let identityFile = await this.#jobIdentityFile(key, options)
     if (identityFile === undefined) {
-      const created = await createIdentityFile(encryption.passphrase, encryption.workFactor)
+      const created = await createIdentityFile(encryption.passphrase, encryption.workFactor, options)
       identityFile = created.bytes
       await upload(this.#uploader, key, identityFile, options)
       this.#opened.set(sha256Of(identityFile), Promise.resolve([created.identity]))
     }
-    const identities = await this.#openOfJob(identityFile, encryption.passphrase, key)
+    const identities = await this.#openOfJob(identityFile, encryption.passphrase, key, options)
     return { recipients: await recipientsOf(identities), identityFile }
   }
 
@@ -67,7 +67,7 @@ export class ArchiveKeys {
     if (encryption === undefined || !('passphrase' in encryption)) return
     const key = jobIdentityKey(segment)
     const identityFile = await this.#jobIdentityFile(key, options)
-    if (identityFile !== undefined) await this.#openOfJob(identityFile, encryption.passphrase, key)
+    if (identityFile !== undefined) await this.#openOfJob(identityFile, encryption.passphrase, key, options)
   }
 
   /** The identities that this host has for a backup. Throws `WRONG_CREDENTIALS` when the passphrase does not fit and nothing else could. */
@@ -87,7 +87,10 @@ export class ArchiveKeys {
       if (known !== undefined) return [...(await known), ...identities]
       const what = `${folder}/${identity.key}`
       const object = this.#uploader.download(what, undefined, { signal: options.signal })
-      return [...(await this.#open(await collectStored(object, identity, largestIdentityFile, what), passphrase, what)), ...identities]
+      return [
+        ...(await this.#open(await collectStored(object, identity, largestIdentityFile, what), passphrase, what, options)),
+        ...identities,
+      ]
     } catch (error) {
       if (identities.length > 0 && BackupError.is(error) && error.code === 'WRONG_CREDENTIALS') return identities
       throw error
@@ -99,21 +102,35 @@ export class ArchiveKeys {
     return collectAtMost(this.#uploader.download(key, undefined, { signal: options.signal }), largestIdentityFile, key)
   }
 
-  #openOfJob(file: Uint8Array, passphrase: string, key: string): Promise<readonly string[]> {
-    return this.#open(file, passphrase, key).catch((error: unknown) => {
+  #openOfJob(file: Uint8Array, passphrase: string, key: string, options: OperationOptions): Promise<readonly string[]> {
+    return this.#open(file, passphrase, key, options).catch((error: unknown) => {
       throw withStoringHint(error, key)
     })
   }
 
-  #open(file: Uint8Array, passphrase: string, what: string): Promise<readonly string[]> {
+  /** Who asks while another opens the same file waits for that, and opens it alone when the other one was aborted. */
+  async #open(file: Uint8Array, passphrase: string, what: string, { signal }: OperationOptions): Promise<readonly string[]> {
     const hash = sha256Of(file)
-    const opening = this.#opened.get(hash) ?? openIdentityFile(file, passphrase, what)
-    this.#opened.set(hash, opening)
-    // A wrong passphrase stays wrong; anything else may go better the next time.
-    opening.catch((error: unknown) => {
-      if (!BackupError.is(error)) this.#opened.delete(hash)
+    for (;;) {
+      throwIfAborted(signal, `opening ${what}`)
+      const earlier = this.#opened.get(hash)
+      if (earlier === undefined) return this.#opening(hash, openIdentityFile(file, passphrase, what, { signal }))
+      try {
+        return await earlier
+      } catch (error) {
+        if (!BackupError.is(error) || error.code !== 'ABORTED') throw error
+      }
+    }
+  }
+
+  /** A wrong passphrase stays wrong, and a damaged file damaged; anything else may go better the next time. */
+  #opening(hash: string, opening: Promise<readonly string[]>): Promise<readonly string[]> {
+    const kept = opening.catch((error: unknown) => {
+      if (!BackupError.is(error) || (error.code !== 'WRONG_CREDENTIALS' && error.code !== 'CORRUPTED')) this.#opened.delete(hash)
+      throw error
     })
-    return opening
+    this.#opened.set(hash, kept)
+    return kept
   }
 }
 

@@ -190,6 +190,6 @@ function unfinished(folder: StoredFolder): Finding {
     severity: 'warning',
     key: folder.folder,
     message: `${folder.folder} holds ${bytes} bytes of a run that is not committed`,
-    hint: 'Leave it when that run is still going on or will be resumed; otherwise remove unfinished runs with prune.',
+    hint: 'Leave it when that run is still going on or will be resumed; otherwise remove this folder.',
   }
 }

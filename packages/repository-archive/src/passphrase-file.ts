@@ -1,8 +1,8 @@
-import { BackupError } from '@backup-planet/core'
+import { BackupError, type OperationOptions } from '@backup-planet/core'
 import { generateX25519Identity, identityToRecipient } from 'age-encryption'
 import { identityLines } from './archive-settings.ts'
 import { corrupted } from './checked-content.ts'
-import { inThread } from './passphrase-thread-start.ts'
+import { inProcess } from './passphrase-process-start.ts'
 
 export interface NewIdentityFile {
   readonly identity: string
@@ -10,10 +10,14 @@ export interface NewIdentityFile {
 }
 
 /** A new identity, and the file with it as `age-keygen` writes it, encrypted with the passphrase. */
-export async function createIdentityFile(passphrase: string, workFactor: number | undefined): Promise<NewIdentityFile> {
+export async function createIdentityFile(
+  passphrase: string,
+  workFactor: number | undefined,
+  { signal }: OperationOptions,
+): Promise<NewIdentityFile> {
   const identity = await generateX25519Identity()
   const text = `# public key: ${await identityToRecipient(identity)}\n${identity}\n`
-  const answer = await inThread({ task: 'encrypt', passphrase, workFactor, bytes: new TextEncoder().encode(text) })
+  const answer = await inProcess({ task: 'encrypt', passphrase, workFactor, bytes: new TextEncoder().encode(text) }, { signal })
   if ('failure' in answer) throw new TypeError(`the identity could not be encrypted: ${answer.failure}`)
   return { identity, bytes: answer.bytes }
 }
@@ -22,8 +26,13 @@ export async function createIdentityFile(passphrase: string, workFactor: number 
  * The identities in a file that `createIdentityFile`, or `age-keygen | age --passphrase`, has written. Throws `WRONG_CREDENTIALS`
  * for another passphrase, `CORRUPTED` for anything else that is wrong with it.
  */
-export async function openIdentityFile(bytes: Uint8Array, passphrase: string, what: string): Promise<readonly string[]> {
-  const answer = await inThread({ task: 'decrypt', passphrase, workFactor: undefined, bytes })
+export async function openIdentityFile(
+  bytes: Uint8Array,
+  passphrase: string,
+  what: string,
+  { signal }: OperationOptions,
+): Promise<readonly string[]> {
+  const answer = await inProcess({ task: 'decrypt', passphrase, workFactor: undefined, bytes }, { signal })
   if ('failure' in answer) {
     if (!answer.failure.includes('no identity matched')) throw corrupted(`${what} cannot be decrypted: ${answer.failure}`)
     throw new BackupError(`the passphrase does not open ${what}`, {

@@ -1,4 +1,0 @@
-import { parentPort, workerData } from 'node:worker_threads'
-import { type PassphraseTask, performTask } from './passphrase-task.ts'
-
-parentPort?.postMessage(await performTask(workerData as PassphraseTask))
