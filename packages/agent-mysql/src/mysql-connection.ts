@@ -1,7 +1,7 @@
 import { abortError, BackupError, throwIfAborted } from '@backup-planet/core'
 import mysql, { type Connection, type QueryOptions } from 'mysql2/promise'
 import type { MysqlConnectionSettings } from './mysql-agent-settings.ts'
-import { mysqlError } from './mysql-errors.ts'
+import { mysqlError, withoutStatement } from './mysql-errors.ts'
 import { type ServerRow, serverRow } from './mysql-rows.ts'
 import { driverOptions, setUpSession } from './mysql-session-setup.ts'
 
@@ -154,7 +154,7 @@ function lostError(error: unknown, threadId: number): BackupError {
   return new BackupError(`the connection ${threadId} to the server was lost`, {
     code: 'UNREACHABLE',
     hint: 'Look at the error log of the server: it was restarted, or somebody killed the connection. Then run again.',
-    ...(error === undefined ? {} : { cause: error }),
+    ...(error === undefined ? {} : { cause: withoutStatement(error) }),
   })
 }
 

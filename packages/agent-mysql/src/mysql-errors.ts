@@ -84,8 +84,12 @@ export function mysqlError(error: unknown, during: string): Error {
   if (BackupError.is(error) || error instanceof TypeError || error instanceof RangeError) return error
   const number = errorNumber(error)
   const symbol = errorSymbol(error)
-  const known = (number === undefined ? undefined : knownErrors[number]) ?? (symbol === undefined ? undefined : knownSocketErrors[symbol])
-  const text = error instanceof Error ? error.message : String(error)
+  const text = withoutValues(error instanceof Error ? error.message : String(error))
+  const known =
+    (number === undefined ? undefined : knownErrors[number]) ??
+    (symbol === undefined ? undefined : knownSocketErrors[symbol]) ??
+    // The driver has no code for a command on a connection that has gone meanwhile.
+    (/ in closed state$/.test(text) ? { code: 'UNREACHABLE', hint: unreachableHint } : undefined)
   const tag = number !== undefined && number > 0 ? ` (error ${number})` : symbol === undefined ? '' : ` (${symbol})`
   const certificate = symbol !== undefined && /CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(symbol)
   const fallback: KnownError = certificate
@@ -95,9 +99,47 @@ export function mysqlError(error: unknown, during: string): Error {
   return new BackupError(`${during} failed: ${text}${tag}`, {
     code,
     hint,
-    cause: error,
+    cause: withoutStatement(error),
     ...(number !== undefined && retryable.has(number) ? { retryable: true } : {}),
   })
+}
+
+const valuesInMessages: readonly (readonly [pattern: RegExp, replacement: string])[] = [
+  // ER_DUP_ENTRY, ER_DUP_ENTRY_WITH_KEY_NAME, ER_FOREIGN_DUPLICATE_KEY_…
+  [/^(Duplicate entry ').*(' for key )/s, '$1…$2'],
+  [/(, entry ').*(', key )/s, '$1…$2'],
+  [/(, record ').*(' would lead to a duplicate entry)/s, '$1…$2'],
+  // ER_TRUNCATED_WRONG_VALUE, ER_TRUNCATED_WRONG_VALUE_FOR_FIELD, ER_WRONG_VALUE_FOR_TYPE, ER_INVALID_CHARACTER_STRING
+  [/((?:value|string): ').*('(?: for (?:column|function) |$))/s, '$1…$2'],
+  // ER_NO_PARTITION_FOR_GIVEN_VALUE, ER_DATA_OUT_OF_RANGE
+  [/( has no partition for value ).*$/s, '$1…'],
+  [/( value is out of range in ').*('$)/s, '$1…$2'],
+]
+
+/**
+ * A message of the server without what it quotes of rows and statements: the values of a duplicate key, a value that does not fit, and the part
+ * of a statement after a syntax error from its first literal on, which may be the hash of a password.
+ */
+export function withoutValues(message: string): string {
+  const syntax = message.replace(/( near ')(.*)(' at line \d+)$/s, (_, before: string, statement: string, after: string) => {
+    const harmless = /^[\sA-Za-z_`(),.;]*/.exec(statement)?.[0] ?? ''
+    return `${before}${harmless}${harmless === statement ? '' : '…'}${after}`
+  })
+  return valuesInMessages.reduce((text, [pattern, replacement]) => text.replace(pattern, replacement), syntax)
+}
+
+/** A copy of a driver's error for `cause`: the original carries the whole statement, with the hashes of CREATE USER and the rows of INSERT. */
+export function withoutStatement(error: unknown): Error {
+  if (BackupError.is(error)) return error
+  if (!(error instanceof Error)) return new Error(withoutValues(String(error)))
+  const copy = new Error(withoutValues(error.message))
+  const facts = error as { readonly errno?: unknown; readonly code?: unknown; readonly sqlState?: unknown }
+  for (const name of ['errno', 'code', 'sqlState'] as const) if (facts[name] !== undefined) Object.assign(copy, { [name]: facts[name] })
+  if (error.stack !== undefined) {
+    const frames = error.message === '' ? error.stack : error.stack.replace(error.message, () => copy.message)
+    Object.defineProperty(copy, 'stack', { value: frames, configurable: true, writable: true })
+  }
+  return copy
 }
 
 /** Server error number of a driver error; `undefined` for anything else. */

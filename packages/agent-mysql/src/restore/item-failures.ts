@@ -26,7 +26,7 @@ export class ItemFailures {
 
   /** Throws the error itself when no other item can go on either, and mistakes of the programmer. The first failure of an item is kept. */
   fail(item: string, error: unknown): void {
-    const failure = lostConnection(error) ?? mysqlError(error, `restoring ${item}`)
+    const failure = mysqlError(error, `restoring ${item}`)
     if (!BackupError.is(failure) || endsRestore(failure)) throw failure
     if (this.#failures.has(item)) return
     this.#failures.set(item, {
@@ -41,15 +41,4 @@ export class ItemFailures {
     this.problems.push(problem)
     this.#options.onProgress?.({ type: 'problem', problem })
   }
-}
-
-/** The driver has no code for a command on a connection that has gone meanwhile. */
-function lostConnection(error: unknown): BackupError | undefined {
-  const closed = error instanceof Error && /connection is in closed state/i.test(error.message)
-  if (!closed) return undefined
-  return new BackupError('the connection to the server was lost', {
-    code: 'UNREACHABLE',
-    hint: 'Look at the error log of the server, then execute the same plan again: it goes on where it stopped.',
-    cause: error,
-  })
 }
