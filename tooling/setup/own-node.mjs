@@ -5,6 +5,9 @@ import { SetupFailure, setupStep } from './setup-step.mjs'
 
 export const ownNodePath = join(repositoryRoot, 'node_modules', 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node')
 
+/** The Node that tests and the packed packages are tried on: each Node we promise in its turn, where `BACKUP_PLANET_NODE` names one. */
+export const testNodePath = process.env.BACKUP_PLANET_NODE || ownNodePath
+
 /** Makes sure that the Node this repository brings runs here: everything after the setup runs on it. */
 export function ownNode({ quiet }) {
   return setupStep('own Node', { quiet }, async () => {
@@ -19,8 +22,13 @@ export function ownNode({ quiet }) {
   })
 }
 
-/** The environment in which `node` and the tools of this repository come first. */
+/** The environment in which our own Node and the tools of this repository come first. */
 export function ownNodeEnvironment(additions = {}) {
-  const path = [dirname(ownNodePath), join(repositoryRoot, 'node_modules', '.bin'), process.env.PATH ?? ''].join(delimiter)
+  return nodeEnvironment(ownNodePath, additions)
+}
+
+/** The environment in which `node` is this one, and the tools of this repository come next. */
+export function nodeEnvironment(nodePath, additions = {}) {
+  const path = [dirname(nodePath), join(repositoryRoot, 'node_modules', '.bin'), process.env.PATH ?? ''].join(delimiter)
   return { ...process.env, ...additions, PATH: path }
 }

@@ -2,6 +2,7 @@
 // Runs on the machine's own Node (20 or newer) before anything is installed, so it and its neighbours are plain JavaScript
 // without dependencies: from a fresh clone, `npm test` and the other commands bring everything they need and then do their work.
 import { join } from 'node:path'
+import { benchmarkCalls, benchmarks } from './benchmarks.mjs'
 import { buildPackages } from './build-packages.mjs'
 import { exitAs, runInForeground } from './command.mjs'
 import { installDebianPackages } from './debian-packages.mjs'
@@ -17,7 +18,7 @@ const verbs = {
   test: { tools: ['mariadbd', 'zstd', 'age', 'unzip', 'mydumper'], required: [] },
   sweep: { tools: ['mariadbd', 'zstd', 'age', 'unzip', 'mydumper'], required: [] },
   check: { tools: ['mariadbd'], required: ['mariadbd'], build: true, script: 'tooling/check/check.ts' },
-  bench: { tools: ['mariadbd', 'zstd', 'mydumper'], required: ['mariadbd'], script: 'benchmarks/mysql.ts' },
+  bench: { tools: ['mariadbd', 'zstd', 'mydumper'], required: ['mariadbd'], build: true },
   'backup-planet': { tools: [], required: [], script: 'packages/cli/src/main.ts', quiet: true },
 }
 
@@ -34,22 +35,30 @@ async function main() {
     )
     return 1
   }
+  const calls = verb === 'bench' ? benchmarkCalls(commandArguments) : [{ script: recipe.script, commandArguments }]
+  if (calls === undefined) {
+    process.stderr.write(`usage: npm run bench [-- ${Object.keys(benchmarks).join(' | ')}]\n`)
+    return 2
+  }
   const quiet = recipe.quiet === true
   await installPackages({ quiet })
   await ownNode({ quiet })
   await bringTools(recipe)
   if (recipe.build === true) await buildPackages({ quiet })
-  if (recipe.script === undefined) return runTests(verb, commandArguments)
+  if (verb === 'test' || verb === 'sweep') return runTests(verb, commandArguments)
+  for (const call of calls) {
+    const code = await runScript(call, quiet)
+    if (code !== 0) return code
+  }
+  return 0
+}
+
+async function runScript({ script, commandArguments, environment }, quiet) {
   const ended = await runInForeground(
     ownNodePath,
-    [
-      '--conditions=@backup-planet/source',
-      '--disable-warning=ExperimentalWarning',
-      join(repositoryRoot, recipe.script),
-      ...commandArguments,
-    ],
+    ['--conditions=@backup-planet/source', '--disable-warning=ExperimentalWarning', join(repositoryRoot, script), ...commandArguments],
     // The command's own paths are relative to where its user stands, which npm hands down.
-    { environment: ownNodeEnvironment(), directory: recipe.quiet === true ? (process.env.INIT_CWD ?? process.cwd()) : repositoryRoot },
+    { environment: ownNodeEnvironment(environment), directory: quiet ? (process.env.INIT_CWD ?? process.cwd()) : repositoryRoot },
   )
   return exitAs(ended)
 }

@@ -26,11 +26,11 @@ async function checkout(options: { readonly npx?: string; readonly command?: str
   }
   await chmod(join(root, 'bin', 'npx'), 0o755)
   await chmod(join(root, 'bin', 'pnpm'), 0o755)
-  const begin = (...words: readonly string[]) => {
+  const begin = (words: readonly string[], environment: Readonly<Record<string, string>> = {}) => {
     const path = [join(root, 'bin'), dirname(process.execPath), '/usr/bin', '/bin'].join(delimiter)
     const child = spawn(process.execPath, [join(directory, 'tooling', 'setup', 'run.mjs'), ...words], {
       cwd: root,
-      env: { PATH: path, INIT_CWD: root },
+      env: { PATH: path, INIT_CWD: root, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     const said = { stdout: '', stderr: '' }
@@ -40,7 +40,7 @@ async function checkout(options: { readonly npx?: string; readonly command?: str
     return { child, said, ended }
   }
   const calls = () => readFile(join(root, 'calls'), 'utf8').catch(() => '')
-  return { root, directory, begin, calls, run: (...words: readonly string[]) => begin(...words).ended }
+  return { root, directory, begin, calls, run: (...words: readonly string[]) => begin(words).ended }
 }
 
 describe.skipIf(process.platform === 'win32')('the setup', () => {
@@ -83,6 +83,24 @@ describe.skipIf(process.platform === 'win32')('the setup', () => {
     expect((await calls()).trim().split('\n')).toHaveLength(3)
   })
 
+  test('refuses a benchmark it does not know, before it does anything', async () => {
+    const { run, calls } = await checkout()
+    expect(await run('bench', 'memroy')).toMatchObject({ code: 2, stderr: expect.stringContaining('mysql | memory') })
+    expect(await calls()).toBe('')
+  })
+
+  test('runs the tests on the Node that BACKUP_PLANET_NODE names, and everything else on its own', async () => {
+    const { begin, directory, root } = await checkout()
+    const another = join(root, 'another', 'node')
+    await mkdir(dirname(another))
+    await writeFile(another, `#!/bin/sh\necho "another: $1 $(command -v node)"\n`, { mode: 0o755 })
+    const vitest = join(directory, 'node_modules', 'vitest', 'vitest.mjs')
+    const { stdout } = await begin(['test'], { BACKUP_PLANET_NODE: another }).ended
+    expect(stdout).toContain(`another: ${vitest} ${another}`)
+    const command = await begin(['backup-planet', 'list'], { BACKUP_PLANET_NODE: another }).ended
+    expect(command.stdout).toBe(`["list"] ${root}\n`)
+  })
+
   test('keeps the exit code of the command', async () => {
     const { run } = await checkout({ command: 'process.exitCode = 3\n' })
     expect(await run('backup-planet')).toMatchObject({ code: 3 })
@@ -91,7 +109,7 @@ describe.skipIf(process.platform === 'win32')('the setup', () => {
   test.each(['SIGTERM', 'SIGINT'] as const)('passes %s on and waits until the command has tidied up', async (signal) => {
     const command = `process.on('${signal}', () => { console.log('tidied up'); process.exit(130) }); setInterval(() => {}, 1000); console.log('ready')\n`
     const { begin } = await checkout({ command })
-    const { child, said, ended } = begin('backup-planet')
+    const { child, said, ended } = begin(['backup-planet'])
     await expect.poll(() => said.stdout, { timeout: 20_000 }).toBe('ready\n')
     child.kill(signal)
     expect(await ended).toMatchObject({ code: 130, stdout: 'ready\ntidied up\n' })

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, onTestFinished, test } from 'vitest'
-import { countTests, isForgivenSkip, skippedTests } from './test-count.mjs'
+import { countTests, forgivenSkip, skippedTests } from './test-count.mjs'
 
 const file = (status: string, ...states: string[]) => ({
   name: '/x/a.test.ts',
@@ -39,8 +39,21 @@ test('a skipped test is forgiven only where its sample files are absent', async 
   await writeFile(samples.file, 'const folder = process.env.BACKUP_PLANET_FIXTURES\n')
   await writeFile(other.file, 'const folder = process.env.ANOTHER\n')
   process.env.BACKUP_PLANET_FIXTURES = join(directory, 'absent')
-  expect(isForgivenSkip(samples)).toBe(true)
-  expect(isForgivenSkip(other)).toBe(false)
+  expect(forgivenSkip(samples)).toBe('no folder of sample files here')
+  expect(forgivenSkip(other)).toBeUndefined()
   process.env.BACKUP_PLANET_FIXTURES = directory
-  expect(isForgivenSkip(samples)).toBe(false)
+  expect(forgivenSkip(samples)).toBeUndefined()
+})
+
+test('a skipped test of POSIX is forgiven on Windows alone, and only where it says so', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'test-count-'))
+  onTestFinished(() => rm(directory, { recursive: true }))
+  const posix = { file: join(directory, 'posix.test.ts'), name: 'a mode' }
+  const other = { file: join(directory, 'other.test.ts'), name: 'forgotten' }
+  await writeFile(posix.file, "test.skipIf(process.platform === 'win32')('a mode', () => undefined)\n")
+  await writeFile(other.file, "test.skip('forgotten', () => undefined)\n")
+  expect(forgivenSkip(posix, 'win32')).toBe('of POSIX, not of Windows')
+  expect(forgivenSkip(posix, 'linux')).toBeUndefined()
+  expect(forgivenSkip(posix, 'darwin')).toBeUndefined()
+  expect(forgivenSkip(other, 'win32')).toBeUndefined()
 })

@@ -1,0 +1,19 @@
+/**
+ * What `npm run bench` measures. Each by its name runs at its full size; without a name all run at moderate ones, so that a look
+ * takes minutes. A variable of the environment wins over either.
+ */
+export const benchmarks = {
+  mysql: { script: 'benchmarks/mysql.ts', moderate: { BENCH_ROWS: '300000', BENCH_ROUNDS: '2' } },
+  memory: { script: 'benchmarks/memory.ts', moderate: { MEMORY_SMALL_MEGABYTES: '100', MEMORY_LARGE_MEGABYTES: '1000' } },
+}
+
+/** The programs to run, one after the other; `undefined` for a name there is no benchmark of. */
+export function benchmarkCalls(names, environment = process.env) {
+  if (names.some((name) => !Object.hasOwn(benchmarks, name))) return undefined
+  if (names.length > 0) return names.map((name) => ({ script: benchmarks[name].script, commandArguments: [] }))
+  return Object.values(benchmarks).map(({ script, moderate }) => ({
+    script,
+    commandArguments: [],
+    environment: Object.fromEntries(Object.entries(moderate).map(([name, value]) => [name, environment[name] ?? value])),
+  }))
+}
