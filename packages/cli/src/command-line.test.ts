@@ -58,7 +58,7 @@ describe('what cannot be followed ends with 2, a code, a message and a hint, bef
     await using other = await commandLineOf(sampleConfiguration.replaceAll('agent: sample', 'agent: exchange'))
     const { code, stderr } = await other.run(['check', '--json'])
     expect(stderr).toMatch(
-      /6:|backup-planet\.yaml:5:12: jobs\.shop\.agent: there is no agent plugin for "exchange" installed\n.*npm install .*@backup-planet\/agent-exchange/,
+      /backup-planet\.yaml:5:12: jobs\.shop\.agent: there is no agent plugin for "exchange" installed\n.*called backup-planet-agent-exchange;/,
     )
     expect(code).toBe(2)
   })

@@ -12,7 +12,7 @@ import { importFrom } from './package-import.ts'
 
 /** Finds the plugins that are installed, by the names a configuration uses. Nothing is loaded before it is asked for. */
 export interface PluginRegistry {
-  /** Throws `INVALID_SETTINGS` with the command that installs it when there is none. */
+  /** Throws `INVALID_SETTINGS` when there is none, with the command that installs it where this project has it. */
   agent(application: string, plugin?: string): Promise<AgentPlugin>
   repository(kind: string, plugin?: string): Promise<RepositoryPlugin>
   /** By the URL scheme of the destination; `file:` is always there. */
@@ -34,12 +34,14 @@ interface PluginByRole {
   readonly uploader: UploaderPlugin
 }
 
-/** What this project publishes, for better hints. */
-const published: Readonly<Record<Role, readonly string[]>> = {
-  agent: ['mysql', 'mssql', 'oracle', 'domino', 'exchange'],
-  repository: ['archive', 'restic'],
-  uploader: ['file', 's3', 'sftp'],
+/** What is there of this project, for better hints: a package of each in this repository, and `file` inside of core. */
+export const ownPlugins: Readonly<Record<Role, readonly string[]>> = {
+  agent: ['mysql'],
+  repository: ['archive'],
+  uploader: ['file'],
 }
+
+const pluginName = /^[a-z0-9][a-z0-9-]{0,63}$/
 
 export function createPluginRegistry({ plugins = [], directory }: PluginRegistrySettings): PluginRegistry {
   const given: readonly Plugin[] = [...plugins, directoryUploaderPlugin]
@@ -62,7 +64,7 @@ export function createPluginRegistry({ plugins = [], directory }: PluginRegistry
     for (const plugin of given) {
       if (plugin.contract === `${role}-plugin/1` && namesOf(plugin).includes(name)) return plugin as PluginByRole[SomeRole]
     }
-    if (!/^[a-z0-9][a-z0-9-]{0,63}$/.test(name)) throw unknown(role, name)
+    if (!pluginName.test(name)) throw unknown(role, name)
     for (const packageName of [`@backup-planet/${role}-${name}`, `backup-planet-${role}-${name}`]) {
       const module = await load(packageName, directories)
       if (module !== undefined) return checked(role, name, module, packageName)
@@ -76,18 +78,22 @@ export function createPluginRegistry({ plugins = [], directory }: PluginRegistry
   }
 
   function unknown(role: Role, name: string): BackupError {
-    const closest = nearest(name, published[role])
-    const plain = /^[a-z0-9][a-z0-9-]{0,63}$/.test(name)
-    const known = published[role].includes(name)
-    const hints = [
-      ...(closest !== undefined && !known ? [`Did you mean "${closest}"?`] : []),
-      ...(plain && (known || closest === undefined) ? [installHint(`${known ? '@backup-planet/' : 'backup-planet-'}${role}-${name}`)] : []),
-      ...(plain ? [] : [`Use one of ${published[role].join(', ')}, or name a package or file with "plugin:".`]),
-    ]
     return new BackupError(`there is no ${role} plugin for ${JSON.stringify(name)} installed`, {
       code: 'INVALID_SETTINGS',
-      hint: hints.join(' '),
+      hint: unknownHint(role, name),
     })
+  }
+
+  /** Never a command that installs what this project does not know: anybody could have given a package that name. */
+  function unknownHint(role: Role, name: string): string {
+    const own = ownPlugins[role]
+    if (own.includes(name)) return installHint(`@backup-planet/${role}-${name}`)
+    if (!pluginName.test(name)) return `Use ${own.join(' or ')}, or name a package or file with "plugin:".`
+    const closest = nearest(name, own)
+    return [
+      ...(closest === undefined ? [] : [`Did you mean "${closest}"?`]),
+      `Of this project there is ${own.join(' and ')}. A package of somebody else is found when it is installed and called backup-planet-${role}-${name}; name any other with "plugin:".`,
+    ].join(' ')
   }
 
   return {
