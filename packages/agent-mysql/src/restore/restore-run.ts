@@ -26,6 +26,7 @@ import { type PreparedSchema, prepareSchema, type SchemaRestoreContext } from '.
 import {
   addForeignKeys,
   addKeys,
+  checkCollation,
   createEvents,
   createRoutines,
   createSchema,
@@ -215,6 +216,7 @@ class Run {
       await this.#phase('compare with what the backup recorded', (prepared) => this.#check(prepared))
       if (restore.restoreGtid && !failures.any) await restoreGtid(connection, this.#server, this.#plan, this.#contents)
       await this.#phase('enable events', enableEvents)
+      await this.#phase('compare the defaults of schemas', checkCollation)
     } finally {
       await setBack(journal, this.#settings)
     }

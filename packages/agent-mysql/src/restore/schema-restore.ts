@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto'
 import { BackupError } from '@backup-planet/core'
 import { layoutFiles } from '../dump-layout.ts'
 import type { MysqlConnection } from '../mysql-connection.ts'
 import { quoteIdentifier, quoteTable, quoteText } from '../mysql-quoting.ts'
 import { runProgram } from './program-statement.ts'
+import { abandonHint } from './restore-journal.ts'
 import type { PreparedProgram, PreparedSchema, SchemaRestoreContext } from './schema-preparation.ts'
 
 /** Drops what the plan says is dropped, and creates the schema, its sequences and its tables without what rows do not need. */
@@ -16,6 +18,7 @@ export async function createSchema(prepared: PreparedSchema, context: SchemaRest
     const [existing] = await connection.rows(`SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ${quoteText(to)}`)
     if (existing === undefined) await connection.run(prepared.createSchema, `creating schema ${to}`)
     else if (restore.tables === undefined) await connection.run(schemaDefaults(prepared, context), `setting the defaults of schema ${to}`)
+    await keepCollation(prepared, context)
   })
   await use(prepared, context)
   for (const sequence of prepared.sequences) {
@@ -186,12 +189,13 @@ async function phase(
   options: { readonly drop: boolean } = { drop: true },
 ): Promise<void> {
   const { connection, journal, server } = context
-  const { item, to, schema } = prepared.contents
+  const { item, to } = prepared.contents
   if (programs.length === 0) return
   await journal.once(connection, [item, name], async () => {
     await use(prepared, context)
-    const own = context.restore.collationMap[schema?.collation ?? ''] ?? schema?.collation ?? ''
-    let current = own
+    const own = await ownCollation(prepared, context)
+    // A run that was cut in the middle of a phase leaves another one behind.
+    let current = await readCollation(connection, to)
     try {
       for (const program of programs) {
         const during = `creating ${program.kind} ${to}.${program.name}`
@@ -207,6 +211,50 @@ async function phase(
     } finally {
       await setCollation(connection, to, current, own)
     }
+  })
+}
+
+/**
+ * The very last step of a schema: its default collation is the one it shall have. Throws `INCONSISTENT` when it is not, which only somebody
+ * else can have done.
+ */
+export async function checkCollation(prepared: PreparedSchema, context: SchemaRestoreContext): Promise<void> {
+  const { connection } = context
+  const { to } = prepared.contents
+  const [own, found] = [await ownCollation(prepared, context), await readCollation(connection, to)]
+  if (own === found) return
+  throw new BackupError(`the default collation of schema ${to} is ${found}, not ${own}`, {
+    code: 'INCONSISTENT',
+    hint: `Make sure that nobody else alters the schema, run ALTER DATABASE ${quoteIdentifier(to)} COLLATE ${own}, and execute the same plan again.`,
+  })
+}
+
+/** What the schema has before the first program needs another one; of a schema that is only added to, it is its own and not that of the backup. */
+async function keepCollation(prepared: PreparedSchema, context: SchemaRestoreContext): Promise<void> {
+  const { item, to } = prepared.contents
+  await context.journal.keep(context.connection, keptCollation(item), await readCollation(context.connection, to))
+}
+
+async function ownCollation(prepared: PreparedSchema, context: SchemaRestoreContext): Promise<string> {
+  const { item, schema } = prepared.contents
+  const kept = (await context.journal.kept(context.connection)).get(keptCollation(item))
+  return kept ?? context.restore.collationMap[schema?.collation ?? ''] ?? schema?.collation ?? ''
+}
+
+/** A digest, since the name of a schema alone fills the column. */
+function keptCollation(item: string): string {
+  return `collation ${createHash('sha256').update(item).digest('hex').slice(0, 32)}`
+}
+
+async function readCollation(connection: MysqlConnection, schema: string): Promise<string> {
+  const [row] = await connection.rows(
+    `SELECT DEFAULT_COLLATION_NAME AS collation_name FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ${quoteText(schema)}`,
+    `reading the collation of schema ${schema}`,
+  )
+  if (row !== undefined) return row.text('collation_name')
+  throw new BackupError(`schema ${schema} is gone`, {
+    code: 'CONFLICT',
+    hint: `Somebody else dropped it during the restore. ${abandonHint}`,
   })
 }
 
