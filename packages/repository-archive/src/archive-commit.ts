@@ -16,7 +16,7 @@ import { type ArchiveContext, below } from './archive-context.ts'
 import { inventoryBytes } from './archive-inventory.ts'
 import { encryptedSuffix, guideName, identityFileName, inventoryName, manifestName, namesName } from './archive-layout.ts'
 import { downloadManifest, largestManifest, manifestBytes, sealManifest } from './archive-manifest.ts'
-import type { StoredArchive, StoredObject } from './archive-storage.ts'
+import { type StoredArchive, type StoredObject, storageOf, storedObjects } from './archive-storage.ts'
 import { collect, once, sha256Of } from './byte-streams.ts'
 import { namesBytes, restoreGuideText } from './restore-guide.ts'
 import type { EncryptionNote, PlannedVolume, StoredVolumeNote } from './store-notes.ts'
@@ -100,6 +100,7 @@ export async function commitBackup(commit: CommitRequest): Promise<Backup> {
     ...(inventory === undefined ? {} : { inventory }),
     ...(names === undefined ? {} : { names }),
   })
+  await assertAllThere(commit, backup)
   await put(manifestName, manifestBytes(backup), false)
   // Only now: an attempt that fails before must find everything that it noted as stored.
   await removeDiscarded(commit)
@@ -123,6 +124,23 @@ export async function commitBackup(commit: CommitRequest): Promise<Backup> {
       })
     }
     return { key, size, sha256 }
+  }
+}
+
+/** A store may have lost what it had taken, by whatever hand: the record must not promise it. */
+async function assertAllThere({ context, folder, options }: CommitRequest, backup: Backup): Promise<void> {
+  const there = new Map<string, number>()
+  for await (const { key, size } of context.uploader.list(`${folder}/`, below(options))) there.set(key, size)
+  for (const { key, size } of storedObjects(storageOf(backup))) {
+    const found = there.get(`${folder}/${key}`)
+    if (found === size) continue
+    throw new BackupError(
+      `object ${folder}/${key} was stored and ${found === undefined ? 'is gone' : `has ${found} instead of ${size} bytes`}`,
+      {
+        code: found === undefined ? 'NOT_FOUND' : 'CORRUPTED',
+        hint: 'Find out who else writes into this destination: another host that clears it, a lifecycle rule of the store, or somebody by hand. Then run again.',
+      },
+    )
   }
 }
 

@@ -159,15 +159,50 @@ describe('removal', () => {
       await expect(storeStage(repository, stageOf([file]), { ...run(number), job })).rejects.toThrow()
     }
     expect((await findingsOf(repository, {})).map(({ severity }) => severity).sort()).toEqual(['ok', 'warning', 'warning'])
+    expect(
+      (await repository.removeUnfinished({ olderThanSeconds: 3600 })).removed,
+      'a clock that is ahead of the store makes nothing old',
+    ).toEqual([])
     now = Date.now()
+    const newest = await storeStage(repository, stageOf([file]), run(4))
     expect((await repository.removeUnfinished({ olderThanSeconds: 10_000 })).removed).toEqual([])
     const ofJob = await repository.removeUnfinished({ olderThanSeconds: 3600, job: 'shop' })
     expect(ofJob.removed).toEqual([expect.stringContaining('run-2')])
     expect(ofJob.bytes).toBeGreaterThan(0)
     expect((await repository.removeUnfinished({ olderThanSeconds: 3600 })).removed).toEqual([expect.stringContaining('run-3')])
-    expect(await listed(repository)).toEqual([kept])
+    expect(await listed(repository)).toEqual([kept, newest])
     expect((await readAll(repository, kept)).size).toBe(1)
   })
+})
+
+it('commits nothing whose objects are gone from the store by then, or are not as they were sent', async () => {
+  for (const [spoil, code] of [
+    [(uploader: ReturnType<typeof createMemoryUploader>, key: string) => uploader.remove(key), 'NOT_FOUND'],
+    [
+      (uploader: ReturnType<typeof createMemoryUploader>, key: string) =>
+        uploader.upload(key, {
+          open: async function* () {
+            yield Buffer.from('half')
+          },
+        }),
+      'CORRUPTED',
+    ],
+  ] as const) {
+    const uploader = createMemoryUploader()
+    const meddling = {
+      ...uploader,
+      async upload(...[key, content, options]: Parameters<typeof uploader.upload>) {
+        const remote = await uploader.upload(key, content, options)
+        // RESTORE.md goes up after the volumes and before the manifest.
+        const volume = [...uploader.objects.keys()].find((candidate) => candidate.endsWith('.tar.zst'))
+        if (key.endsWith('RESTORE.md') && volume !== undefined) await spoil(uploader, volume)
+        return remote
+      },
+    }
+    const repository = createArchiveRepository({ uploader: meddling })
+    await expect(storeStage(repository, stageOf([file]))).rejects.toMatchObject({ code, hint: expect.stringContaining('who else writes') })
+    expect(await listed(repository)).toEqual([])
+  }
 })
 
 describe('settings', () => {

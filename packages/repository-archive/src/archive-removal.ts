@@ -72,9 +72,12 @@ export async function removeUnfinished(
   options: OperationOptions,
 ): Promise<RemovalReport> {
   const removal = new Removal(context.uploader, options)
-  const before = Date.now() - request.olderThanSeconds * 1000
   const filter = request.job === undefined ? {} : { job: request.job }
-  for (const folder of await storedFolders(context, filter, options)) {
+  const folders = await storedFolders(context, filter, options)
+  // Age by the clock of the store, whose latest word is its newest object: a host whose own clock is ahead must not clear away what another
+  // host is just sending.
+  const before = Math.min(Date.now(), ...(folders.length === 0 ? [] : [Math.max(...folders.map(newest))])) - request.olderThanSeconds * 1000
+  for (const folder of folders) {
     if (isCommitted(folder) || newest(folder) > before || request.runs?.some((run) => isFolderOf(folder.folder, run)) === false) continue
     // A run that has committed since the listing keeps everything.
     if ((await context.uploader.stat(`${folder.folder}/${manifestName}`, below(options))) !== undefined) continue

@@ -1,4 +1,4 @@
-import { type Backup, BackupError, type Problem, type Repository } from '@backup-planet/core'
+import { type Backup, BackupError, type Problem, type Repository, readChain } from '@backup-planet/core'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -6,7 +6,7 @@ import { failureFacts } from '../output/failure-text.ts'
 import { count, problemsText } from '../output/plan-text.ts'
 import { repositoryProblems } from '../workspace/repository-probe.ts'
 import { stagingProblems } from '../workspace/staging-problems.ts'
-import { chainOf, type Workspace } from '../workspace/workspace.ts'
+import type { Workspace } from '../workspace/workspace.ts'
 import { examples, kindOf, kindOption } from './command-options.ts'
 
 export function addCheckCommand(program: Command, context: CommandContext): void {
@@ -78,5 +78,5 @@ function listedChain(repository: Repository, job: string, problems: Problem[], {
   const onProgress = (progress: { readonly type: string; readonly problem?: Problem }) => {
     if (progress.problem !== undefined) problems.push(progress.problem)
   }
-  return chainOf(repository, job, { signal, onProgress })
+  return readChain(repository, job, { signal, onProgress })
 }

@@ -1,4 +1,4 @@
-import { type BackUpReport, BackupError, backUp, describeBytes } from '@backup-planet/core'
+import { type BackUpReport, BackupError, backUp, describeBytes, readChain } from '@backup-planet/core'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
 import { describeDuration } from '../configuration/duration.ts'
@@ -6,7 +6,7 @@ import { exitCodes } from '../exit-codes.ts'
 import { printable } from '../output/output.ts'
 import { capturePlanText, count } from '../output/plan-text.ts'
 import { followRun } from '../progress/run-events.ts'
-import { chainOf, type Workspace } from '../workspace/workspace.ts'
+import type { Workspace } from '../workspace/workspace.ts'
 import { examples, itemOption, itemsOf, kindOf, kindOption } from './command-options.ts'
 import { sizeOf } from './list-command.ts'
 
@@ -49,7 +49,7 @@ async function showPlan(workspace: Workspace, job: string, options: RunOptions, 
   await using agent = await workspace.agentOf(job)
   const kind = kindOf(options.kind, agent)
   await using repository = await workspace.repositoryOf(job)
-  const chain = await chainOf(repository, job, { signal })
+  const chain = await readChain(repository, job, { signal })
   const plan = await agent.plan({ job, kind, chain, ...itemsOf(options.item) }, { signal })
   context.output.emit({ type: 'result', command: 'run', job, plan })
   context.output.print(capturePlanText(plan))

@@ -2,11 +2,9 @@ import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import {
   type Agent,
-  type Backup,
   BackupError,
   createDirectoryStaging,
   minimumFreeByDefault,
-  type OperationOptions,
   type Plugin,
   type Repository,
   type ScratchSettings,
@@ -103,13 +101,6 @@ export function createWorkspace({ configuration, plugins, ...sources }: Workspac
     staging: () => createDirectoryStaging({ directory: join(directory, 'runs'), budgetBytes: staging.budget, ...disk }),
     scratch: () => ({ directory: join(directory, 'restores'), budgetBytes: staging.budget ?? restoreBudget, ...disk }),
   }
-}
-
-/** Complete backups of a job, oldest first: what a log or differential goes on from. */
-export async function chainOf(repository: Repository, job: string, options: OperationOptions): Promise<readonly Backup[]> {
-  const chain: Backup[] = []
-  for await (const backup of repository.list({ job }, options)) if (backup.status === 'complete') chain.push(backup)
-  return chain
 }
 
 /** Where settings come from is said in front of what is wrong with them. */

@@ -62,7 +62,10 @@ export interface CaptureRequest {
   readonly kind: CaptureKind
   /** Restricts the capture to these items; all that the settings allow when left out. */
   readonly items?: readonly string[]
-  /** Complete backups of this job that the repository holds, oldest first; a log or differential is continued from them. */
+  /**
+   * Complete, unlimited backups of this job that the repository holds, oldest first; a log or differential is continued from them.
+   * Without their file lists and storage.
+   */
   readonly chain: readonly Backup[]
 }
 

@@ -109,8 +109,15 @@ describe('manifest.schema.json', () => {
   })
 
   test('is of draft 2020-12, refuses unknown keys at the top and names every field of the contract', () => {
-    const schema = manifestJsonSchema() as { $schema: string; additionalProperties: unknown; required: string[]; properties: object }
+    const schema = manifestJsonSchema() as {
+      $schema: string
+      $id: string
+      additionalProperties: unknown
+      required: string[]
+      properties: object
+    }
     expect(schema.$schema).toBe('https://json-schema.org/draft/2020-12/schema')
+    expect(schema.$id).toMatch(/^https:.*\/packages\/core\/manifest\.schema\.json$/)
     expect(schema.additionalProperties).toBe(false)
     expect(Object.keys(schema.properties).sort()).toEqual(Object.keys(manifest).sort())
     expect(Object.keys(manifest).filter((key) => !schema.required.includes(key))).toEqual(['from', 'position', 'limitedTo'])

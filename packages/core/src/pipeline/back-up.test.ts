@@ -163,6 +163,17 @@ describe('a backup that succeeds', () => {
     })
   })
 
+  test('gives the agent what it needs of earlier backups and not their long lists of files', async () => {
+    await run()
+    await run()
+    const [earlier] = agent.requests[0]?.chain ?? []
+    expect(earlier?.items.map(({ item, files }) => [item, files])).toEqual([
+      ['a', undefined],
+      ['b', undefined],
+    ])
+    expect(earlier?.storage).toEqual({})
+  })
+
   test('gives the agent the complete backups of this job as its chain', async () => {
     addBackup(repository, '1', { a: { x: '1' } })
     addBackup(repository, '2', { a: { x: '1' } }, { status: 'partial' })
@@ -434,6 +445,17 @@ describe('a stage kept by an earlier run', () => {
       expect(await kept()).toEqual([])
     },
   )
+
+  test('is kept when it was only damaged on its way, and sent by the next run', async () => {
+    await fail()
+    calls.at = (name) => {
+      if (name === 'store begun') throw new BackupError('stored with another size', { code: 'CORRUPTED', retryable: true })
+    }
+    await expect(run({ parts: { id: 'second' } })).rejects.toMatchObject({ code: 'CORRUPTED', retryable: true })
+    expect(await kept()).toEqual(['first'])
+    calls.at = () => undefined
+    expect((await run({ parts: { id: 'third' } })).resumed.map(({ id }) => id)).toEqual(['first'])
+  })
 
   test('is announced before it is sent, and an abort of that keeps it and says so', async () => {
     await fail()

@@ -1,7 +1,7 @@
 import type { Agent, Backup, Capture, CaptureKind, OperationOptions, Problem, Repository, RunStage, Staging } from '../contracts/index.ts'
 import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
 import { type RunOptions, type RunReporter, reportRun } from '../events/run-reporter.ts'
-import { continuesChain } from './backup-chain.ts'
+import { readChain } from './backup-chain.ts'
 import { fillAndStore } from './fill-and-store.ts'
 import { createRunId } from './run-id.ts'
 import { storeResumed, tellStored } from './store-resumed.ts'
@@ -65,8 +65,7 @@ async function run(parts: BackUpParts, reporter: RunReporter, { signal }: RunOpt
   reporter.emit({ type: 'started', action: 'backup', job: staged.job, id: staged.id, application: agent.application, kind: request.kind })
 
   const { stored: resumed, givenUp } = await storeResumed({ agent, repository, staging, job: request.job }, reporter, operation)
-  const chain: Backup[] = []
-  for await (const backup of repository.list({ job: request.job }, operation)) if (continuesChain(backup)) chain.push(backup)
+  const chain = await readChain(repository, request.job, operation)
 
   let backup: Backup
   let confirmed = false

@@ -1,4 +1,4 @@
-import type { Backup, Position } from '../contracts/index.ts'
+import type { Backup, OperationOptions, Position, Repository } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
 import { canonicalJson } from '../manifest/canonical-json.ts'
 
@@ -13,6 +13,20 @@ export function chainTo(backup: Backup, backups: readonly Backup[]): Backup[] {
     .filter((other) => other.id !== backup.id && other.job === backup.job && continuesChain(other) && other.endedAt <= backup.endedAt)
     .sort((a, b) => (a.endedAt < b.endedAt ? -1 : 1))
   return exactChain(backup, earlier) ?? wideChain(backup, earlier)
+}
+
+/**
+ * What a log or differential of this job may continue from, oldest first. Without file lists and storage, which may be megabytes a backup:
+ * hundreds of them must fit into memory.
+ */
+export async function readChain(repository: Repository, job: string, options: OperationOptions = {}): Promise<Backup[]> {
+  const chain: Backup[] = []
+  for await (const backup of repository.list({ job }, options)) if (continuesChain(backup)) chain.push(withoutFiles(backup))
+  return chain
+}
+
+function withoutFiles(backup: Backup): Backup {
+  return { ...backup, items: backup.items.map(({ files: _, ...item }) => item), storage: {} }
 }
 
 /** Whether a later log or differential may build on it: everything that the job captures is in it. */

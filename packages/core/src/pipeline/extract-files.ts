@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, readdir, realpath, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, realpath, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { Backup, OperationOptions, Problem, Repository, RestoredFileFacts } from '../contracts/index.ts'
 import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
@@ -85,6 +85,19 @@ async function extract(directory: string, { facts, content }: IncomingFile, sign
   await writeVerified(directory, target, content, facts, signal)
 }
 
+/** Of two names that a disk takes for one, such as `Case` and `case`, the second must not replace the first. */
+async function takeName(target: string): Promise<void> {
+  try {
+    await (await open(target, 'wx', 0o600)).close()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    throw new BackupError(`${target} exists already`, {
+      code: 'ALREADY_EXISTS',
+      hint: 'Extract into an empty directory on a disk that tells upper from lower case.',
+    })
+  }
+}
+
 async function writeVerified(
   directory: string,
   target: string,
@@ -97,6 +110,7 @@ async function writeVerified(
   const written = await writeNewFile(temporary, content, { signal, durable: true })
   try {
     if (facts !== undefined) assertAsStored(facts, written)
+    await takeName(target)
     await rename(temporary, target)
   } catch (error) {
     await rm(temporary, { force: true })

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -338,6 +339,19 @@ describe('extracting files', () => {
     repository.tamper = (bytes) => Buffer.from(bytes.map((byte) => byte ^ 1))
     await expect(extractFiles({ repository, backup, directory: target() })).rejects.toMatchObject({ code: 'CORRUPTED' })
     expect(await readdir(path.join(target(), 'a'))).toEqual([])
+  })
+
+  test('a file that is there already, as on a disk that takes two names for one, is not replaced', async () => {
+    const backup = addBackup(repository, '1', { a: { Case: 'x', case: 'y' } })
+    repository.tamper = (bytes) => {
+      if (bytes.toString() === 'y') writeFileSync(path.join(target(), 'a', 'case'), 'x of Case')
+      return bytes
+    }
+    await expect(extractFiles({ repository, backup, directory: target() })).rejects.toMatchObject({
+      code: 'ALREADY_EXISTS',
+      hint: expect.stringContaining('upper from lower case'),
+    })
+    expect(await readFile(path.join(target(), 'a', 'case'), 'utf8')).toBe('x of Case')
   })
 
   test('a link that appears meanwhile is not followed', async () => {

@@ -33,7 +33,7 @@ export async function storeResumed(
         stored.push(backup)
         tellStored(backup, true, parts.repository, reporter)
       } catch (error) {
-        if (!BackupError.is(error) || !hopeless.has(error.code)) throw notSent(error, id)
+        if (!BackupError.is(error) || error.retryable || !hopeless.has(error.code)) throw notSent(error, id)
         givenUp.push(id)
         reporter.problem(problemOfGivenUp(error, id))
       }

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import { open, readdir, rm, stat, utimes } from 'node:fs/promises'
+import { open, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { BackupError } from '../errors/backup-error.ts'
@@ -52,7 +52,8 @@ async function findHolder(folder: string, ownName: string): Promise<string | und
     if (state === 'alive') return name
     if (state === 'unknown') {
       const refreshed = await stat(file).catch(() => undefined)
-      if (refreshed !== undefined && Date.now() - refreshed.mtimeMs < foreignStaleSeconds * 1000) return name
+      const taken = await stat(path.join(folder, ownName))
+      if (refreshed !== undefined && taken.mtimeMs - refreshed.mtimeMs < foreignStaleSeconds * 1000) return name
     }
     await rm(file, { force: true })
   }
@@ -61,10 +62,8 @@ async function findHolder(folder: string, ownName: string): Promise<string | und
 
 function heldLock(file: string): JobLock {
   let holders = 0
-  const timer = setInterval(() => {
-    const now = new Date()
-    utimes(file, now, now).catch(() => undefined)
-  }, refreshSeconds * 1000)
+  // Written, so that it is the clock of the disk that dates it: hosts that share the disk need not agree on the time.
+  const timer = setInterval(() => void writeFile(file, '.', { flag: 'r+' }).catch(() => undefined), refreshSeconds * 1000)
   timer.unref()
   const share = (): JobLock => {
     holders++
