@@ -4,7 +4,8 @@ import type { MysqlConnection } from '../mysql-connection.ts'
 import { errorNumber } from '../mysql-errors.ts'
 import { quoteText } from '../mysql-quoting.ts'
 import type { ServerFacts } from '../mysql-server.ts'
-import { checkAccountStatement, checkGrantStatement } from './create-statement-guard.ts'
+import { checkAccountStatement } from './create-statement-guard.ts'
+import { checkGrantStatement } from './grant-guard.ts'
 import type { RestoreJournal } from './restore-journal.ts'
 import type { MysqlRestoreOptions } from './restore-options.ts'
 import { renameGrant } from './statement-rewrite.ts'
@@ -22,6 +23,9 @@ export interface AccountRestoreContext {
 /** ER_NO_SUCH_TABLE, ER_BAD_DB_ERROR, ER_SP_DOES_NOT_EXIST, ER_BAD_FIELD_ERROR. */
 const missingObject: ReadonlySet<number> = new Set([1146, 1049, 1305, 1054])
 
+/** MariaDB: whoever logs in; it is there without being created, and what it is granted changes the rights of all accounts. */
+const everybody = 'PUBLIC@'
+
 /** Accounts that a server makes for itself, and without which it cannot be administered. */
 const ownAccounts: ReadonlySet<string> = new Set([
   'root@localhost',
@@ -30,14 +34,14 @@ const ownAccounts: ReadonlySet<string> = new Set([
   'mysql.sys@localhost',
   'mysql.session@localhost',
   'mysql.infoschema@localhost',
-  'PUBLIC@',
+  everybody,
 ])
 
 /** Checks every statement of the accounts. Throws `CORRUPTED`; changes nothing. */
 export function checkAccounts(accounts: readonly DumpAccount[]): void {
   for (const account of accounts) {
     if (account.user !== 'PUBLIC' || account.kind !== 'role') checkAccountStatement(account)
-    for (const grant of account.grants) checkGrantStatement(accountName(account), grant)
+    for (const grant of account.grants) checkGrantStatement(account, grant)
   }
 }
 
@@ -48,6 +52,10 @@ export async function createAccounts(accounts: readonly DumpAccount[], context: 
   for (const account of [...accounts].sort((a, b) => Number(a.kind === 'role') - Number(b.kind === 'role'))) {
     const name = accountName(account)
     const isOwn = ownAccounts.has(name) || name === current
+    if (name === everybody) {
+      if (context.restore.users === 'skip') await skip(name, context)
+      continue
+    }
     await context.journal.once(context.connection, [context.item, 'account', name], async () => {
       // A mark says that a run of ours has begun to create it: it may be there because of us.
       const begun = context.journal.isDone(context.item, 'account begun', name)
@@ -67,10 +75,12 @@ export async function createAccounts(accounts: readonly DumpAccount[], context: 
 export async function grantAccounts(accounts: readonly DumpAccount[], context: AccountRestoreContext): Promise<void> {
   for (const account of [...accounts].sort((a, b) => Number(a.kind === 'user') - Number(b.kind === 'user'))) {
     const name = accountName(account)
-    if (!context.journal.isDone(context.item, 'account begun', name) && name !== 'PUBLIC@') continue
+    const isWanted = name === everybody ? context.restore.users !== 'skip' : context.journal.isDone(context.item, 'account begun', name)
+    if (!isWanted) continue
     await context.journal.once(context.connection, [context.item, 'grants', name], async () => {
       for (const grant of account.grants) {
-        const sql = renameGrant(grant, checkGrantStatement(name, grant), context.rename)
+        const checked = checkGrantStatement(account, grant)
+        const sql = renameGrant(checked.sql, checked.tokens, context.rename)
         try {
           await context.connection.run(sql, `granting to ${name}`)
         } catch (error) {

@@ -91,19 +91,6 @@ export function checkAccountStatement(account: DumpAccount): void {
   })
 }
 
-/** A statement of SHOW GRANTS: a single GRANT or SET DEFAULT ROLE. Throws `CORRUPTED`. */
-export function checkGrantStatement(account: string, text: string): readonly SqlToken[] {
-  const tokens = significantTokens(tokenizeSql(text))
-  const allowed = tokens[0]?.word === 'GRANT' || (tokens[0]?.word === 'SET' && tokens[1]?.word === 'DEFAULT' && tokens[2]?.word === 'ROLE')
-  if (!allowed || tokens.some(isSemicolon) || tokens.some((token) => token.type === 'executable-begin')) {
-    throw new BackupError(`the grant "${text.slice(0, 40)}" of ${account} is refused: it is not a single GRANT or SET DEFAULT ROLE`, {
-      code: 'CORRUPTED',
-      hint: tamperedHint,
-    })
-  }
-  return tokens
-}
-
 function readHead(tokens: readonly SqlToken[], kind: CreateKind, text: string) {
   let index = 0
   const take = (...words: readonly string[]): boolean => {
@@ -135,7 +122,7 @@ function readHead(tokens: readonly SqlToken[], kind: CreateKind, text: string) {
 }
 
 /** `user`@`host`, 'user'@'host', user@host, or a role without host. */
-function readAccount(tokens: readonly SqlToken[], index: number, text: string) {
+export function readAccount(tokens: readonly SqlToken[], index: number, text: string) {
   const user = tokens[index]
   if (user === undefined || (user.type !== 'identifier' && user.type !== 'string' && user.type !== 'word')) return undefined
   if (user.type === 'word') {
@@ -168,7 +155,7 @@ function accountPart(token: SqlToken, text: string): string {
   return text.slice(token.begin + 1, token.end - 1).replaceAll(quote + quote, quote)
 }
 
-function isSemicolon(token: SqlToken): boolean {
+export function isSemicolon(token: SqlToken): boolean {
   return token.type === 'symbol' && token.word === ';'
 }
 
@@ -187,7 +174,7 @@ const blockOpeners: ReadonlySet<string> = new Set(['BEGIN', 'CASE', 'IF', 'LOOP'
 /** In SQL mode ORACLE declarations stand before BEGIN. */
 const oracleOpeners: ReadonlySet<string> = new Set([...blockOpeners, 'AS', 'IS', 'DECLARE'])
 
-const tamperedHint = 'The backup was damaged or tampered with; nothing of this statement was executed. Restore another backup.'
+export const tamperedHint = 'The backup was damaged or tampered with; nothing of this statement was executed. Restore another backup.'
 
 function refused(kind: CreateKind, name: string, reason: string): BackupError {
   return new BackupError(`the statement for ${kind} ${JSON.stringify(name)} is refused: ${reason}`, {
