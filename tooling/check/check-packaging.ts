@@ -15,7 +15,7 @@ export interface PackageDescription {
 
 /**
  * Proves the packages as their users get them: packed, checked by publint and "are the types wrong", installed together
- * from their tarballs into an empty project by npm, imported, and the example of the README run there.
+ * from their tarballs into an empty project by npm, imported, every example of a README run there, and the example uploader held against the packed conformance suite.
  */
 export async function checkPackaging(repository: string): Promise<string> {
   const scratch = await mkdtemp(join(tmpdir(), 'backup planet packaging-'))
@@ -26,7 +26,7 @@ export async function checkPackaging(repository: string): Promise<string> {
     const tarballs: string[] = []
     for (const { directory } of packages) tarballs.push(await packAndLint(repository, directory, scratch))
     await createConsumerProject({ repository, directory: join(scratch, 'a user’s project'), packages, tarballs })
-    return `${packages.length} packages packed, linted, installed, imported; the README's example run`
+    return `${packages.length} packages packed, linted, installed, imported; every README's example run, the example uploader conforming`
   } finally {
     await rm(scratch, { recursive: true, force: true })
   }
