@@ -21,11 +21,11 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     .command('run')
     .summary('make one backup')
     .description(
-      'Makes one backup of a job, with progress. It exists once it is complete in the repository, and not before.\nExit code 3 when some items failed; they are named and cannot be restored from this backup.',
+      'Makes one backup of a job, with progress. It exists once it is complete in the repository, and not before.\nExit code 3 when some items failed; they are named and cannot be restored from this backup.\nWith --item it is a backup of these items beside the others: the application is not told that it is backed up, no later backup\nbuilds on it, and restore uses it only for who asks for these items, or for it by its id.',
     )
     .argument('<job>', 'name of the job')
     .addOption(kindOption())
-    .addOption(itemOption('only this item'))
+    .addOption(itemOption('only this item, in a backup that nothing builds on'))
     .option('--plan', 'print the numbered steps of this very run, and do nothing')
     .addHelpText(
       'after',
@@ -75,7 +75,8 @@ function summary({ backup, storedBytes }: BackUpReport, failed: number, destinat
   const items =
     failed === 0 ? count(backup.items.length, 'item') : `${backup.items.length - failed} of ${count(backup.items.length, 'item')}`
   const sizes = sizesText(sizeOf(backup), storedBytes)
-  return `${backup.status}: ${backup.kind} backup ${backup.id} of job ${backup.job}, ${items}, ${sizes}, in ${took}, in ${destination}`
+  const limited = backup.limitedTo === undefined ? '' : `, limited to ${printable(backup.limitedTo.join(', '))}`
+  return `${backup.status}${limited}: ${backup.kind} backup ${backup.id} of job ${backup.job}, ${items}, ${sizes}, in ${took}, in ${destination}`
 }
 
 /** How much was captured and how much of it reached the store, with the ratio where that says anything. */

@@ -144,7 +144,8 @@ mixed; \`captured\`; the rest of \`store\`; \`stored\`, \`confirmed\`, \`finishe
 ## The other lines of \`--json\`
 
 Results have the field \`command\` as well. \`plan\`, \`backup\`, \`source\`, \`report\` and \`finding\` are the values of the contracts in
-[\`packages/core/src/contracts\`](../packages/core/src/contracts). A restore whose plan has errors has \`report: null\`.
+[\`packages/core/src/contracts\`](../packages/core/src/contracts); a \`backup\` is a manifest, with a
+[JSON Schema](../packages/core/manifest.schema.json). A restore whose plan has errors has \`report: null\`.
 
 | line (\`type\`) | fields |
 |---|---|
