@@ -2,6 +2,7 @@ import type { DumpEvent, DumpRoutine, DumpTrigger, DumpView, ProgramContext } fr
 import type { MysqlSession } from '../mysql-connection.ts'
 import { quoteTable, quoteText } from '../mysql-quoting.ts'
 import type { ServerRow } from '../mysql-rows.ts'
+import { programText } from './definition-text.ts'
 import { type DefinerRule, withDefiner } from './program-text.ts'
 
 /** What a schema holds besides tables, with the session each was created in. Each throws `ACCESS_DENIED` for a body that the account may not see. */
@@ -14,17 +15,18 @@ export async function readView(
 ): Promise<DumpView> {
   const during = `reading the definition of view ${schema}.${view}`
   const [row] = await session.rows(`SHOW CREATE VIEW ${quoteTable(schema, view)}`, during)
+  const context = {
+    sqlMode: '',
+    characterSetClient: row?.text('character_set_client') ?? '',
+    collationConnection: row?.text('collation_connection') ?? '',
+    databaseCollation: '',
+  }
   return {
     type: 'view',
     name: view,
-    create: withDefiner(row?.text('create view') ?? '', rule),
+    create: row === undefined ? '' : withDefiner(await programText(session, row, 'create view', context, `view ${schema}.${view}`), rule),
     columns: columns.map((column) => column.text('column_name')),
-    context: {
-      sqlMode: '',
-      characterSetClient: row?.text('character_set_client') ?? '',
-      collationConnection: row?.text('collation_connection') ?? '',
-      databaseCollation: '',
-    },
+    context,
   }
 }
 
@@ -41,7 +43,9 @@ export async function readRoutines(session: MysqlSession, rule: DefinerRule, sch
     const [row] = await session.rows(`SHOW CREATE ${type} ${quoteTable(schema, name)}`, during)
     if (row === undefined) continue
     const kind = type.toLowerCase() as DumpRoutine['kind']
-    routines.push({ type: 'routine', kind, name, create: withDefiner(row.text(`create ${kind}`), rule), context: programContext(row) })
+    const context = programContext(row)
+    const text = await programText(session, row, `create ${kind}`, context, `${kind} ${schema}.${name}`)
+    routines.push({ type: 'routine', kind, name, create: withDefiner(text, rule), context })
   }
   return routines
 }
@@ -57,13 +61,9 @@ export async function readTriggers(session: MysqlSession, rule: DefinerRule, sch
     const table = listed.text('event_object_table')
     const [row] = await session.rows(`SHOW CREATE TRIGGER ${quoteTable(schema, name)}`, `reading trigger ${schema}.${name}`)
     if (row === undefined) continue
-    triggers.push({
-      type: 'trigger',
-      name,
-      table,
-      create: withDefiner(row.text('sql original statement'), rule),
-      context: programContext(row),
-    })
+    const context = programContext(row)
+    const text = await programText(session, row, 'sql original statement', context, `trigger ${schema}.${name}`)
+    triggers.push({ type: 'trigger', name, table, create: withDefiner(text, rule), context })
   }
   return triggers
 }
@@ -79,7 +79,8 @@ export async function readEvents(session: MysqlSession, rule: DefinerRule, schem
     const [row] = await session.rows(`SHOW CREATE EVENT ${quoteTable(schema, name)}`, `reading event ${schema}.${name}`)
     if (row === undefined) continue
     const context = { ...programContext(row), timeZone: row.text('time_zone') }
-    events.push({ type: 'event', name, create: withDefiner(row.text('create event'), rule), status: listed.text('status'), context })
+    const text = await programText(session, row, 'create event', context, `event ${schema}.${name}`)
+    events.push({ type: 'event', name, create: withDefiner(text, rule), status: listed.text('status'), context })
   }
   return events
 }

@@ -5,6 +5,7 @@ import { quoteIdentifier, quoteTable, quoteText } from '../mysql-quoting.ts'
 import type { ServerRow } from '../mysql-rows.ts'
 import type { ServerFacts } from '../mysql-server.ts'
 import { describeColumn, keyColumn, systemPeriod } from './column-inventory.ts'
+import { definitionText } from './definition-text.ts'
 import { type ChunkKey, chooseKey } from './key-ranges.ts'
 import { tableIsSelected } from './name-selection.ts'
 import { readEvents, readRoutines, readTriggers, readView } from './program-inventory.ts'
@@ -50,8 +51,27 @@ const foreignEngines: ReadonlySet<string> = new Set([
   'OQGRAPH',
 ])
 
-/** Reads the definition of everything in a schema. Throws `ACCESS_DENIED` for a body that the account may not see. */
+/**
+ * Reads the definition of everything in a schema. Throws `ACCESS_DENIED` for a body that the account may not see, `UNSUPPORTED` for one that cannot be
+ * written as text.
+ */
 export async function readSchemaInventory(
+  session: MysqlSession,
+  server: ServerFacts,
+  settings: InventorySettings,
+  schema: string,
+  transactionalEngines: ReadonlySet<string>,
+): Promise<SchemaInventory> {
+  // Names and plain definitions are UTF-8 all the same; what is not would come as question marks otherwise.
+  await session.run('SET SESSION character_set_results = NULL', `reading schema ${schema}`)
+  try {
+    return await readDefinitions(session, server, settings, schema, transactionalEngines)
+  } finally {
+    await session.run('SET SESSION character_set_results = utf8mb4', `reading schema ${schema}`)
+  }
+}
+
+async function readDefinitions(
   session: MysqlSession,
   server: ServerFacts,
   settings: InventorySettings,
@@ -160,7 +180,7 @@ function describeTable(
 async function showCreate(session: MysqlSession, what: 'TABLE' | 'SEQUENCE', schema: string, name: string): Promise<string> {
   const during = `reading the definition of ${what.toLowerCase()} ${schema}.${name}`
   const [row] = await session.rows(`SHOW CREATE ${what} ${quoteTable(schema, name)}`, during)
-  return row?.at(1) ?? ''
+  return definitionText(row, 1, `${what.toLowerCase()} ${schema}.${name}`)
 }
 
 function groupByTable(rows: readonly ServerRow[]): ReadonlyMap<string, readonly ServerRow[]> {

@@ -3,6 +3,7 @@ import { errorNumber } from '../mysql-errors.ts'
 import { quoteTable, quoteText } from '../mysql-quoting.ts'
 import type { ServerRow } from '../mysql-rows.ts'
 import type { ServerFacts } from '../mysql-server.ts'
+import { definitionText } from './definition-text.ts'
 import { withoutAutoIncrement } from './program-text.ts'
 import type { SchemaInventory } from './schema-inventory.ts'
 
@@ -113,7 +114,8 @@ export function tableProof(
       ...(numbers.size === 0 ? [] : [innodbNumbersStatement(server, schema, name)]),
     ],
     change([created = [], numbered]) {
-      if (withoutAutoIncrement(created[0]?.at(1) ?? '') !== withoutAutoIncrement(table.create)) return `table ${name} was altered`
+      if (withoutAutoIncrement(definitionText(created[0], 1, `table ${schema}.${name}`)) !== withoutAutoIncrement(table.create))
+        return `table ${name} was altered`
       return numbered === undefined ? undefined : numberChange(name, numbers, numbersOf(numbered))
     },
   }

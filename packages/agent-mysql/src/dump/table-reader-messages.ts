@@ -24,10 +24,10 @@ export interface ReadTask {
   readonly proof: readonly string[]
 }
 
-/** Values as text; `columns` in lower case. */
+/** Values as the server sent them; `columns` in lower case. */
 export interface PlainAnswer {
   readonly columns: readonly string[]
-  readonly rows: readonly (readonly (string | null)[])[]
+  readonly rows: readonly (readonly (Uint8Array | null)[])[]
 }
 
 export type ToReader =

@@ -167,7 +167,8 @@ async function ask(connection: Connection, sql: string): Promise<PlainAnswer> {
   const values: readonly (readonly (Buffer | null)[])[] = Array.isArray(rows) ? (rows as unknown as (Buffer | null)[][]) : []
   return {
     columns: (fields ?? []).map((field) => field.name.toLowerCase()),
-    rows: values.map((row) => row.map((value) => value?.toString('utf8') ?? null)),
+    // Copies: a message would carry the whole packet of which a value is a part.
+    rows: values.map((row) => row.map((value) => (value === null ? null : new Uint8Array(value)))),
   }
 }
 
