@@ -65,6 +65,9 @@ async function text(file: RestoredFile): Promise<string> {
   return Buffer.concat(chunks).toString()
 }
 
+/** Windows has none: what a folder grants is inherited by what is in it. */
+const hasModes = process.platform !== 'win32'
+
 describe('restoring', () => {
   test('gives whole files on a private disk, in order, and leaves nothing', async () => {
     const backup = addBackup(repository, '1', { a: { 'x/1.sql': 'first file', '2': 'second' }, b: { '1': 'other' } })
@@ -72,14 +75,14 @@ describe('restoring', () => {
     await run(planOf([backup]), async (files) => {
       expect(files.inventory.map(({ item, name }) => `${item}/${name}`).sort()).toEqual(['a/2', 'a/x/1.sql', 'b/1'])
       for await (const file of files.stream(({ item }) => item === 'a')) {
-        expect((await stat(file.path)).mode & 0o777).toBe(0o600)
+        if (hasModes) expect((await stat(file.path)).mode & 0o777).toBe(0o600)
         expect(file.path.endsWith(path.join('a', ...file.name.split('/')))).toBe(true)
         seen.push(`${file.name}: ${await text(file)}`)
         await file.release()
         await expect(stat(file.path)).rejects.toMatchObject({ code: 'ENOENT' })
       }
       const [run = ''] = await scratchContent()
-      expect((await stat(path.join(directory, 'scratch', run))).mode & 0o777).toBe(0o700)
+      if (hasModes) expect((await stat(path.join(directory, 'scratch', run))).mode & 0o777).toBe(0o700)
     })
     expect(seen.sort()).toEqual(['2: second', 'x/1.sql: first file'])
     expect(await scratchContent()).toEqual([])

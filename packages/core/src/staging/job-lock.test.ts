@@ -46,10 +46,11 @@ describe('the lock of a job', () => {
     }
   })
 
-  test.each([
-    ['a process that is gone', { pid: 2 ** 22 + 1 }],
-    ['an earlier process with the number of a living one', { started: '00000000.1' }],
-  ])('of %s is taken over at once', async (_, change) => {
+  test.for([
+    { what: 'a process that is gone', change: { pid: 2 ** 22 + 1 } },
+    { what: 'an earlier process with the number of a living one', change: { started: '00000000.1' } },
+  ])('of $what is taken over at once', async ({ change }, { skip }) => {
+    skip('started' in change && process.platform !== 'linux', 'Linux alone says when a process began')
     await leave(change)
     const lock = await acquireJobLock(folder, 'shop')
     expect(await readdir(folder)).toHaveLength(1)

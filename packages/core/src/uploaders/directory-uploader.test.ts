@@ -149,7 +149,8 @@ describe('symbolic links', () => {
 })
 
 describe('what is on disk', () => {
-  it('is readable by its owner only, whatever the umask', async () => {
+  // Windows has no modes: what a folder grants is inherited by what is in it.
+  it.skipIf(process.platform === 'win32')('is readable by its owner only, whatever the umask', async () => {
     const before = process.umask(0)
     try {
       await createDirectoryUploader({ directory }).upload('a/b/c', text('x'))
