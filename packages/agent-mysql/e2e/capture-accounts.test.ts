@@ -49,7 +49,13 @@ test('an ALTER of a table that was read goes on during the copy when the account
 test('without BINLOG ADMIN, a reader that comes to a table behind a waiting ALTER gives up after tableWaitSeconds', async () => {
   const open = async () => {
     const settings = resolvedSettings(server, { user: 'plain', password: 'p' })
-    const reader = await createTableReader({ connection: settings, tableWaitSeconds: 1, chunkBytes: 8192, compressionLevel: 1 })
+    const reader = await createTableReader({
+      connection: settings,
+      tableWaitSeconds: 1,
+      idleSeconds: 600,
+      chunkBytes: 8192,
+      compressionLevel: 1,
+    })
     await reader.beginSnapshot()
     return reader
   }

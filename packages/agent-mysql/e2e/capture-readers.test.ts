@@ -23,7 +23,7 @@ afterAll(async () => {
 /** Files of about 30 rows each: a hundred a table. */
 async function openReader(chunkBytes = 4096): Promise<TableReader> {
   const settings = resolvedSettings(server, { chunkBytes })
-  const reader = await createTableReader({ connection: settings, tableWaitSeconds: 10, chunkBytes, compressionLevel: 1 })
+  const reader = await createTableReader({ connection: settings, tableWaitSeconds: 10, idleSeconds: 600, chunkBytes, compressionLevel: 1 })
   await reader.beginSnapshot()
   return reader
 }

@@ -1,4 +1,5 @@
 import { BackupError, type Capture, type CaptureRequest, type OperationOptions, throwIfAborted } from '@backup-planet/core'
+import { captureSteps } from './dump/capture-steps.ts'
 import { inventoryChanges, readServerInventory, type ServerInventory, selectedSchemas } from './dump/server-inventory.ts'
 import { openSnapshot, type SnapshotTable } from './dump/snapshot.ts'
 import { accountsItem } from './dump-layout.ts'
@@ -61,6 +62,7 @@ export async function beginFullCapture(
     refuseLooseTables(settings, tables)
     const snapshot = await openSnapshot({ settings, server: source.server, tables, signal, onStep })
     try {
+      onStep(captureSteps.compareDefinitions)
       const after = await source.read()
       const changes = inventoryChanges(inventory, after)
       if (changes.length === 0) return new MysqlCapture({ settings, server: source.server, sourceName: source.name, inventory, snapshot })

@@ -63,8 +63,13 @@ export const mysqlAgentSettingsSchema = z
 
     /** How commits are held for the moment in which the snapshots begin. `auto` takes the mildest lock that the server and the rights allow. */
     locking: z.enum(['auto', 'stage', 'ftwrl', 'lockTables', 'none']).default('auto'),
-    /** Longest wait for one attempt to take the lock. While it waits, other sessions may queue behind it. */
+    /** Longest wait for one attempt to take the lock, and longest time it is held. While it waits, other sessions may queue behind it. */
     lockTimeoutSeconds: z.int().min(1).max(3600).default(10),
+    /**
+     * The server ends a session that holds locks, and with it the run, when it has heard nothing from it for so long: this machine was paused or
+     * lost its power, or the network is cut. While it lives it is heard of three times as often.
+     */
+    lockIdleSeconds: z.int().min(3).max(3600).default(30),
     /** Attempts before the run fails with `TIMED_OUT`. */
     lockAttempts: z.int().min(1).max(1000).default(6),
     /** A query that runs longer than this holds off the lock: locking behind it would stall the whole server. 0 looks for none. */

@@ -1,4 +1,5 @@
-import type { CapturePlan, SourceItem } from '@backup-planet/core'
+import { type CapturePlan, describeBytes, type SourceItem } from '@backup-planet/core'
+import { captureSteps } from './dump/capture-steps.ts'
 import type { ServerInventory } from './dump/server-inventory.ts'
 import { lockMethods } from './dump/snapshot-lock.ts'
 import { accountsItem } from './dump-layout.ts'
@@ -17,25 +18,25 @@ export function planCapture(
   const loose = tables.filter(({ table }) => !table.transactional && table.dataLeftOut === undefined).length
   const [lock] = lockMethods(settings.locking, server)
   const texts = [
-    `read the definitions of ${inventory.schemas.length} schemas with ${tables.length} tables on ${source}, ${server.version}`,
-    `connect ${settings.threads} readers, each in a thread of its own`,
+    `read the definitions of ${plural(inventory.schemas.length, 'schema')} with ${plural(tables.length, 'table')} on ${source}, ${server.version}`,
+    captureSteps.connect(settings),
     ...(settings.longQueryGuardSeconds === 0
       ? []
       : [
           `${settings.longQueryAction === 'wait' ? 'wait until' : 'refuse unless'} no query has run for ${settings.longQueryGuardSeconds} s, because the lock would stall the server behind it`,
         ]),
     ...(ddlStep(settings, server) ?? []),
-    lock === undefined ? '' : lockStep(lock, settings),
+    lock === undefined ? '' : captureSteps.lock(lock, settings),
     ...(settings.binlogRotate && server.logBin && lock !== 'none'
       ? ['begin a new binlog file, so that later log backups follow without an offset']
       : []),
-    `${server.logBin ? 'read the binlog position and ' : ''}begin the snapshot of every reader`,
-    ...(loose > 0 ? [looseStep(settings, loose)] : []),
-    ...(lock === 'none' ? [] : ['release the lock: the application writes again']),
-    'read the definitions once more, and begin again when they have changed meanwhile',
-    `copy the rows of ${tables.length} tables in files of up to ${settings.chunkBytes} bytes of text, the biggest first`,
+    captureSteps.begin(server),
+    ...(loose > 0 ? [captureSteps.copyLoose(settings, loose)] : []),
+    ...(lock === 'none' ? [] : [captureSteps.release]),
+    captureSteps.compareDefinitions,
+    captureSteps.copyRows(tables.length, describeBytes(settings.chunkBytes)),
     `compare the definition of each table with the one at the snapshot${settings.verify === 'none' ? '' : settings.verify === 'rows' ? ', and its number of rows with that of the server' : ', its number of rows with that of the server, and record a checksum'}`,
-    ...(inventory.accounts === undefined ? [] : ['copy users, roles and grants']),
+    ...(inventory.accounts === undefined ? [] : [captureSteps.accounts]),
   ].filter((text) => text !== '')
   const bytes = items.reduce((sum, item) => sum + (item.bytes ?? 0), 0)
   return {
@@ -62,24 +63,9 @@ export function sourceItems(inventory: ServerInventory): readonly SourceItem[] {
 }
 
 function ddlStep(settings: ResolvedMysqlAgentSettings, server: ServerFacts): readonly string[] | undefined {
-  if (settings.ddlGuard === 'mdl') return ['touch every table, so that ALTER waits until the copy ends']
+  if (settings.ddlGuard === 'mdl') return [captureSteps.touch]
   const instance = settings.ddlGuard === 'instance' || (settings.ddlGuard === 'auto' && server.supports.lockInstance)
-  return instance ? ['take LOCK INSTANCE FOR BACKUP, which keeps structure from changing until the copy ends'] : undefined
-}
-
-function lockStep(method: string, settings: ResolvedMysqlAgentSettings): string {
-  const limit = `at most ${settings.lockAttempts} times for ${settings.lockTimeoutSeconds} s`
-  if (method === 'stage') return `take BACKUP STAGE up to BLOCK_COMMIT, held for less than a second, trying ${limit}`
-  if (method === 'ftwrl') return `take FLUSH TABLES WITH READ LOCK, held for less than a second, trying ${limit}`
-  if (method === 'lockTables') return `take LOCK TABLES … READ on every table, held for less than a second, trying ${limit}`
-  return 'take no lock, and begin again when the snapshots turn out to be of different moments'
-}
-
-function looseStep(settings: ResolvedMysqlAgentSettings, count: number): string {
-  const tables = `${count === 1 ? 'the table' : `the ${count} tables`} without snapshots`
-  return settings.nonTransactionalTables === 'lock'
-    ? `lock ${tables} for reading, copy ${count === 1 ? 'it' : 'them'} first and unlock`
-    : `copy ${tables} as they are when they are read`
+  return instance ? [captureSteps.instanceLock] : undefined
 }
 
 function plural(count: number, noun: string): string {

@@ -1,6 +1,7 @@
 import type { Capture, CaptureFacts, OperationOptions, Position, Problem, Stage } from '@backup-planet/core'
-import { abortError, BackupError, throwIfAborted } from '@backup-planet/core'
+import { abortError, BackupError, describeBytes, throwIfAborted } from '@backup-planet/core'
 import { AccountCopy } from './dump/account-copy.ts'
+import { captureSteps } from './dump/capture-steps.ts'
 import { copyTables, type TableJob } from './dump/copy-queue.ts'
 import { ItemCopy } from './dump/item-copy.ts'
 import { metadataText } from './dump/item-files.ts'
@@ -119,8 +120,13 @@ export class MysqlCapture implements Capture {
     const all = items.flatMap((item) => item.jobs())
     const early = (job: TableJob): boolean => snapshot.nonTransactional === 'locked' && !job.transactional
     const first = all.filter(early)
-    if (first.length > 0) await copyTables(first, snapshot.readers, stop)
+    const step = (text: string): void => onProgress?.({ type: 'step', text })
+    if (first.length > 0) {
+      step(captureSteps.copyLoose(settings, first.length))
+      await copyTables(first, snapshot.readers, stop)
+    }
     await snapshot.releaseTables()
+    step(captureSteps.copyRows(all.length - first.length, describeBytes(settings.chunkBytes)))
     for (const item of items) if (item.empty) await item.end()
     await copyTables(
       all.filter((job) => !early(job)),
@@ -129,6 +135,7 @@ export class MysqlCapture implements Capture {
     )
     for (const item of items) await item.end()
     if (inventory.accounts !== undefined) {
+      step(captureSteps.accounts)
       await new AccountCopy({
         stage,
         metadata,

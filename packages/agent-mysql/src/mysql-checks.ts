@@ -92,19 +92,29 @@ function checkInventory(settings: ResolvedMysqlAgentSettings, inventory: ServerI
     }
     if (loose.length > 0) problems.push({ ...looseTables(settings, item, loose), item })
     if (keyless.length > 0) {
-      const message = `${count(keyless, 'large table')} of ${item} have no usable unique key and are read by one reader each: ${some(keyless)}`
-      problems.push({ ...warning('UNSUPPORTED', message, 'Add a primary key to these tables.'), item })
+      const message = `${count(keyless, 'large table')} of ${item} ${keyless.length === 1 ? 'has no usable unique key and is' : 'have no usable unique key and are'} read by one reader${keyless.length === 1 ? '' : ' each'}: ${some(keyless)}`
+      problems.push({
+        ...warning(
+          'UNSUPPORTED',
+          message,
+          keyless.length === 1 ? 'Add a primary key to this table.' : 'Add a primary key to these tables.',
+        ),
+        item,
+      })
     }
   }
   return problems
 }
 
 function looseTables(settings: ResolvedMysqlAgentSettings, schema: string, tables: readonly string[]): Problem {
-  const message = `${count(tables, 'table')} of ${schema} have an engine without snapshots: ${some(tables)}`
-  const hint = 'Convert them with ALTER TABLE … ENGINE=InnoDB.'
+  const message = `${count(tables, 'table')} of ${schema} ${tables.length === 1 ? 'has' : 'have'} an engine without snapshots: ${some(tables)}`
+  const one = tables.length === 1
+  const hint = `Convert ${one ? 'it' : 'them'} with ALTER TABLE … ENGINE=InnoDB.`
   if (settings.nonTransactionalTables === 'refuse') return { severity: 'error', code: 'UNSUPPORTED', message, hint }
   const outcome =
-    settings.nonTransactionalTables === 'lock' ? 'writers wait until they are copied' : 'they are copied as they are when they are read'
+    settings.nonTransactionalTables === 'lock'
+      ? `writers wait until ${one ? 'it is' : 'they are'} copied`
+      : `${one ? 'it is copied as it is when it is' : 'they are copied as they are when they are'} read`
   return warning('INCONSISTENT', `${message}; ${outcome}`, hint)
 }
 

@@ -98,6 +98,8 @@ function makeRawQueryClass() {
 export interface RawRows {
   /** Resolves with the number of columns when the last row has come. */
   readonly done: Promise<number>
+  /** Whether an error of `onRow` has destroyed the connection. */
+  readonly destroyed: boolean
   /** Stops reading from the socket; rows that are already in memory still come. */
   pause(): void
   resume(): void
@@ -105,14 +107,14 @@ export interface RawRows {
 
 /**
  * Sends a SELECT and hands over its rows as bytes, never parsed into values. An error that `onRow` throws destroys the
- * connection, since rows would follow for which nobody cares; so does a column count other than `columns`.
+ * connection, since rows would follow for which nobody cares.
  */
 export function readRawRows(driver: Connection, sql: string, onRow: OnRow): RawRows {
   rawQueryClass ??= makeRawQueryClass()
   const core = (driver as unknown as { readonly connection: CoreConnection }).connection
   const RawQuery = rawQueryClass
+  let failed = false
   const done = new Promise<number>((resolve, reject) => {
-    let failed = false
     const guarded: OnRow = (packet, begin, end) => {
       if (failed) return
       try {
@@ -132,5 +134,12 @@ export function readRawRows(driver: Connection, sql: string, onRow: OnRow): RawR
       }),
     )
   })
-  return { done, pause: () => core.stream.pause(), resume: () => core.stream.resume() }
+  return {
+    done,
+    get destroyed() {
+      return failed
+    },
+    pause: () => core.stream.pause(),
+    resume: () => core.stream.resume(),
+  }
 }

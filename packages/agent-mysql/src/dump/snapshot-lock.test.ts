@@ -82,3 +82,47 @@ test('a lock that times out is tried again, and released in between', async () =
   expect(held.method).toBe('ftwrl')
   expect(scripted.ran.slice(1)).toEqual(['FLUSH TABLES WITH READ LOCK', 'UNLOCK TABLES', 'FLUSH TABLES WITH READ LOCK'])
 })
+
+/** A query of 90 s is seen this many times. */
+function sessionWithLongQuery(times: number): MysqlSession & { ran: string[] } {
+  let left = times
+  const scripted = session(() => undefined)
+  const row = (sql: string) => serverRow(['id', 'user', 'time'], ['7', 'report', '90'], sql)
+  return { ...scripted, rows: async (sql) => (sql.includes('processlist') && left-- > 0 ? [row(sql), row(sql)] : []) }
+}
+
+test('a long query is waited for, and no lock is asked for before it has ended', async () => {
+  const scripted = sessionWithLongQuery(2)
+  const steps: string[] = []
+  const guarded = { ...settings, longQueryGuardSeconds: 60, longQueryWaitSeconds: 30 }
+  const before: number[] = []
+  const watched: MysqlSession = {
+    ...scripted,
+    rows: async (sql) => {
+      before.push(scripted.ran.length)
+      return await scripted.rows(sql)
+    },
+  }
+  const held = await acquireLock(watched, {
+    settings: guarded,
+    server: await factsOf('8.0.36'),
+    tables,
+    onStep: (text) => steps.push(text),
+  })
+  expect(held.method).toBe('ftwrl')
+  expect(before).toEqual([1, 1, 1])
+  expect(steps.filter((text) => text.startsWith('wait'))).toEqual(['wait for the end of query 7 of report, running for 90 s and 1 more'])
+})
+
+test('a long query that does not end within longQueryWaitSeconds ends the run, and no lock was asked for', async () => {
+  const scripted = sessionWithLongQuery(Number.POSITIVE_INFINITY)
+  const guarded = { ...settings, longQueryGuardSeconds: 60, longQueryWaitSeconds: 1 }
+  const began = performance.now()
+  await expect(acquireLock(scripted, { settings: guarded, server: await factsOf('8.0.36'), tables })).rejects.toMatchObject({
+    code: 'CONFLICT',
+    retryable: true,
+    hint: expect.stringContaining('KILL QUERY 7'),
+  })
+  expect(performance.now() - began).toBeGreaterThanOrEqual(1000)
+  expect(scripted.ran).toEqual(['SET SESSION lock_wait_timeout = 1'])
+})

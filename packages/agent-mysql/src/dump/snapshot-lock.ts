@@ -5,6 +5,7 @@ import type { MysqlSession } from '../mysql-connection.ts'
 import { errorNumber } from '../mysql-errors.ts'
 import { quoteTable } from '../mysql-quoting.ts'
 import type { ServerFacts } from '../mysql-server.ts'
+import { captureSteps } from './capture-steps.ts'
 
 export type LockMethod = 'stage' | 'ftwrl' | 'lockTables' | 'none'
 
@@ -73,7 +74,7 @@ export interface AcquireOptions {
 /** Takes the lock. Throws `TIMED_OUT` after the last attempt, `ACCESS_DENIED` when no method is allowed, `CONFLICT` when long queries are to be refused. */
 export async function acquireLock(session: MysqlSession, options: AcquireOptions): Promise<HeldLock> {
   const { settings, server, signal } = options
-  await session.run(`SET SESSION lock_wait_timeout = ${settings.lockTimeoutSeconds}`)
+  await boundLockWait(session, options)
   let denied: unknown
   for (const method of lockMethods(settings.locking, server)) {
     if (method === 'none') return { method, release: async () => 0 }
@@ -92,11 +93,9 @@ export async function acquireLock(session: MysqlSession, options: AcquireOptions
 }
 
 async function acquireByMethod(session: MysqlSession, lock: LockStatements, options: AcquireOptions): Promise<HeldLock> {
-  const { settings, signal } = options
-  for (let attempt = 1; ; attempt++) {
-    throwIfAborted(signal, 'taking the lock')
-    await waitForLongQueries(session, options)
+  return await attemptLock(session, options, async () => {
     try {
+      options.onStep?.(captureSteps.lock(lock.method, options.settings))
       for (const sql of lock.prepare) await session.run(sql, 'taking the lock')
       const began = performance.now()
       for (const sql of lock.hold) await session.run(sql, 'taking the lock')
@@ -110,6 +109,25 @@ async function acquireByMethod(session: MysqlSession, lock: LockStatements, opti
     } catch (error) {
       // What was taken of the lock must not be kept while waiting for another attempt.
       for (const sql of lock.release) await session.run(sql, 'releasing the lock').catch(() => undefined)
+      throw error
+    }
+  })
+}
+
+/** Before any lock is asked for: the default of the server is a day or a year. */
+export async function boundLockWait(session: MysqlSession, { settings }: Pick<AcquireOptions, 'settings'>): Promise<void> {
+  await session.run(`SET SESSION lock_wait_timeout = ${settings.lockTimeoutSeconds}`)
+}
+
+/** Tries as often as the settings say while the server does not grant it in time, each time when no long query runs. */
+export async function attemptLock<Held>(session: MysqlSession, options: AcquireOptions, take: () => Promise<Held>): Promise<Held> {
+  const { settings, signal } = options
+  for (let attempt = 1; ; attempt++) {
+    throwIfAborted(signal, 'taking the lock')
+    await waitForLongQueries(session, options)
+    try {
+      return await take()
+    } catch (error) {
       if (signal?.aborted) throw abortError(signal, 'taking the lock')
       if (errorNumber(error) !== 1205) throw error
       if (attempt >= settings.lockAttempts) {
@@ -156,7 +174,7 @@ async function waitForLongQueries(session: MysqlSession, options: AcquireOptions
         hint: `Wait for it or end it with KILL QUERY ${longest.id}; or raise longQueryGuardSeconds.`,
       })
     }
-    if (!said) options.onStep?.(`wait until ${text} ends`)
+    if (!said) options.onStep?.(`wait for the end of ${text.replace(' has run for ', ', running for ')}`)
     await delay(1000, undefined, signal === undefined ? {} : { signal }).catch(() => undefined)
   }
 }

@@ -9,6 +9,8 @@ export interface TableReaderData {
   readonly connection: MysqlConnectionSettings
   /** Longest wait behind a statement that changes a table. */
   readonly tableWaitSeconds: number
+  /** The server ends the session and its snapshot when it has heard nothing for so long. */
+  readonly idleSeconds: number
   readonly chunkBytes: number
   readonly compressionLevel: number
 }

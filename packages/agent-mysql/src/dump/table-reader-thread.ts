@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import mysql, { type Connection } from 'mysql2/promise'
 import { driverOptions, setUpSession } from '../mysql-session-setup.ts'
 import { ChunkFile } from './chunk-file.ts'
+import { pingWhileIdle } from './ping-while-idle.ts'
 import { type RawRows, readRawRows } from './raw-query.ts'
 import { RowText, rowTextLength } from './row-text.ts'
 import type { FromReader, PlainAnswer, PlainFailure, ReadTask, TableReaderData, ToReader } from './table-reader-messages.ts'
@@ -76,6 +77,11 @@ class Reading {
   async allSent(): Promise<number> {
     await this.#ended
     return this.#total
+  }
+
+  /** The connection had to be given up with it. */
+  get destroyed(): boolean {
+    return this.#rows.destroyed
   }
 
   /** Gives up what is unfinished, and leaves the connection as the next statement needs it: reading. */
@@ -155,7 +161,8 @@ async function openConnection(): Promise<Connection> {
   // Column bytes as they are stored, whatever their character set; identifiers in our statements stay UTF-8.
   await connection.query('SET SESSION character_set_results = NULL')
   // A waiting ALTER makes readers wait too, and may itself wait for another reader: then the table fails rather than the copy stalls.
-  await connection.query(`SET SESSION lock_wait_timeout = ${data.tableWaitSeconds}`)
+  await connection.query(`SET SESSION lock_wait_timeout = ${data.tableWaitSeconds}, wait_timeout = ${data.idleSeconds}`)
+  pingWhileIdle(connection, data.idleSeconds)
   // With a binlog that could be written, the server keeps metadata locks beyond ROLLBACK TO SAVEPOINT. Needs a right that few give.
   await connection.query('SET SESSION sql_log_bin = 0').catch(() => undefined)
   await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ')
@@ -230,7 +237,8 @@ async function main(): Promise<void> {
           send({ type: 'done', id: message.id, rows, proof })
         } catch (error) {
           reading?.fail()
-          throw error
+          send({ type: 'failed', id: message.id, failure: plain(error, `reading ${message.name}`) })
+          if (reading?.destroyed) lost(error)
         }
       })
     } else {

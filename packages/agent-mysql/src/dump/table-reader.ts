@@ -41,8 +41,14 @@ export interface TableReader extends MysqlSession, AsyncDisposable {
 /** Starts a thread and connects it. Throws what connecting throws. */
 export async function createTableReader(data: TableReaderData): Promise<TableReader> {
   const reader = new ThreadTableReader(data)
-  await reader.ready
-  return reader
+  try {
+    await reader.ready
+    return reader
+  } catch (error) {
+    // A thread that could not connect may still wait for a slow server.
+    await reader.terminate()
+    throw error
+  }
 }
 
 /** Beside this module in the sources, beside the bundle when built. */
