@@ -95,6 +95,8 @@ export interface DumpView {
   readonly create: string
   readonly columns: readonly string[]
   readonly context: ProgramContext
+  /** It did not work in the source either: what it names is gone, or its definer lacks rights. A restore that cannot create it only warns. */
+  readonly broken?: true
 }
 
 export interface DumpRoutine {

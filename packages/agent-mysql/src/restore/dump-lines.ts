@@ -44,7 +44,14 @@ const object = z.discriminatedUnion('type', [
     dataLeftOut: z.string().optional(),
     consistency: z.enum(['snapshot', 'locked', 'none']),
   }),
-  z.strictObject({ type: z.literal('view'), name, create: z.string(), columns: z.array(name), context }),
+  z.strictObject({
+    type: z.literal('view'),
+    name,
+    create: z.string(),
+    columns: z.array(name),
+    context,
+    broken: z.literal(true).optional(),
+  }),
   z.strictObject({
     type: z.literal('routine'),
     kind: z.enum(['function', 'procedure', 'package', 'package body']),

@@ -16,6 +16,7 @@ import {
 import { readDumpChunks, readDumpObjects } from './dump-lines.ts'
 import type { ItemFailures } from './item-failures.ts'
 import { isTableSelected, type MysqlRestoreOptions } from './restore-options.ts'
+import { unknownTables } from './table-selection.ts'
 
 /** Everything of one item but its rows. */
 export interface ItemContents {
@@ -25,6 +26,8 @@ export interface ItemContents {
   schema: DumpSchema | undefined
   readonly sequences: DumpSequence[]
   readonly tables: DumpTable[]
+  /** Names of all tables and sequences of the item, those that are not asked for too. */
+  readonly names: string[]
   readonly views: DumpView[]
   readonly routines: DumpRoutine[]
   readonly triggers: DumpTrigger[]
@@ -76,7 +79,16 @@ export async function readContents(
       failures.fail(one.item, error)
     }
   }
+  failUnknownTables([...contents.values()], failures, options.restore)
   return [...contents.values()].filter((one) => !failures.has(one.item))
+}
+
+/** What the plan could not know: a table that was asked for and is not there must not look as if it had been restored. */
+function failUnknownTables(contents: readonly ItemContents[], failures: ItemFailures, restore: MysqlRestoreOptions): void {
+  const known = new Map(contents.map((one) => [one.item, failures.has(one.item) ? undefined : one.names]))
+  for (const { items, message, hint } of unknownTables(restore, known)) {
+    for (const item of items) failures.fail(item, new BackupError(message, { code: 'NOT_FOUND', hint }))
+  }
 }
 
 function emptyContents(item: RestorePlanItem): ItemContents {
@@ -87,6 +99,7 @@ function emptyContents(item: RestorePlanItem): ItemContents {
     schema: undefined,
     sequences: [],
     tables: [],
+    names: [],
     views: [],
     routines: [],
     triggers: [],
@@ -113,12 +126,14 @@ async function readObjects(one: ItemContents, content: AsyncIterable<Uint8Array>
         one.schema = object
         break
       case 'table':
+        one.names.push(object.name)
         if (isTableSelected(restore, one.item, object.name)) one.tables.push(object)
         break
       case 'trigger':
         if (isTableSelected(restore, one.item, object.table)) one.triggers.push(object)
         break
       case 'sequence':
+        one.names.push(object.name)
         if (whole || isTableSelected(restore, one.item, object.name)) one.sequences.push(object)
         break
       case 'view':

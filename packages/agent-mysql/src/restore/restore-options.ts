@@ -20,6 +20,11 @@ const schema = z
     stripDefiner: z.boolean().default(false),
     /** Definer as `user@host` → definer to write instead. */
     definerMap: z.record(z.string(), z.string().regex(/^[^@]/, 'write it as user@host')).default({}),
+    /**
+     * Tables whose definition reaches beyond the data directory of the target: engines that read files or other hosts (CONNECT, FEDERATED, SPIDER,
+     * S3 …), CONNECTION, and a UNION over tables of other schemas. `leave out` creates neither them nor their triggers, and says so.
+     */
+    externalTables: z.enum(['leave out', 'allow']).default('leave out'),
     /** Collation that the target does not know → one that it knows. */
     collationMap: z.record(z.string(), z.string().regex(/^\w+$/)).default({}),
     /** `false`: nothing of the restore goes into the binlog of the target (`sql_log_bin=0`), so replicas do not follow. */

@@ -17,6 +17,7 @@ import { compatibilityProblems, nameProblems, targetProblems } from './restore-c
 import { abandonHint, readJournalHead } from './restore-journal.ts'
 import { isTableSelected, type MysqlRestoreOptions, parseRestoreOptions } from './restore-options.ts'
 import { type RestoreTargetFacts, readTarget, targetFingerprint } from './restore-target.ts'
+import { unknownTableProblems } from './table-selection.ts'
 
 /**
  * What a restore to the server of these settings would do, and what stands against it. Changes nothing. When a restore of the same
@@ -34,6 +35,8 @@ export async function planMysqlRestore(
   const problems: Problem[] = laterBackupProblems(request.backups, backup)
   const rename = request.target.rename ?? {}
   const chosen = chooseItems(backup, request, problems, restore)
+  const names = chosen.map((item) => item.item)
+  problems.push(...unknownTableProblems(backup, names, restore))
   await using connection = await connect(settings, { signal: options.signal })
   const schemas = chosen.filter((item) => item.item !== accountsItem).map((item) => item.to)
   const target = await readTarget(connection, schemas, chosen.length > schemas.length)

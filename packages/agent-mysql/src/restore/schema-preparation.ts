@@ -1,5 +1,5 @@
 import { BackupError, type OperationOptions } from '@backup-planet/core'
-import type { DumpTable, ProgramContext } from '../dump-layout.ts'
+import { type DumpTable, layoutFiles, type ProgramContext } from '../dump-layout.ts'
 import type { MysqlConnection } from '../mysql-connection.ts'
 import { quoteIdentifier } from '../mysql-quoting.ts'
 import type { ServerFacts } from '../mysql-server.ts'
@@ -7,6 +7,7 @@ import { type CreateKind, checkCreateStatement } from './create-statement-guard.
 import { type DeferredTable, deferKeys, splitCreateTable, withoutDirectories } from './create-table-text.ts'
 import { equalMembers } from './enum-members.ts'
 import { disabledEvent } from './event-statement.ts'
+import { externalReach } from './external-table.ts'
 import type { ItemFailures } from './item-failures.ts'
 import { unknownCollations } from './restore-compatibility.ts'
 import type { ItemContents } from './restore-contents.ts'
@@ -44,7 +45,8 @@ export interface PreparedSchema {
   readonly sequences: readonly { readonly name: string; readonly sql: string; readonly next: string }[]
   readonly tables: readonly { readonly table: DumpTable; readonly text: DeferredTable }[]
   readonly routines: readonly PreparedProgram[]
-  readonly views: readonly (PreparedProgram & { readonly columns: readonly string[] })[]
+  /** `broken`: it did not work in the source either. */
+  readonly views: readonly (PreparedProgram & { readonly columns: readonly string[]; readonly broken: boolean })[]
   readonly triggers: readonly PreparedProgram[]
   /** Created disabled; those that were enabled have what enables them. */
   readonly events: readonly (PreparedProgram & { readonly enable?: string })[]
@@ -53,6 +55,7 @@ export interface PreparedSchema {
 /** Checks every statement of an item. Throws `CORRUPTED` or `UNSUPPORTED`; changes nothing. */
 export function prepareSchema(contents: ItemContents, context: SchemaRestoreContext): PreparedSchema {
   const { item, schema } = contents
+  const external = externalTables(contents, context)
   if (schema === undefined) throw new TypeError(`item ${item} has no schema`)
   const rewrite = { from: item, to: contents.to, ...context.restore }
   const collated = (text: string) => mapCollations(text, context.restore.collationMap)
@@ -74,19 +77,27 @@ export function prepareSchema(contents: ItemContents, context: SchemaRestoreCont
       const checked = checkCreateStatement({ kind: 'sequence', name: sequence.name, schema: item }, sequence.create)
       return { name: sequence.name, next: sequence.next, sql: rewriteCreate(sequence.create, checked, rewrite) }
     }),
-    tables: contents.tables.map((table) => {
+    tables: contents.tables.flatMap((table) => {
       const checked = checkCreateStatement({ kind: 'table', name: table.name, schema: item }, table.create)
+      if (external.has(table.name)) return []
       const { text, removed } = withoutDirectories(tableText(rewriteCreate(table.create, checked, { ...rewrite, to: item })))
       if (removed > 0) warnOfDirectory(table, contents, context)
       warnOfEqualMembers(table, contents, context)
       const keys = context.restore.deferIndexes && /^innodb$/i.test(table.engine)
-      return { table, text: deferKeys(splitCreateTable(text), { keys }) }
+      return [{ table, text: deferKeys(splitCreateTable(text), { keys }) }]
     }),
     routines: contents.routines.map((routine) => program(routine.kind, routine.name, routine.create, routine.context)),
     views: viewsInOrder(
-      contents.views.map((view) => ({ ...program('view', view.name, view.create, view.context), columns: view.columns })),
+      contents.views.map((view) => ({
+        ...program('view', view.name, view.create, view.context),
+        columns: view.columns,
+        broken: view.broken !== undefined,
+      })),
     ),
-    triggers: contents.triggers.map((trigger) => program('trigger', trigger.name, trigger.create, trigger.context)),
+    triggers: contents.triggers.flatMap((trigger) => {
+      const created = program('trigger', trigger.name, trigger.create, trigger.context)
+      return external.has(trigger.table) ? [] : [created]
+    }),
     events: contents.events.map((event) => {
       const created = program('event', event.name, event.create, event.context)
       const { create, enable } = disabledEvent(created.sql, contents.to, event.name, dialectOf(event.context.sqlMode))
@@ -95,6 +106,26 @@ export function prepareSchema(contents: ItemContents, context: SchemaRestoreCont
   }
   checkCollations(contents, context)
   return prepared
+}
+
+/** Names of the tables that are left out since their definitions reach out of the target; each is told. */
+function externalTables(contents: ItemContents, context: SchemaRestoreContext): ReadonlySet<string> {
+  const names = new Set<string>()
+  if (context.restore.externalTables === 'allow') return names
+  for (const table of contents.tables) {
+    const reach = externalReach(table.create, contents.item)
+    if (reach === undefined) continue
+    names.add(table.name)
+    const triggers = contents.triggers.filter((trigger) => trigger.table === table.name).map((trigger) => trigger.name)
+    context.failures.problem({
+      severity: 'error',
+      code: 'UNSUPPORTED',
+      item: contents.item,
+      message: `table ${contents.to}.${table.name}${triggers.length === 0 ? '' : ` with its triggers ${triggers.join(', ')}`} was left out: ${reach} reaches files, hosts or schemas beyond ${contents.to}`,
+      hint: `Read its definition in ${layoutFiles.objects} of the backup. If it is right for this target, create it by hand, or restore with the option externalTables set to allow.`,
+    })
+  }
+  return names
 }
 
 function renamedSchema(create: string, item: string, to: string): string {

@@ -205,7 +205,7 @@ async function phase(
         const statements = options.drop ? [drop, program.sql] : [program.sql]
         await runProgram(connection, server, { statements, context: program.context, during }).catch((error: unknown) => {
           if (program.kind !== 'view') throw error
-          brokenView(program, prepared, context, error)
+          viewNotCreated(program, prepared, context, error)
         })
       }
     } finally {
@@ -264,16 +264,23 @@ async function setCollation(connection: MysqlConnection, schema: string, current
   return wanted
 }
 
-/** A view over what is gone is broken in the source too; the rest of the schema must not suffer for it. */
-function brokenView(view: PreparedProgram, prepared: PreparedSchema, context: SchemaRestoreContext, error: unknown): void {
+/** A view over what is gone may have been broken in the source too; the rest of the schema must not suffer for it. */
+function viewNotCreated(view: PreparedProgram, prepared: PreparedSchema, context: SchemaRestoreContext, error: unknown): void {
+  const broken = prepared.views.some((candidate) => candidate.name === view.name && candidate.broken)
   // Only what the view itself names: missing tables, columns, functions, rights of the definer.
-  if (!BackupError.is(error) || !(error.code === 'NOT_FOUND' || error.code === 'APPLICATION')) throw error
+  const isOfView =
+    BackupError.is(error) && (error.code === 'NOT_FOUND' || error.code === 'APPLICATION' || (broken && error.code === 'ACCESS_DENIED'))
+  if (!isOfView) throw error
+  const name = `view ${prepared.contents.to}.${view.name}`
+  const place = `Its text is in ${layoutFiles.objects} of the backup; create it once what it names is there.`
   context.failures.problem({
-    severity: 'error',
+    severity: broken ? 'warning' : 'error',
     code: 'APPLICATION',
     item: prepared.contents.item,
-    message: `view ${prepared.contents.to}.${view.name} was not created: ${error.message}`,
-    hint: `It was probably broken in the source as well. Its text is in ${view.name}-schema-view.sql of the backup; create it once what it names is there.`,
+    message: broken
+      ? `${name} was broken in the source and was not created: ${error.message}`
+      : `${name} was not created: ${error.message}`,
+    hint: broken ? place : `What it names was not restored, or it was broken in the source as well. ${place}`,
   })
 }
 

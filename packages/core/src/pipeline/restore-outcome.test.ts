@@ -26,7 +26,7 @@ test.each([
   ['partial', [item('a')], [], [problem({ item: 'b' })]],
   ['partial', [item('a'), item('b', { failure })], [problem({ severity: 'error' })], []],
   ['failed', [item('a', { failure }), item('b', { checks: [differs] })], [], []],
-  ['failed', [item('a')], [problem({ severity: 'error' })], []],
+  ['partial', [item('a')], [problem({ severity: 'error' })], []],
 ] as const)('%s: %j, problems %j, of the plan %j', (outcome, items, problems, planned) => {
   expect(restoreOutcome({ items, problems }, plan(['a'], planned))).toBe(outcome)
 })

@@ -45,12 +45,12 @@ export function itemsLeftOut({ items, problems }: RestorePlan): readonly string[
   return [...new Set(problems.flatMap(({ item, code }) => (item === undefined || code !== 'NOT_FOUND' || planned.has(item) ? [] : [item])))]
 }
 
-/** `done` when everything that was asked for is on the target, `failed` when nothing is or a problem of the report is an error. */
+/** `done` when everything that was asked for is on the target, `failed` when no item is; a problem of the report that is an error makes it `partial`. */
 export function restoreOutcome({ items, problems }: RestoreReport, plan: RestorePlan): 'done' | 'partial' | 'failed' {
   const restored = items.filter(isRestored).length
   if (restored === 0 && items.length > 0) return 'failed'
   if (restored < items.length || itemsLeftOut(plan).length > 0) return 'partial'
-  return problems.some(({ severity }) => severity === 'error') ? 'failed' : 'done'
+  return problems.some(({ severity }) => severity === 'error') ? 'partial' : 'done'
 }
 
 async function run(
