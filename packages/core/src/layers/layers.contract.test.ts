@@ -1,44 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { describeUploaderContract } from '../conformance/describe-uploader-contract.ts'
 import { uploaderChecks } from '../conformance/uploader-checks.ts'
-import type { Uploader } from '../contracts/index.ts'
-import { flakyUploader } from '../testing/flaky-uploader.ts'
 import { createMemoryUploader } from '../testing/memory-uploader.ts'
-import { applyLayers } from './apply-layers.ts'
-import { createThrottle } from './throttle.ts'
-import { uploaderLayer } from './uploader-layer.ts'
+import { contractLayers } from './__fixtures__/contract-layers.ts'
 import { withDryRun } from './with-dry-run.ts'
-import { withLogging } from './with-logging.ts'
-import { withRetry } from './with-retry.ts'
-import { withThrottle } from './with-throttle.ts'
 
-const retry = { wait: async () => undefined, random: () => 0 }
-
-const layers: Readonly<Record<string, (uploader: Uploader) => Uploader>> = {
-  'uploader layer': (uploader) => uploaderLayer(uploader, {}),
-  'flaky uploader without faults': (uploader) => flakyUploader(uploader),
-  'retry layer': (uploader) => withRetry(uploader, retry),
-  'retry layer on a flaky uploader': (uploader) =>
-    withRetry(
-      flakyUploader(
-        uploader,
-        (['upload', 'download', 'stat', 'list', 'remove'] as const).flatMap((operation) => [
-          { operation, occurrence: 1, action: 'fail' as const },
-          { operation, occurrence: 3, action: 'fail-half-way' as const },
-        ]),
-      ),
-      retry,
-    ),
-  'throttle layer': (uploader) => withThrottle(uploader, createThrottle({ bytesPerSecond: 1e9, burstBytes: 50_000 })),
-  'logging layer': (uploader) => withLogging(uploader, () => undefined),
-  'logging layer with a broken log': (uploader) =>
-    withLogging(uploader, () => {
-      throw new Error('log disk full')
-    }),
-  'all layers': (uploader) => applyLayers(uploader, { retry, throttle: createThrottle(), log: () => undefined }),
-}
-
-for (const [name, layer] of Object.entries(layers)) {
+for (const [name, layer] of Object.entries(contractLayers)) {
   describeUploaderContract(name, {
     async makeUploader() {
       const memory = createMemoryUploader()

@@ -1,27 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { describeUploaderContract } from '../conformance/describe-uploader-contract.ts'
-import { createDirectoryUploader } from './directory-uploader.ts'
+import { directoryPlace } from './__fixtures__/directory-place.ts'
 
-describeUploaderContract('directory uploader', {
-  async makeUploader() {
-    const directory = await mkdtemp(join(tmpdir(), 'directory-uploader-'))
-    const place = join(directory, 'new', 'place')
-    return {
-      uploader: createDirectoryUploader({ directory: place }),
-      another: () => createDirectoryUploader({ directory: place }),
-      async everythingStored() {
-        const entries = await readdir(place, { recursive: true, withFileTypes: true }).catch(() => [])
-        const files = entries
-          .filter((entry) => !entry.isDirectory())
-          .map((entry) => join(entry.parentPath, entry.name).slice(place.length + 1))
-        const folders = entries
-          .filter((entry) => entry.isDirectory())
-          .map((entry) => join(entry.parentPath, entry.name).slice(place.length + 1))
-        return [...files, ...folders.filter((folder) => !files.some((file) => file.startsWith(`${folder}/`)))]
-      },
-      dispose: () => rm(directory, { recursive: true, force: true }),
-    }
-  },
-})
+describeUploaderContract('directory uploader', { makeUploader: () => directoryPlace() })
