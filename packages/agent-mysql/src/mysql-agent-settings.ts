@@ -33,8 +33,11 @@ export const mysqlAgentSettingsSchema = z
     user: z.string().min(1),
     /** Left out for accounts that the operating system authenticates (`unix_socket`, `auth_socket`). */
     password: z.string().optional(),
-    /** TLS; plain TCP without it. An empty object is TLS, verified against the system's authorities. */
-    ssl: sslSettings.optional(),
+    /**
+     * TLS; plain TCP without it. An empty object is TLS, verified against the system's authorities. `false` is plain TCP that is meant: leaving `ssl`
+     * out is warned of when the host is another machine.
+     */
+    ssl: z.union([z.literal(false), sslSettings]).optional(),
     connectTimeoutSeconds: z.number().positive().max(3600).default(10),
 
     /** Connections that read at once, each with its own thread and the same snapshot. */

@@ -23,7 +23,7 @@ const optionalSetup: readonly string[] = [
 
 /** How every connection is opened. */
 export function driverOptions(settings: MysqlConnectionSettings, localFiles = false): ConnectionOptions {
-  const { ssl } = settings
+  const ssl = settings.ssl === false ? undefined : settings.ssl
   return {
     ...(settings.socketPath === undefined ? { host: settings.host, port: settings.port } : { socketPath: settings.socketPath }),
     user: settings.user,
