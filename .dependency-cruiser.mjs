@@ -60,17 +60,18 @@ export default {
     },
     {
       name: 'conformance-stays-outside',
-      comment: 'the conformance suites import vitest: only tests may import them.',
+      comment: 'the conformance suites import vitest: only tests and their fixtures may import them.',
       severity: 'error',
-      from: { path: '^packages/[^/]+/src/', pathNot: '^packages/core/src/conformance/|\\.test\\.ts$' },
+      from: { path: '^packages/[^/]+/src/', pathNot: '^packages/core/src/conformance/|\\.test\\.ts$|/__fixtures__/' },
       to: { path: '^packages/core/src/conformance/|^@backup-planet/core/conformance$' },
     },
     {
       name: 'sources-without-tests',
-      comment: 'tests, end-to-end suites and tooling are not published: a source that imports them works here and fails at its users.',
+      comment:
+        'tests, their fixtures, end-to-end suites and tooling are not published: a source that imports them works here and fails at its users.',
       severity: 'error',
       from: { path: '^packages/[^/]+/src/', pathNot: '\\.test\\.ts$|/__fixtures__/' },
-      to: { path: '\\.test\\.ts$|^packages/[^/]+/e2e/|^(?:tooling|examples|benchmarks|proofs)/|^@backup-planet/tooling' },
+      to: { path: '\\.test\\.ts$|/__fixtures__/|^packages/[^/]+/e2e/|^(?:tooling|examples|benchmarks|proofs)/|^@backup-planet/tooling' },
     },
     {
       name: 'declared-dependencies',

@@ -12,6 +12,7 @@ const innocent: Readonly<Record<string, string>> = {
   'packages/core/src/conformance/index.ts': "import { test } from 'vitest'\nexport const suite = test\n",
   'packages/agent-one/src/index.ts': "import { fake } from '@backup-planet/core/testing'\nexport const agent = fake\n",
   'packages/agent-one/src/agent.test.ts': "import { suite } from '@backup-planet/core/conformance'\nsuite\n",
+  'packages/agent-one/src/__fixtures__/place.ts': "import { suite } from '@backup-planet/core/conformance'\nexport const place = suite\n",
   'packages/uploader-two/src/index.ts': 'export const uploader = 1\n',
   'packages/cli/src/index.ts': "import { agent } from '@backup-planet/agent-one'\nexport const command = agent\n",
 }
@@ -66,6 +67,11 @@ const broken: readonly { readonly rule: string; readonly file: string; readonly 
     rule: 'sources-without-tests',
     file: 'packages/agent-one/src/index.ts',
     text: "import './agent.test.ts'\nexport const agent = 1\n",
+  },
+  {
+    rule: 'sources-without-tests',
+    file: 'packages/agent-one/src/index.ts',
+    text: "import { place } from './__fixtures__/place.ts'\nexport const agent = place\n",
   },
   {
     rule: 'declared-dependencies',

@@ -9,11 +9,13 @@ test('a benchmark by its name runs at its full size, and nothing else does', () 
 })
 
 test('without a name all run, at moderate sizes that the environment overrules', () => {
-  const calls = benchmarkCalls([], { BENCH_ROWS: '7' })
-  expect(calls?.map(({ script }) => script)).toEqual(['benchmarks/mysql.ts', 'benchmarks/memory.ts'])
-  expect(calls?.map((call) => ('environment' in call ? call.environment : undefined))).toEqual([
-    { BENCH_ROWS: '7', BENCH_ROUNDS: '2' },
-    { MEMORY_SMALL_MEGABYTES: '100', MEMORY_LARGE_MEGABYTES: '1000' },
+  expect(benchmarkCalls([], { BENCH_ROWS: '7' })).toEqual([
+    { script: 'benchmarks/mysql.ts', commandArguments: [], environment: { BENCH_ROWS: '7', BENCH_ROUNDS: '2' } },
+    {
+      script: 'benchmarks/memory.ts',
+      commandArguments: [],
+      environment: { MEMORY_SMALL_MEGABYTES: '100', MEMORY_LARGE_MEGABYTES: '1000' },
+    },
   ])
 })
 
