@@ -4,7 +4,12 @@ import type { CapturePlan } from '@backup-planet/core'
 export interface DocumentedApplication {
   /** As people write it, such as `MySQL and MariaDB`. */
   readonly title: string
-  readonly plans: readonly CapturePlan[]
+  readonly plans: readonly DocumentedPlan[]
+}
+
+/** A plan, and for which servers it is where they differ. */
+export interface DocumentedPlan extends CapturePlan {
+  readonly of?: string
 }
 
 /**
@@ -20,7 +25,11 @@ export function howApplicationsAreBackedUp(applications: readonly DocumentedAppl
   ].join('\n\n')}\n`
 }
 
-function planSection(plan: CapturePlan): readonly string[] {
+function planSection(plan: DocumentedPlan): readonly string[] {
   const steps = plan.steps.map(({ number, text }) => `${number}. ${text}`)
-  return [`### A ${plan.kind} backup`, ...(plan.reason === undefined ? [] : [`Why ${plan.kind}: ${plan.reason}.`]), steps.join('\n')]
+  return [
+    `### A ${plan.kind} backup${plan.of === undefined ? '' : ` of ${plan.of}`}`,
+    ...(plan.reason === undefined ? [] : [`Why ${plan.kind}: ${plan.reason}.`]),
+    steps.join('\n'),
+  ]
 }
