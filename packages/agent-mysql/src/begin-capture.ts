@@ -1,6 +1,7 @@
 import { BackupError, type Capture, type CaptureRequest, type OperationOptions, throwIfAborted } from '@backup-planet/core'
 import { captureSteps } from './dump/capture-steps.ts'
-import { inventoryChanges, readServerInventory, type ServerInventory, selectedSchemas } from './dump/server-inventory.ts'
+import { selectSchemas } from './dump/schema-selection.ts'
+import { inventoryChanges, readServerInventory, type ServerInventory } from './dump/server-inventory.ts'
 import { openSnapshot, type SnapshotTable } from './dump/snapshot.ts'
 import { accountsItem } from './dump-layout.ts'
 import type { ResolvedMysqlAgentSettings } from './mysql-agent-settings.ts'
@@ -29,14 +30,16 @@ export async function selectSource(
   signal: AbortSignal | undefined,
 ): Promise<SelectedSource> {
   const server = await detectServer(session)
-  const schemas = (await selectedSchemas(session, settings)).filter((schema) => items?.includes(schema) ?? true)
+  const selected = await selectSchemas(session, settings, server)
+  const schemas = selected.schemas.filter((schema) => items?.includes(schema) ?? true)
   for (const item of items ?? []) {
     if (item !== accountsItem && !schemas.includes(item)) {
       throw new BackupError(`there is no schema ${item} to capture`, { code: 'NOT_FOUND', hint: 'List what there is with discover.' })
     }
   }
   const accounts = items === undefined ? settings.users : items.includes(accountsItem)
-  const read = () => readServerInventory(session, { settings, server, schemas, accounts, signal })
+  const leftOut = items === undefined ? selected.leftOut : []
+  const read = () => readServerInventory(session, { settings, server, schemas, accounts, leftOut, signal })
   const name = settings.socketPath === undefined ? `${settings.host}:${settings.port}` : `${server.hostname}:${settings.socketPath}`
   return { server, name, inventory: await read(), read }
 }

@@ -1,9 +1,11 @@
 import { type CapturePlan, describeBytes, type SourceItem } from '@backup-planet/core'
 import { captureSteps } from './dump/capture-steps.ts'
+import { inventoryWarnings } from './dump/inventory-warnings.ts'
 import type { ServerInventory } from './dump/server-inventory.ts'
 import { lockMethods } from './dump/snapshot-lock.ts'
 import { accountsItem } from './dump-layout.ts'
 import type { ResolvedMysqlAgentSettings } from './mysql-agent-settings.ts'
+import { isUnprotected } from './mysql-protection.ts'
 import type { ServerFacts } from './mysql-server.ts'
 
 /** The numbered steps of a full capture of this server with these settings. */
@@ -18,7 +20,7 @@ export function planCapture(
   const loose = tables.filter(({ table }) => !table.transactional && table.dataLeftOut === undefined).length
   const [lock] = lockMethods(settings.locking, server)
   const texts = [
-    `read the definitions of ${plural(inventory.schemas.length, 'schema')} with ${plural(tables.length, 'table')} on ${source}, ${server.version}`,
+    `read the definitions of ${plural(inventory.schemas.length, 'schema')} with ${plural(tables.length, 'table')} on ${source}, ${server.version}${isUnprotected(settings) ? ', over a connection that is not encrypted' : ''}`,
     captureSteps.connect(settings),
     ...(settings.longQueryGuardSeconds === 0
       ? []
@@ -37,6 +39,7 @@ export function planCapture(
     captureSteps.copyRows(tables.length, describeBytes(settings.chunkBytes)),
     `compare the definition of each table with the one at the snapshot${settings.verify === 'none' ? '' : settings.verify === 'rows' ? ', and its number of rows with that of the server' : ', its number of rows with that of the server, and record a checksum'}`,
     ...(inventory.accounts === undefined ? [] : [captureSteps.accounts]),
+    ...inventoryWarnings(inventory).map((problem) => `note: ${problem.message}`),
   ].filter((text) => text !== '')
   const bytes = items.reduce((sum, item) => sum + (item.bytes ?? 0), 0)
   return {

@@ -1,8 +1,10 @@
 import type { Capture, CaptureFacts, OperationOptions, Position, Problem, Stage } from '@backup-planet/core'
 import { abortError, BackupError, describeBytes, throwIfAborted } from '@backup-planet/core'
 import { AccountCopy } from './dump/account-copy.ts'
+import { brokenViewProblems } from './dump/broken-views.ts'
 import { captureSteps } from './dump/capture-steps.ts'
 import { copyTables, type TableJob } from './dump/copy-queue.ts'
+import { inventoryWarnings } from './dump/inventory-warnings.ts'
 import { ItemCopy } from './dump/item-copy.ts'
 import { metadataText } from './dump/item-files.ts'
 import { restoreGuide } from './dump/restore-guide.ts'
@@ -90,6 +92,7 @@ export class MysqlCapture implements Capture {
     const { settings, server, inventory, snapshot } = this.#options
     const { onProgress } = options
     const problem = (found: Problem): void => onProgress?.({ type: 'problem', problem: found })
+    for (const found of inventoryWarnings(inventory)) problem(found)
     await using definitions = await connect(settings, { signal: stop.signal })
     const metadata = metadataText(snapshot.consistentAt, server.version, snapshot.position)
     const items: ItemCopy[] = []
@@ -99,6 +102,7 @@ export class MysqlCapture implements Capture {
         onProgress?.({ type: 'item', phase: 'capture', item: schema.name, state: 'failed' })
         continue
       }
+      for (const found of brokenViewProblems(schema.name, schema.inventory.brokenViews)) problem(found)
       items.push(
         new ItemCopy({
           stage,

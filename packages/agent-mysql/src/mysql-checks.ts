@@ -1,9 +1,11 @@
 import type { Problem } from '@backup-planet/core'
-import { isForeignSchema } from './dump/name-selection.ts'
-import { allSchemas, type ServerInventory } from './dump/server-inventory.ts'
+import { brokenViewProblems } from './dump/broken-views.ts'
+import { inventoryWarnings } from './dump/inventory-warnings.ts'
+import type { ServerInventory } from './dump/server-inventory.ts'
 import { longQueries } from './dump/snapshot-lock.ts'
 import type { ResolvedMysqlAgentSettings } from './mysql-agent-settings.ts'
 import type { MysqlSession } from './mysql-connection.ts'
+import { isUnprotected } from './mysql-protection.ts'
 import { checkRights } from './mysql-rights.ts'
 import type { ServerFacts } from './mysql-server.ts'
 
@@ -19,11 +21,12 @@ export async function checkCapture(
 ): Promise<readonly Problem[]> {
   const schemas = inventory.schemas.map((schema) => schema.name)
   return [
-    ...(await checkRights(session, settings, server, schemas)),
+    ...(await checkRights(session, { ...settings, users: inventory.accounts !== undefined }, server, schemas)),
+    ...checkEncryption(settings),
     ...checkBinlog(settings, server),
     ...(await checkLongQueries(session, settings)),
     ...(await checkHistory(session)),
-    ...(await allSchemas(session)).filter(isForeignSchema).map(foreignSchema),
+    ...inventoryWarnings(inventory),
     ...checkInventory(settings, inventory),
   ]
 }
@@ -61,26 +64,22 @@ async function checkHistory(session: MysqlSession): Promise<Problem[]> {
   return [warning('OVERLOADED', message, 'Look for old transactions in information_schema.innodb_trx, or run at a quieter time.')]
 }
 
-function foreignSchema(schema: string): Problem {
-  const hint = schema.startsWith('#mysql50#')
-    ? `Run ALTER DATABASE \`${schema}\` UPGRADE DATA DIRECTORY NAME, or remove the directory.`
-    : 'Remove the directory from the data directory of the server if it is no schema.'
-  return warning('UNSUPPORTED', `${schema} is a directory and no schema; it is left out`, hint)
-}
-
 function checkInventory(settings: ResolvedMysqlAgentSettings, inventory: ServerInventory): Problem[] {
   const problems: Problem[] = []
-  if (inventory.accounts !== undefined && 'failure' in inventory.accounts) {
+  // Rights that are missing are said by the check of rights.
+  if (inventory.accounts !== undefined && 'failure' in inventory.accounts && inventory.accounts.failure.code !== 'ACCESS_DENIED') {
     const { code, message, hint } = inventory.accounts.failure
     problems.push({ severity: 'error', code, message, hint: hint ?? 'Grant SELECT on mysql.*, or set users to false.', item: 'mysql' })
   }
   for (const schema of inventory.schemas) {
     const item = schema.name
     if (schema.failure !== undefined) {
+      if (schema.lacksRights) continue
       const { code, message, hint } = schema.failure
       problems.push({ severity: 'error', code, message, hint: hint ?? 'Repair what the message names, or leave this schema out.', item })
       continue
     }
+    problems.push(...brokenViewProblems(item, schema.inventory.brokenViews))
     const loose: string[] = []
     const keyless: string[] = []
     for (const { table, key, estimatedBytes } of schema.inventory.tables) {
@@ -104,6 +103,19 @@ function checkInventory(settings: ResolvedMysqlAgentSettings, inventory: ServerI
     }
   }
   return problems
+}
+
+/** Nothing tells an operator that `ssl` was forgotten; `false` says that it was not. */
+function checkEncryption(settings: ResolvedMysqlAgentSettings): Problem[] {
+  if (!isUnprotected(settings)) return []
+  const message = `the connection to ${settings.host} is not encrypted: whoever is on its way reads every row, and the accounts with their hashes`
+  return [
+    warning(
+      'UNSUPPORTED',
+      message,
+      'Set ssl: {} (or ssl.ca for an authority of your own), or ssl: false if the network is protected otherwise.',
+    ),
+  ]
 }
 
 function looseTables(settings: ResolvedMysqlAgentSettings, schema: string, tables: readonly string[]): Problem {

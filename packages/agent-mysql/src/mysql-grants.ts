@@ -9,6 +9,12 @@ export interface RequiredRight {
   readonly purpose: string
   /** A missing optional right is a warning. */
   readonly optional?: boolean
+  /** The server shows nothing of such objects to those who lack the right, as if there were none. */
+  readonly hides?: true
+  /** Suffices on this table. */
+  readonly on?: { readonly schema: string; readonly table: string }
+  /** Other privileges that suffice on the schema itself. */
+  readonly orOnSchema?: readonly string[]
 }
 
 export interface Grant {
@@ -47,14 +53,33 @@ export function missingRights(
   required: readonly RequiredRight[],
   schemas: readonly string[],
 ): readonly { readonly right: RequiredRight; readonly schemas: readonly string[] }[] {
-  const missing: { right: RequiredRight; schemas: readonly string[] }[] = []
-  for (const right of required) {
-    const lacking = schemas.filter((schema) => !holds(grants, right, schema))
-    if (right.scope === 'global' ? !holds(grants, right, undefined) : lacking.length > 0) {
-      missing.push({ right, schemas: right.scope === 'global' ? [] : lacking })
-    }
-  }
-  return missing
+  return required.flatMap((right) => {
+    if (holds(grants, right, undefined) && right.scope === 'global') return []
+    if (right.on !== undefined && holds(grants, right, right.on.schema, right.on.table)) return []
+    const onSchema = (schema: string): boolean =>
+      (right.scope === 'schema' && right.on === undefined && holds(grants, right, schema)) ||
+      (right.orOnSchema ?? []).some((privilege) => holds(grants, { ...right, privilege, alternatives: [] }, schema))
+    const lacking = schemas.filter((schema) => !onSchema(schema))
+    // Who sees no schema at all lacks the right on those that are hidden.
+    const hidden = schemas.length === 0 && !holds(grants, right, undefined)
+    if (lacking.length === 0 && !hidden && (right.scope === 'schema' || right.orOnSchema !== undefined)) return []
+    return [{ right, schemas: right.scope === 'global' || right.on !== undefined ? [] : lacking }]
+  })
+}
+
+/** Rights of `required` without which the server hides something of this schema. */
+export function hidingRights(grants: readonly Grant[], required: readonly RequiredRight[], schema: string): readonly RequiredRight[] {
+  const missing = missingRights(
+    grants,
+    required.filter((right) => right.hides === true),
+    [schema],
+  )
+  return distinctRights(missing.map(({ right }) => right))
+}
+
+/** One of each privilege. */
+export function distinctRights(rights: readonly RequiredRight[]): readonly RequiredRight[] {
+  return [...new Map(rights.map((right) => [right.privilege, right])).values()]
 }
 
 /**
@@ -74,7 +99,7 @@ export function quoteAccount(account: string): string {
   return host === undefined ? quoted(user) : `${quoted(user)}@${quoted(host)}`
 }
 
-function holds(grants: readonly Grant[], right: RequiredRight, schema: string | undefined): boolean {
+function holds(grants: readonly Grant[], right: RequiredRight, schema: string | undefined, table?: string): boolean {
   const names = [right.privilege, ...(right.alternatives ?? [])].map((name) => name.toUpperCase())
   const gives = (grant: Grant): boolean =>
     names.some((name) => grant.privileges.has(name)) || grant.privileges.has('ALL PRIVILEGES') || grant.privileges.has('ALL')
@@ -83,7 +108,7 @@ function holds(grants: readonly Grant[], right: RequiredRight, schema: string | 
   return grants.some(
     (grant) =>
       !grant.revoked &&
-      grant.table === '*' &&
+      (grant.table === '*' || (table !== undefined && grant.table === table)) &&
       (grant.schema === '*' || (schema !== undefined && matches(grant.schema, schema))) &&
       gives(grant),
   )

@@ -18,3 +18,8 @@ export function quoteText(text: string): string {
     .replaceAll('\r', '\\r')
   return `'${escaped}'`
 }
+
+/** A condition on a column of `information_schema` that holds this very name: the server compares them without case, even where two names may differ in it. */
+export function isName(column: string, name: string): string {
+  return `${column} = ${quoteText(name)} AND CAST(${column} AS BINARY) = CAST(${quoteText(name)} AS BINARY)`
+}

@@ -1,8 +1,5 @@
 import type { ResolvedMysqlAgentSettings } from '../mysql-agent-settings.ts'
 
-/** Schemas that belong to the server itself and are never copied as schemas. */
-export const systemSchemas: ReadonlySet<string> = new Set(['information_schema', 'performance_schema', 'sys', 'mysql', 'ndbinfo'])
-
 type Selection = Pick<ResolvedMysqlAgentSettings, 'includeSchemas' | 'excludeSchemas' | 'includeTables' | 'excludeTables'>
 
 /** Names that are folders in the data directory rather than schemas, and names that old servers could not convert. */
@@ -10,8 +7,8 @@ export function isForeignSchema(schema: string): boolean {
   return schema === 'lost+found' || schema.startsWith('#mysql50#')
 }
 
+/** What the settings say of a schema that can be captured. */
 export function schemaIsSelected(selection: Selection, schema: string): boolean {
-  if (systemSchemas.has(schema.toLowerCase()) || isForeignSchema(schema)) return false
   if (selection.excludeSchemas.some((pattern) => matchesPattern(pattern, schema))) return false
   return selection.includeSchemas === undefined || selection.includeSchemas.some((pattern) => matchesPattern(pattern, schema))
 }

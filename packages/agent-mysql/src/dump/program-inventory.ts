@@ -1,6 +1,6 @@
 import type { DumpEvent, DumpRoutine, DumpTrigger, DumpView, ProgramContext } from '../dump-layout.ts'
 import type { MysqlSession } from '../mysql-connection.ts'
-import { quoteTable, quoteText } from '../mysql-quoting.ts'
+import { isName, quoteTable } from '../mysql-quoting.ts'
 import type { ServerRow } from '../mysql-rows.ts'
 import { programText } from './definition-text.ts'
 import { type DefinerRule, withDefiner } from './program-text.ts'
@@ -32,7 +32,7 @@ export async function readView(
 
 export async function readRoutines(session: MysqlSession, rule: DefinerRule, schema: string): Promise<DumpRoutine[]> {
   const rows = await session.rows(
-    `SELECT routine_name, routine_type FROM information_schema.routines WHERE routine_schema = ${quoteText(schema)} ORDER BY FIELD(routine_type, 'FUNCTION', 'PROCEDURE', 'PACKAGE', 'PACKAGE BODY'), routine_name`,
+    `SELECT routine_name, routine_type FROM information_schema.routines WHERE ${isName('routine_schema', schema)} ORDER BY FIELD(routine_type, 'FUNCTION', 'PROCEDURE', 'PACKAGE', 'PACKAGE BODY'), routine_name`,
     `listing the routines of schema ${schema}`,
   )
   const routines: DumpRoutine[] = []
@@ -50,15 +50,22 @@ export async function readRoutines(session: MysqlSession, rule: DefinerRule, sch
   return routines
 }
 
-export async function readTriggers(session: MysqlSession, rule: DefinerRule, schema: string): Promise<DumpTrigger[]> {
+/** @param leftOutTables those of the settings: their triggers would have nothing to be on */
+export async function readTriggers(
+  session: MysqlSession,
+  rule: DefinerRule,
+  schema: string,
+  leftOutTables: ReadonlySet<string>,
+): Promise<DumpTrigger[]> {
   const rows = await session.rows(
-    `SELECT trigger_name, event_object_table FROM information_schema.triggers WHERE trigger_schema = ${quoteText(schema)} ORDER BY event_object_table, action_timing, event_manipulation, action_order, trigger_name`,
+    `SELECT trigger_name, event_object_table FROM information_schema.triggers WHERE ${isName('trigger_schema', schema)} ORDER BY event_object_table, action_timing, event_manipulation, action_order, trigger_name`,
     `listing the triggers of schema ${schema}`,
   )
   const triggers: DumpTrigger[] = []
   for (const listed of rows) {
     const name = listed.text('trigger_name')
     const table = listed.text('event_object_table')
+    if (leftOutTables.has(table)) continue
     const [row] = await session.rows(`SHOW CREATE TRIGGER ${quoteTable(schema, name)}`, `reading trigger ${schema}.${name}`)
     if (row === undefined) continue
     const context = programContext(row)
@@ -70,7 +77,7 @@ export async function readTriggers(session: MysqlSession, rule: DefinerRule, sch
 
 export async function readEvents(session: MysqlSession, rule: DefinerRule, schema: string): Promise<DumpEvent[]> {
   const rows = await session.rows(
-    `SELECT event_name, status FROM information_schema.events WHERE event_schema = ${quoteText(schema)} ORDER BY event_name`,
+    `SELECT event_name, status FROM information_schema.events WHERE ${isName('event_schema', schema)} ORDER BY event_name`,
     `listing the events of schema ${schema}`,
   )
   const events: DumpEvent[] = []

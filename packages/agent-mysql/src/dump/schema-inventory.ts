@@ -1,9 +1,10 @@
 import type { DumpEvent, DumpRoutine, DumpSchema, DumpSequence, DumpTable, DumpTrigger, DumpView } from '../dump-layout.ts'
 import type { ResolvedMysqlAgentSettings } from '../mysql-agent-settings.ts'
 import type { MysqlSession } from '../mysql-connection.ts'
-import { quoteIdentifier, quoteTable, quoteText } from '../mysql-quoting.ts'
+import { isName, quoteIdentifier, quoteTable } from '../mysql-quoting.ts'
 import type { ServerRow } from '../mysql-rows.ts'
 import type { ServerFacts } from '../mysql-server.ts'
+import { type BrokenView, brokenReason } from './broken-views.ts'
 import { describeColumn, keyColumn, systemPeriod } from './column-inventory.ts'
 import { definitionText } from './definition-text.ts'
 import { type ChunkKey, chooseKey } from './key-ranges.ts'
@@ -18,6 +19,8 @@ export interface InventoryTable {
   readonly estimatedBytes: number
   readonly estimatedRows: number
   readonly averageRowBytes: number
+  /** Its rows have versions that no statement could write again. */
+  readonly historyLeftOut?: true
 }
 
 /** Everything in one schema, as it is when it is read. */
@@ -27,9 +30,15 @@ export interface SchemaInventory {
   readonly sequences: readonly Omit<DumpSequence, 'next'>[]
   readonly tables: readonly InventoryTable[]
   readonly views: readonly DumpView[]
+  /** Those among the views that nobody can read. */
+  readonly brokenViews: readonly BrokenView[]
   readonly routines: readonly DumpRoutine[]
   readonly triggers: readonly DumpTrigger[]
   readonly events: readonly DumpEvent[]
+  /** Tables that the settings leave out. */
+  readonly leftOutTables: readonly string[]
+  /** How many tables, views and sequences the server listed. */
+  readonly listed: number
 }
 
 type InventorySettings = Pick<
@@ -79,33 +88,34 @@ async function readDefinitions(
   transactionalEngines: ReadonlySet<string>,
 ): Promise<SchemaInventory> {
   const of = `of schema ${schema}`
-  const name = quoteText(schema)
   // In the schema itself the server prints views without its name, so that they can be created under another one.
   await session.run(`USE ${quoteIdentifier(schema)}`, `entering schema ${schema}`)
   const [database] = await session.rows(
-    `SELECT default_character_set_name, default_collation_name FROM information_schema.schemata WHERE schema_name = ${name}`,
+    `SELECT default_character_set_name, default_collation_name FROM information_schema.schemata WHERE ${isName('schema_name', schema)}`,
     `reading the character set ${of}`,
   )
   const [created] = await session.rows(`SHOW CREATE DATABASE ${quoteIdentifier(schema)}`, `reading the definition ${of}`)
   const listed = await session.rows(
-    `SELECT table_name, table_type, engine, table_rows, avg_row_length, data_length FROM information_schema.tables WHERE table_schema = ${name} ORDER BY table_name`,
+    `SELECT table_name, table_type, engine, table_rows, avg_row_length, data_length FROM information_schema.tables WHERE ${isName('table_schema', schema)} ORDER BY table_name`,
     `listing the tables ${of}`,
   )
   const columns = groupByTable(
     await session.rows(
-      `SELECT table_name, column_name, data_type, column_type, is_nullable, character_set_name, collation_name, extra, generation_expression FROM information_schema.columns WHERE table_schema = ${name} ORDER BY table_name, ordinal_position`,
+      `SELECT table_name, column_name, data_type, column_type, is_nullable, character_set_name, collation_name, extra, generation_expression FROM information_schema.columns WHERE ${isName('table_schema', schema)} ORDER BY table_name, ordinal_position`,
       `listing the columns ${of}`,
     ),
   )
   const indexes = groupByTable(
     await session.rows(
-      `SELECT table_name, index_name, non_unique, seq_in_index, column_name, nullable, sub_part, index_type FROM information_schema.statistics WHERE table_schema = ${name} ORDER BY table_name, index_name, seq_in_index`,
+      `SELECT table_name, index_name, non_unique, seq_in_index, column_name, nullable, sub_part, index_type FROM information_schema.statistics WHERE ${isName('table_schema', schema)} ORDER BY table_name, index_name, seq_in_index`,
       `listing the indexes ${of}`,
     ),
   )
   const sequences: Omit<DumpSequence, 'next'>[] = []
   const tables: InventoryTable[] = []
   const views: DumpView[] = []
+  const leftOutTables: string[] = []
+  const brokenViews: BrokenView[] = []
   for (const row of listed) {
     const table = row.text('table_name')
     const type = row.text('table_type')
@@ -113,9 +123,15 @@ async function readDefinitions(
     if (type === 'SEQUENCE') {
       sequences.push({ type: 'sequence', name: table, create: await showCreate(session, 'SEQUENCE', schema, table) })
     } else if (type === 'VIEW') {
-      views.push(await readView(session, settings, schema, table, rows))
+      const view = await readView(session, settings, schema, table, rows)
+      const reason = await brokenReason(session, schema, view)
+      views.push(reason === undefined ? view : { ...view, broken: true })
+      if (reason !== undefined) brokenViews.push({ name: table, reason })
     } else if (type === 'BASE TABLE' || type === 'SYSTEM VERSIONED') {
-      if (!tableIsSelected(settings, schema, table)) continue
+      if (!tableIsSelected(settings, schema, table)) {
+        leftOutTables.push(table)
+        continue
+      }
       const create = await showCreate(session, 'TABLE', schema, table)
       tables.push(describeTable(row, create, rows, indexes.get(table) ?? [], settings, server, transactionalEngines))
     }
@@ -131,9 +147,12 @@ async function readDefinitions(
     sequences,
     tables,
     views,
+    brokenViews,
     routines: await readRoutines(session, settings, schema),
-    triggers: await readTriggers(session, settings, schema),
+    triggers: await readTriggers(session, settings, schema, new Set(leftOutTables)),
     events: await readEvents(session, settings, schema),
+    leftOutTables,
+    listed: listed.length,
   }
 }
 
@@ -174,6 +193,7 @@ function describeTable(
     estimatedBytes: row.number('data_length'),
     estimatedRows: row.number('table_rows'),
     averageRowBytes: row.number('avg_row_length'),
+    ...(settings.history && period !== undefined && !byTimestamp ? { historyLeftOut: true as const } : {}),
   }
 }
 

@@ -1,16 +1,23 @@
-import { BackupError, type ItemFailure, throwIfAborted } from '@backup-planet/core'
+import { BackupError, type ItemFailure, type Problem, throwIfAborted } from '@backup-planet/core'
 import type { DumpAccount } from '../dump-layout.ts'
 import type { ResolvedMysqlAgentSettings } from '../mysql-agent-settings.ts'
 import type { MysqlSession } from '../mysql-connection.ts'
 import { mysqlError } from '../mysql-errors.ts'
+import { hiddenFailure, readOwnRights } from '../mysql-rights.ts'
 import type { ServerFacts } from '../mysql-server.ts'
 import { readAccounts } from './account-inventory.ts'
-import { schemaIsSelected } from './name-selection.ts'
+import { hiddenObjects, readProgramCounts } from './hidden-objects.ts'
+import { readLeftOutObjects } from './left-out-objects.ts'
 import { readSchemaInventory, type SchemaInventory } from './schema-inventory.ts'
 import { innodbNumbers, numberChange, structureChanges } from './structure-changes.ts'
 
 export type InventoriedSchema =
-  | { readonly name: string; readonly failure: ItemFailure }
+  | {
+      readonly name: string
+      readonly failure: ItemFailure
+      /** It is the account that lacks rights, which the check of rights says already. */
+      readonly lacksRights?: true
+    }
   | {
       readonly name: string
       readonly failure?: undefined
@@ -23,41 +30,49 @@ export interface ServerInventory {
   readonly schemas: readonly InventoriedSchema[]
   /** Left out when the settings or the request leave it out. */
   readonly accounts: { readonly accounts: readonly DumpAccount[] } | { readonly failure: ItemFailure } | undefined
+  /** What of the server is in no item, as warnings. */
+  readonly leftOut: readonly Problem[]
 }
 
 export interface ServerInventoryOptions {
   readonly settings: ResolvedMysqlAgentSettings
   readonly server: ServerFacts
-  /** Schemas to read, from {@link selectedSchemas}. */
+  /** Schemas to read, from `selectSchemas`. */
   readonly schemas: readonly string[]
   readonly accounts: boolean
+  /** Warnings about what is not among `schemas`. */
+  readonly leftOut: readonly Problem[]
   readonly signal?: AbortSignal | undefined
-}
-
-/** Names of the schemas that the settings select, in the order of the server. */
-export async function selectedSchemas(session: MysqlSession, settings: ResolvedMysqlAgentSettings): Promise<readonly string[]> {
-  return (await allSchemas(session)).filter((schema) => schemaIsSelected(settings, schema))
-}
-
-export async function allSchemas(session: MysqlSession): Promise<readonly string[]> {
-  const rows = await session.rows('SELECT schema_name FROM information_schema.schemata ORDER BY schema_name', 'listing the schemas')
-  return rows.map((row) => row.text('schema_name'))
 }
 
 export async function readServerInventory(session: MysqlSession, options: ServerInventoryOptions): Promise<ServerInventory> {
   const { settings, server, signal } = options
   const engines = await transactionalEngines(session)
+  const rights = await readOwnRights(session)
+  const counts = await readProgramCounts(session)
   const schemas: InventoriedSchema[] = []
   for (const name of options.schemas) {
     throwIfAborted(signal, 'reading the definitions')
+    const hidden = hiddenFailure(rights, settings, server, name)
+    if (hidden !== undefined) {
+      schemas.push({ name, failure: hidden, lacksRights: true })
+      continue
+    }
     try {
       const inventory = await readSchemaInventory(session, server, settings, name, engines)
+      const unseen = await hiddenObjects(session, inventory, counts)
+      if (unseen !== undefined) throw unseen
       schemas.push({ name, inventory, innodbNumbers: await innodbNumbers(session, server, name) })
     } catch (error) {
       schemas.push({ name, failure: itemFailure(error, `reading the definitions of schema ${name}`) })
     }
   }
-  return { schemas, accounts: options.accounts ? await accountsOf(session, options) : undefined }
+  return {
+    schemas,
+    accounts: options.accounts ? await accountsOf(session, options) : undefined,
+    // What belongs to the whole server goes with its accounts.
+    leftOut: [...options.leftOut, ...(options.accounts ? await readLeftOutObjects(session, server) : [])],
+  }
 }
 
 async function accountsOf(session: MysqlSession, options: ServerInventoryOptions): Promise<ServerInventory['accounts']> {
