@@ -11,7 +11,7 @@ import {
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { problemsText, restorePlanText } from '../output/plan-text.ts'
+import { count, problemsText, restorePlanText } from '../output/plan-text.ts'
 import { restoreReportText } from '../output/restore-report-text.ts'
 import { followRun } from '../progress/run-events.ts'
 import { type BackupWish, selectBackup } from '../restoring/backup-selection.ts'
@@ -77,11 +77,15 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
 }
 
 function showPlan(plan: RestorePlan, backup: Backup, context: CommandContext): void {
+  const errors = plan.problems.filter(({ severity }) => severity === 'error').length
+  const closing = errors === 0 ? [] : [`this would restore nothing: the plan has ${count(errors, 'error')}`]
   context.output.emit({ type: 'result', command: 'restore', backup: backup.id, plan })
   context.output.print(
-    `from the ${backup.kind} backup ${backup.id} of ${backup.consistentAt}\n${[restorePlanText(plan), ...waysOut(plan)].join('\n')}`,
+    [`from the ${backup.kind} backup ${backup.id} of ${backup.consistentAt}`, restorePlanText(plan), ...closing, ...waysOut(plan)].join(
+      '\n',
+    ),
   )
-  if (plan.problems.some(({ severity }) => severity === 'error')) context.end(exitCodes.failed)
+  if (errors > 0) context.end(exitCodes.failed)
 }
 
 /** Agents are libraries and know no options of a command line. */

@@ -26,7 +26,7 @@ export function restorePlanText(plan: RestorePlan): string {
     textTable([{ title: 'ITEM' }, { title: 'TO' }, { title: 'FROM BACKUP' }, { title: 'REPLACES' }], rows),
     '',
     ...stepLines(plan.steps),
-    ...(plan.problems.length === 0 ? [] : ['', problemsText(plan.problems)]),
+    ...(plan.problems.length === 0 ? [] : ['', problemsText(errorsLast(plan.problems))]),
   ].join('\n')
 }
 
@@ -38,6 +38,12 @@ export function problemsText(problems: readonly Problem[]): string {
       `  hint: ${printable(hint)}`,
     ])
     .join('\n')
+}
+
+/** Below a long plan, what stands against it is what is read last. */
+function errorsLast(problems: readonly Problem[]): readonly Problem[] {
+  const isError = ({ severity }: Problem) => severity === 'error'
+  return [...problems.filter((problem) => !isError(problem)), ...problems.filter(isError)]
 }
 
 export function count(amount: number, singular: string): string {
