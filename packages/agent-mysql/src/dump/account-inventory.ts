@@ -2,6 +2,7 @@ import type { DumpAccount } from '../dump-layout.ts'
 import type { MysqlSession } from '../mysql-connection.ts'
 import { quoteIdentifier, quoteText } from '../mysql-quoting.ts'
 import type { ServerFacts } from '../mysql-server.ts'
+import { grantWithoutPassword } from '../restore/grant-guard.ts'
 
 /** Accounts that every server makes for itself. */
 const systemAccounts: ReadonlySet<string> = new Set([
@@ -11,7 +12,6 @@ const systemAccounts: ReadonlySet<string> = new Set([
   'mysql.sys@localhost',
   'mysql.session@localhost',
   'mysql.infoschema@localhost',
-  'PUBLIC@',
 ])
 
 /** Users and roles with their grants. The statements hold password hashes. */
@@ -31,7 +31,9 @@ export async function readAccounts(session: MysqlSession, server: ServerFacts, s
     if (!systemUsers && systemAccounts.has(`${user}@${host}`)) continue
     const role = row.text('is_role') === 'Y'
     const account = role ? quoteIdentifier(user) : `${quoteText(user)}@${quoteText(host)}`
-    const create = role ? `CREATE ROLE ${account}` : await showCreateUser(session, account)
+    // What everybody may do is granted to PUBLIC (MariaDB 10.11), which is always there and cannot be created.
+    const everybody = role && user === 'PUBLIC'
+    const create = everybody ? '' : role ? `CREATE ROLE ${account}` : await showCreateUser(session, account)
     const grants = await session.rows(`SHOW GRANTS FOR ${account}`, `reading the grants of ${account}`)
     const lines = grants.map((grant) => grant.at(0) ?? '').filter((line) => !role || isOfRole(line, user))
     accounts.push({ type: 'account', kind: role ? 'role' : 'user', user, host: role ? '' : host, create, grants: orderedGrants(lines) })
@@ -46,6 +48,7 @@ async function showCreateUser(session: MysqlSession, account: string): Promise<s
 
 /** SHOW GRANTS of a MariaDB role prints the grants of the roles it holds as well. */
 function isOfRole(line: string, role: string): boolean {
+  if (role === 'PUBLIC') return / TO `?PUBLIC`?(?: |$)/.test(line)
   return new RegExp(` TO ${escapeExpression(quoteIdentifier(role))}(?:@\`\`)?(?: |$)`).test(line)
 }
 
@@ -59,12 +62,14 @@ export function orderedGrants(lines: readonly string[]): readonly string[] {
   return [...lines].sort((a, b) => rank(a) - rank(b))
 }
 
-/** All accounts as SQL for a hand: users, then roles, then what is granted to them. */
+/** All accounts as SQL for a hand: users, then roles, then what is granted to them. The passwords of accounts that are there already stay as they are. */
 export function accountsSql(accounts: readonly DumpAccount[]): string {
   const create = (account: DumpAccount): string =>
     account.create.replace(/^CREATE (USER|ROLE) (?!IF NOT EXISTS)/i, 'CREATE $1 IF NOT EXISTS ')
   const users = accounts.filter((account) => account.kind === 'user').map(create)
-  const roles = accounts.filter((account) => account.kind === 'role').map(create)
-  const grants = [...accounts].sort((a, b) => Number(a.kind === 'user') - Number(b.kind === 'user')).flatMap((account) => account.grants)
+  const roles = accounts.filter((account) => account.kind === 'role' && account.create !== '').map(create)
+  const grants = [...accounts]
+    .sort((a, b) => Number(a.kind === 'user') - Number(b.kind === 'user'))
+    .flatMap((account) => account.grants.map((grant) => grantWithoutPassword(grant) ?? grant))
   return [...users, ...roles, ...grants].map((statement) => `${statement};\n`).join('')
 }

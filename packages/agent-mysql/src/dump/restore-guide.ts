@@ -15,14 +15,14 @@ These are the schemas of server ${server.version} as they were at ${snapshot.con
 Every folder is one schema, laid out as mydumper does; the folder \`mysql\` holds the accounts. You need \`zstd\` and \`${client}\`.
 The target server must have \`local_infile=1\`. Put user and password into an option file of mode 0600, never on the command line.
 
-In the folder of a schema \`shop\`:
+In the folder of a schema \`shop\` (characters that file names cannot hold are encoded as \`%XX\` there; \`schema\` is the name on the server):
 
 \`\`\`sh
 set -e
 schema=shop
-zstd --decompress --rm --quiet -- *.dat.zst || true   # there is none when all tables are empty
+for file in *.dat.zst; do [ ! -e "$file" ] || zstd --decompress --rm --quiet -- "$file"; done
 run() { [ ! -e "$1" ] || ${client} --local-infile=1 --default-character-set=utf8mb4 --binary-mode "$schema" < "$1"; }
-${client} < "$schema-schema-create.sql"
+for file in *-schema-create.sql; do ${client} --default-character-set=utf8mb4 --binary-mode < "$file"; done
 for file in *-schema-sequence.sql; do run "$file"; done
 for file in *-schema.sql; do run "$file"; done
 for file in $(ls | grep -E '\\.[0-9]{5,}\\.sql$'); do run "$file"; done
@@ -37,6 +37,6 @@ A view that uses another view may need the step of the views twice.
 Or, in the folder, once the files are decompressed: \`myloader --defaults-file=OPTIONS -d . -B shop -t 4\`, with \`local-infile=1\` under
 \`[client]\` in the option file. It restores tables, rows and views; the two files of programs (post and triggers) need the client as above.
 
-Accounts, in the folder \`mysql\`: \`${client} < users.sql\`.
+Accounts, in the folder \`mysql\`: \`${client} --default-character-set=utf8mb4 < users.sql\`.
 `
 }

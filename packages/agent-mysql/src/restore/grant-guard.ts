@@ -29,7 +29,7 @@ export function checkGrantStatement(account: Grantee, text: string): { readonly 
   if (rest.some((token) => token.word === ',') || !/^(WITH|REQUIRE|IDENTIFIED|)$/.test(rest[0]?.word ?? '')) {
     throw refuse('it is for more than one account, or says more than a grant')
   }
-  const sql = withoutPassword(text, rest)
+  const sql = grantWithoutPassword(text)
   if (sql === undefined) throw refuse('it sets a password')
   return { sql, tokens: significantTokens(tokenizeSql(sql)) }
 }
@@ -49,13 +49,17 @@ function isSame(account: Grantee, found: { readonly user: string; readonly host:
   return found.user === account.user && found.host === account.host
 }
 
-/** IDENTIFIED BY PASSWORD 'hash', IDENTIFIED VIA plugin USING 'hash' OR plugin …; `undefined` for a password in clear, which no server prints. */
-function withoutPassword(text: string, rest: readonly SqlToken[]): string | undefined {
-  const identified = rest.findIndex((token) => token.type === 'word' && token.word === 'IDENTIFIED')
-  const begin = rest[identified]
+/**
+ * A grant as it is without IDENTIFIED BY PASSWORD 'hash' or IDENTIFIED VIA plugin USING 'hash' OR plugin …, which would change the password of an
+ * account that is there; `undefined` for a password in clear, which no server prints.
+ */
+export function grantWithoutPassword(text: string): string | undefined {
+  const tokens = significantTokens(tokenizeSql(text))
+  const identified = tokens.findIndex((token) => token.type === 'word' && token.word === 'IDENTIFIED')
+  const begin = tokens[identified]
   if (begin === undefined) return text
-  const [how, what] = [rest[identified + 1]?.word, rest[identified + 2]?.word]
+  const [how, what] = [tokens[identified + 1]?.word, tokens[identified + 2]?.word]
   if (!(how === 'BY' && what === 'PASSWORD') && how !== 'VIA' && how !== 'WITH') return undefined
-  const next = rest.slice(identified + 2).find((token) => token.type === 'word' && (token.word === 'REQUIRE' || token.word === 'WITH'))
+  const next = tokens.slice(identified + 2).find((token) => token.type === 'word' && (token.word === 'REQUIRE' || token.word === 'WITH'))
   return applyEdits(text, [{ begin: begin.begin, end: next?.begin ?? text.length, text: '' }]).trimEnd()
 }
