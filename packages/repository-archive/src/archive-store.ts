@@ -4,7 +4,6 @@ import {
   type Backup,
   BackupError,
   type CaptureFacts,
-  encodeSegment,
   type ItemFacts,
   type ItemFailure,
   type OperationOptions,
@@ -16,20 +15,19 @@ import {
 } from '@backup-planet/core'
 import { commitBackup, committedBackup } from './archive-commit.ts'
 import type { ArchiveContext } from './archive-context.ts'
-import { archiveSuffix, backupFolder, encryptedSuffix, identityFileName, ObjectNames } from './archive-layout.ts'
+import { backupFolder, identityFileName } from './archive-layout.ts'
 import { beginEncryption } from './store-encryption.ts'
 import { type EarlierAttempts, type EncryptionNote, noteJson, type PlannedVolume, readNotes, type StoredVolumeNote } from './store-notes.ts'
 import { checkEarlierVolumes, fileKey } from './store-resumption.ts'
 import { UploadQueue } from './upload-queue.ts'
-import { VolumeContent } from './volume-content.ts'
+import { VolumeNames } from './volume-names.ts'
 import { type Volume, VolumePlanner } from './volume-planner.ts'
+import { uploadVolume } from './volume-upload.ts'
 
 /** An item as the store sees it while it drains. */
 interface StoringItem {
   readonly item: string
   readonly controller: AbortController
-  /** Object name without suffix; with the format `files` the folder of the item. */
-  base: string | undefined
   facts: ItemFacts | undefined
   failure: ItemFailure | undefined
 }
@@ -42,7 +40,7 @@ export class ArchiveStore {
   readonly #options: OperationOptions
   readonly #earlier: EarlierAttempts
   readonly #folder: string
-  readonly #names = new ObjectNames()
+  readonly #names: VolumeNames
   readonly #queue: UploadQueue
   readonly #planner: VolumePlanner<StagedFile>
   readonly #controller = new AbortController()
@@ -67,6 +65,7 @@ export class ArchiveStore {
     this.#folder = this.#earlier.folder ?? backupFolder(request.run)
     this.#queue = new UploadQueue(context.uploader.supports.concurrency)
     const { format, volumeBytes } = context.settings
+    this.#names = new VolumeNames(format)
     // A quarter of the budget, so that one volume is filled while others are on their way.
     this.#planner = new VolumePlanner(format === 'files' ? 0 : Math.max(1, Math.min(volumeBytes, Math.floor(contents.budget / 4))))
   }
@@ -179,11 +178,12 @@ export class ArchiveStore {
     for (const { item, files } of volumes) {
       const { format } = this.#context.settings
       const encrypted = this.#encryption !== undefined
+      this.#sequence++
       const volume: PlannedVolume = {
         type: 'volume',
-        sequence: ++this.#sequence,
+        sequence: this.#sequence,
         item,
-        key: this.#allocate(item, files),
+        key: this.#names.allocate(item, this.#sequence, files, encrypted),
         format,
         encrypted,
         files: files.map(({ name, size, sha256 }) => ({ name, size, sha256 })),
@@ -192,21 +192,6 @@ export class ArchiveStore {
       await this.#contents.note(noteJson(volume))
       this.#upload(volume, files)
     }
-  }
-
-  /** With the format `files`, an encrypted object is numbered, since its name would tell what the encryption hides. */
-  #allocate(item: string, files: readonly StagedFile[]): string {
-    const { format } = this.#context.settings
-    const secret = this.#encryption !== undefined
-    const storing = this.#item(item)
-    if (format !== 'files') return this.#names.allocate(encodeSegment(item), archiveSuffix(format, secret))
-    storing.base ??= this.#names.allocate(encodeSegment(item), '')
-    const [file] = files
-    if (file === undefined) throw new TypeError('a volume without files')
-    if (secret) {
-      return this.#names.allocate(`${storing.base}/${String(this.#sequence).padStart(6, '0')}`, encryptedSuffix)
-    }
-    return this.#names.allocate(`${storing.base}/${file.name.split('/').map(encodeSegment).join('/')}`, '')
   }
 
   #upload(volume: PlannedVolume, files: readonly StagedFile[]): void {
@@ -224,26 +209,15 @@ export class ArchiveStore {
   }
 
   async #send(volume: PlannedVolume, files: readonly StagedFile[], signal: AbortSignal): Promise<void> {
-    const { compressionLevel } = this.#context.settings
-    throwIfAborted(signal, 'storing the backup')
-    const content = new VolumeContent({
+    const upload = {
+      context: this.#context,
+      folder: this.#folder,
+      run: this.#request.run,
+      volume,
       files,
-      format: volume.format,
-      compressionLevel,
-      modifiedAt: new Date(this.#request.run.beganAt),
-      recipients: volume.encrypted ? this.#encryption?.recipients : undefined,
-      onBytes: (bytes) => this.#options.onProgress?.({ type: 'bytes', phase: 'store', item: volume.item, bytes }),
-    })
-    const remote = await this.#context.uploader.upload(`${this.#folder}/${volume.key}`, content, { signal })
-    const sent = content.measurement
-    if (sent === undefined || sent.size !== remote.size || (remote.sha256 !== undefined && remote.sha256 !== sent.sha256)) {
-      throw new BackupError(`object ${remote.key} was stored with ${remote.size} bytes, sent were ${sent?.size ?? 'others'}`, {
-        code: 'CORRUPTED',
-        retryable: true,
-        hint: 'The store or the way to it changes content. Run the backup again; if it happens again, do not trust this destination.',
-      })
+      recipients: this.#encryption?.recipients,
     }
-    const note: StoredVolumeNote = { type: 'stored', sequence: volume.sequence, size: sent.size, sha256: sent.sha256 }
+    const note = await uploadVolume(upload, { signal, onProgress: this.#options.onProgress })
     this.#stored.set(volume.sequence, note)
     await this.#contents.note(noteJson(note))
   }
@@ -317,7 +291,7 @@ export class ArchiveStore {
   #item(item: string): StoringItem {
     let storing = this.#items.get(item)
     if (storing === undefined) {
-      storing = { item, controller: new AbortController(), base: undefined, facts: undefined, failure: undefined }
+      storing = { item, controller: new AbortController(), facts: undefined, failure: undefined }
       this.#items.set(item, storing)
       this.#options.onProgress?.({ type: 'item', phase: 'store', item, state: 'begun' })
     }
