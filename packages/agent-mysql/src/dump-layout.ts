@@ -83,7 +83,8 @@ export interface DumpColumn {
   readonly generated?: 'virtual' | 'stored'
   readonly invisible?: true
   /**
-   * How `LOAD DATA` puts the field into the column: as it is, or through a user variable: `bit` is a decimal,
+   * How `LOAD DATA` puts the field into the column: as it is, or through a user variable: `bit` is a decimal (of an ENUM with a
+   * member `''` too, where it is the number of the member),
    * `json` is UTF-8 text (UUID, INET4 and INET6 too, which would take binary text for their value), `geometry` is SRID and WKB as the server stores it, `float` is the shortest decimal of the DOUBLE value.
    */
   readonly load: 'plain' | 'bit' | 'json' | 'geometry' | 'float'

@@ -39,8 +39,16 @@ export function describeColumn(row: ServerRow, server: ServerFacts): DumpColumn 
     ...(collation === undefined ? {} : { collation }),
     ...(generated === undefined ? {} : { generated }),
     ...(/\bINVISIBLE\b/i.test(extra) ? { invisible: true as const } : {}),
-    load: loadOf(dataType, server),
+    load: hasEmptyMember(dataType, row.text('column_type')) ? 'bit' : loadOf(dataType, server),
   }
+}
+
+/**
+ * An ENUM whose empty text is a member and not only what an invalid value reads as: numbers tell the two apart. (Elsewhere the text is better, since a
+ * restore may find the members in another order.)
+ */
+function hasEmptyMember(dataType: string, columnType: string): boolean {
+  return dataType === 'enum' && /[(,]''[,)]/.test(columnType)
 }
 
 function loadOf(dataType: string, server: ServerFacts): DumpColumn['load'] {

@@ -108,3 +108,11 @@ describe('warnings of an ENUM', () => {
     expect(await judge(table, warnings, [[''], ['']])).toBe('refused')
   })
 })
+
+it('counts numbers 0 where an ENUM is loaded by number, and no empty member', async () => {
+  const table = tableOf(column('e', { dataType: 'enum', columnType: "enum('a','')", load: 'bit' }))
+  const warning = [1265, "Data truncated for column 'e' at row 2"] as const
+  expect(await judge(table, [warning], [['1'], ['0'], ['2']])).toBe('expected')
+  expect(await judge(table, [warning], [['1'], ['2'], ['']])).toBe('refused')
+  expect(await judge(table, [warning], [['0'], ['0']])).toBe('refused')
+})

@@ -29,7 +29,7 @@ export interface LoadWarnings {
  *
  * - Warnings of a generated column: the server computes its value, and rounds or cuts it to the type; the file holds nothing of it.
  * - The value that an ENUM takes for a text it does not know, `''` with index 0: exactly as many as the rows hold empty texts in columns
- *   without such a member.
+ *   without such a member, or numbers 0 in columns that have one.
  */
 export async function judgeWarnings(warnings: LoadWarnings): Promise<'expected' | 'unlisted' | 'refused'> {
   const { listed, count, table } = warnings
@@ -44,7 +44,7 @@ export async function judgeWarnings(warnings: LoadWarnings): Promise<'expected' 
     return row.at(1) === truncated && column !== undefined && enums.has(column)
   })
   if (!ofEnums) return 'refused'
-  return (await emptyFields(places, warnings.rows)) === others.length ? 'expected' : 'refused'
+  return (await emptyFields(places, table, warnings.rows)) === others.length ? 'expected' : 'refused'
 }
 
 /** Whether rows of this table may cause warnings although nothing is wrong. */
@@ -63,9 +63,11 @@ function generatedCount(table: DumpTable): number {
   return table.columns.filter((column) => column.generated !== undefined).length
 }
 
-/** Places of the ENUM columns that have no member `''`. */
+/** Places of the ENUM columns that may hold index 0: those without a member `''`, and those that are loaded by number. */
 function unknownEnumPlaces(table: DumpTable): number[] {
-  return dataColumns(table).flatMap((column, index) => (column.dataType === 'enum' && !/[(,]''[,)]/.test(column.columnType) ? [index] : []))
+  return dataColumns(table).flatMap((column, index) =>
+    column.dataType === 'enum' && (column.load === 'bit' || !/[(,]''[,)]/.test(column.columnType)) ? [index] : [],
+  )
 }
 
 function isOfGenerated(row: ServerRow, warnings: LoadWarnings): boolean {
@@ -95,10 +97,12 @@ function before(text: string, ending: string): string | undefined {
   return text.toLowerCase().endsWith(ending.toLowerCase()) ? text.slice(0, text.length - ending.length) : undefined
 }
 
-async function emptyFields(places: readonly number[], rows: LoadWarnings['rows']): Promise<number> {
+async function emptyFields(places: readonly number[], table: DumpTable, rows: LoadWarnings['rows']): Promise<number> {
+  const columns = dataColumns(table)
+  const unknown = new Map(places.map((place) => [place, columns[place]?.load === 'bit' ? '0' : '']))
   let empty = 0
   for await (const row of Symbol.asyncIterator in rows ? fieldsOf(rows) : rows) {
-    for (const place of places) if (row[place]?.length === 0) empty++
+    for (const [place, text] of unknown) if (row[place]?.toString('latin1') === text) empty++
   }
   return empty
 }
