@@ -18,7 +18,7 @@ import {
 import { createArchiveRepository } from './archive-repository.ts'
 import { type ArchiveSettings, archiveFormats } from './archive-settings.ts'
 
-// Starting a process a hundred times would take most of the time here; archive-passphrase.test.ts and e2e/ do start it.
+// Starting a process a hundred times would take most of the time here; passphrase-process.test.ts and e2e/ do start it.
 vi.mock('./passphrase-process-start.ts', async () => ({ inProcess: (await import('./passphrase-task.ts')).performTask }))
 
 /** `BACKUP_PLANET_ARCHIVE_COUNT` scenarios of each kind; a failure prints its seed, and `BACKUP_PLANET_SEED` goes through the same ones again. */

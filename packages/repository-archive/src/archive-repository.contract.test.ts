@@ -5,7 +5,7 @@ import { testIdentity as identity, testRecipient } from './__fixtures__/test-ide
 import { createArchiveRepository } from './archive-repository.ts'
 import type { ArchiveSettings } from './archive-settings.ts'
 
-// Starting a process a hundred times would take most of the time here; archive-passphrase.test.ts and e2e/ do start it.
+// Starting a process a hundred times would take most of the time here; passphrase-process.test.ts and e2e/ do start it.
 vi.mock('./passphrase-process-start.ts', async () => ({ inProcess: (await import('./passphrase-task.ts')).performTask }))
 
 const recipients = { encryption: { recipients: [testRecipient] }, identities: [identity] }

@@ -19,7 +19,7 @@ import { createArchiveRepository } from './archive-repository.ts'
 import { type ArchiveSettings, archiveFormats } from './archive-settings.ts'
 import { collect } from './byte-streams.ts'
 
-// Starting a process a hundred times would take most of the time here; archive-passphrase.test.ts and e2e/ do start it.
+// Starting a process a hundred times would take most of the time here; passphrase-process.test.ts and e2e/ do start it.
 vi.mock('./passphrase-process-start.ts', async () => ({ inProcess: (await import('./passphrase-task.ts')).performTask }))
 
 const encryptions: Record<string, Pick<ArchiveSettings, 'encryption' | 'identities'>> = {

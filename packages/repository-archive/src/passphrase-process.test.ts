@@ -95,6 +95,15 @@ describe.runIf(process.platform === 'linux')('the process', () => {
   })
 })
 
+it('leaves the event loop alone while it is turned into a key', async () => {
+  const repository = createArchiveRepository({ uploader: createMemoryUploader(), encryption: { passphrase: 'right', workFactor: 17 } })
+  let ticks = 0
+  const timer = setInterval(() => ticks++, 2)
+  await storeStage(repository, stageOf([]))
+  clearInterval(timer)
+  expect(ticks).toBeGreaterThan(20)
+})
+
 /** Those that this process has started for a passphrase. */
 async function processes(): Promise<readonly number[]> {
   const found: number[] = []
