@@ -57,7 +57,8 @@ export async function restoreByHand(dumped: Dump, schema: string, target: Throwa
     const guide = await readFile(join(dumped.stage.directory, 'RESTORE.md'), 'utf8')
     const script = /```sh\n([\s\S]*?)```/.exec(guide)?.[1]
     if (script === undefined) throw new Error('RESTORE.md holds no commands')
-    await promisify(execFile)('sh', ['-c', script.replace('schema=shop', `schema='${schema}'`)], {
+    const quoted = `'${schema.replaceAll("'", "'\\''")}'`
+    await promisify(execFile)('sh', ['-c', script.replace('schema=shop', () => `schema=${quoted}`)], {
       cwd: join(dumped.stage.directory, schema),
       env: { PATH: process.env.PATH, HOME: home },
     })

@@ -4,7 +4,9 @@ import { startThrowawayMariadb, type ThrowawayMariadb } from '@backup-planet/too
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { DumpChunkLine, DumpObject, DumpTable } from '../src/dump-layout.ts'
 import { checksumStatement } from '../src/mysql-checksum.ts'
+import { quoteIdentifier } from '../src/mysql-quoting.ts'
 import { agentFor, dump, restoreByHand } from './capture-fixture.ts'
+import { schemaText } from './schema-fingerprint.ts'
 
 let server: ThrowawayMariadb
 let target: ThrowawayMariadb
@@ -25,7 +27,7 @@ async function checksumOf(on: ThrowawayMariadb, schema: string, table: DumpTable
   return (await on.client(`SET time_zone='+00:00'; ${checksumStatement(schema, table)}`)).trim()
 }
 
-const hostileSchema = 'Ünï `x` %.d'
+const hostileSchema = '-Ünï `x` \'y\' "z" $(a) %.d'
 
 const everything = `
 SET NAMES utf8mb4; SET sql_mode='';
@@ -62,7 +64,7 @@ CREATE TABLE nothing (id INT); CREATE TABLE plain_nokey (a INT, b TEXT); INSERT 
 CREATE TABLE parent (id INT PRIMARY KEY); CREATE TABLE child (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES parent(id)); INSERT INTO parent VALUES (1); INSERT INTO child VALUES (1,1);
 CREATE SEQUENCE counter START WITH 100 INCREMENT BY 5; SELECT NEXTVAL(counter);
 CREATE TABLE uses_sequence (id INT PRIMARY KEY DEFAULT (NEXTVAL(counter)), a INT);
-CREATE DATABASE \`Ünï \`\`x\`\` %.d\` CHARACTER SET utf8mb4; USE \`Ünï \`\`x\`\` %.d\`;
+CREATE DATABASE ${quoteIdentifier(hostileSchema)} CHARACTER SET utf8mb4; USE ${quoteIdentifier(hostileSchema)};
 CREATE TABLE \`select\` (\`from\` INT PRIMARY KEY, \`a\`\`b\` TEXT, \`日本\` INT, \`%41\` INT); INSERT INTO \`select\` VALUES (1,'x',2,3);
 CREATE TABLE \`a.b/c\` (x INT PRIMARY KEY); INSERT INTO \`a.b/c\` VALUES (7);
 CREATE TABLE \`a%2Eb/c\` (x INT PRIMARY KEY); INSERT INTO \`a%2Eb/c\` VALUES (8);
@@ -138,6 +140,8 @@ test('the folder of a schema with a hostile name holds safe names only, and each
   expect(new Set(names).size).toBe(names.length)
   const chunks = await lines<DumpChunkLine>(dumped.stage.directory, hostileSchema, 'chunks.jsonl')
   expect(chunks.flatMap((line) => (line.type === 'chunk' ? [line.table] : [])).sort()).toEqual(['a%2Eb/c', 'a.b/c', 'select'])
+  await restoreByHand(dumped, hostileSchema, target)
+  expect(await schemaText(target, hostileSchema)).toBe(await schemaText(server, hostileSchema))
 })
 
 test('accounts come back with hashes, roles, admin options and default roles', async () => {

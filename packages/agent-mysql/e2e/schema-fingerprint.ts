@@ -6,7 +6,7 @@ import type { ThrowawayMariadb } from '@backup-planet/tooling/throwaway-mariadb'
  */
 export async function schemaText(server: ThrowawayMariadb, schema: string): Promise<string> {
   const common = ['--skip-dump-date', '--skip-comments', '--hex-blob', '--default-character-set=binary', '--tz-utc']
-  const definitions = await server.dump([...common, '--no-data', '--routines', '--events', '--triggers', '--databases', schema])
+  const definitions = await server.dump([...common, '--no-data', '--routines', '--events', '--triggers', '--databases', '--', schema])
   const rows = await server.dump([
     ...common,
     '--no-create-info',
@@ -15,6 +15,7 @@ export async function schemaText(server: ThrowawayMariadb, schema: string): Prom
     '--complete-insert',
     '--dump-history',
     '--databases',
+    '--',
     schema,
   ])
   const inserts = rows

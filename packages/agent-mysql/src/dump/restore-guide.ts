@@ -15,13 +15,14 @@ These are the schemas of server ${server.version} as they were at ${snapshot.con
 Every folder is one schema, laid out as mydumper does; the folder \`mysql\` holds the accounts. You need \`zstd\` and \`${client}\`.
 The target server must have \`local_infile=1\`. Put user and password into an option file of mode 0600, never on the command line.
 
-In the folder of a schema \`shop\` (characters that file names cannot hold are encoded as \`%XX\` there; \`schema\` is the name on the server):
+In the folder of a schema \`shop\` (characters that file names cannot hold are encoded as \`%XX\` there; \`schema\` is the name on the
+server; write one with other characters than letters and digits in single quotes, and a single quote in it as \`'\\''\`):
 
 \`\`\`sh
 set -e
 schema=shop
 for file in *.dat.zst; do [ ! -e "$file" ] || zstd --decompress --rm --quiet -- "$file"; done
-run() { [ ! -e "$1" ] || ${client} --local-infile=1 --default-character-set=utf8mb4 --binary-mode "$schema" < "$1"; }
+run() { [ ! -e "$1" ] || ${client} --local-infile=1 --default-character-set=utf8mb4 --binary-mode --database="$schema" < "$1"; }
 for file in *-schema-create.sql; do ${client} --default-character-set=utf8mb4 --binary-mode < "$file"; done
 for file in *-schema-sequence.sql; do run "$file"; done
 for file in *-schema.sql; do run "$file"; done
