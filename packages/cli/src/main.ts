@@ -1,6 +1,11 @@
 #!/usr/bin/env node
+import { setFlagsFromString } from 'node:v8'
 import { runCommandLine } from './command-line.ts'
 import { exitCodes } from './exit-codes.ts'
+
+// Blocks on their way through a run live for milliseconds, and V8 would answer to many of them with ever more room for young objects, in which their
+// buffers outlive them: 60 MB of memory that make nothing faster.
+setFlagsFromString('--semi-space-growth-factor=1')
 
 const controller = new AbortController()
 
