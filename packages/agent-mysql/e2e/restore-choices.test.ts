@@ -211,3 +211,33 @@ describe('a table that is not in the backup', () => {
     expect(await problems('sh*.cust*', 'shop.order_numbers')).toEqual([])
   })
 })
+
+describe('schemas named like those of the server', () => {
+  it("come back beside the server's own, where names differ in case", async () => {
+    await using other = await startThrowawayMariadb()
+    await other.client(`CREATE DATABASE Sys; CREATE TABLE Sys.money (id INT PRIMARY KEY); INSERT INTO Sys.money VALUES (1);
+      CREATE PROCEDURE Sys.p() SELECT 1; CREATE DATABASE MYSQL; CREATE TABLE MYSQL.t (a INT); INSERT INTO MYSQL.t VALUES (2)`)
+    const before = [await schemaText(other, 'Sys'), await schemaText(other, 'MYSQL')]
+    await using named = await backUpToFolder(other, { users: false }, ['Sys', 'MYSQL'])
+    await other.client('DROP DATABASE Sys; DROP DATABASE MYSQL')
+    const own = await other.client("SELECT COUNT(*) FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = 'sys'")
+    await restoreAll(other, named)
+    expect([await schemaText(other, 'Sys'), await schemaText(other, 'MYSQL')]).toEqual(before)
+    const again = await planFor(other, named, { overwrite: true })
+    expect(Object.fromEntries(again.items.map((item) => [item.item, item.overwrites]))).toEqual({
+      MYSQL: ['table t'],
+      Sys: ['procedure p', 'table money'],
+    })
+    await restoreAll(other, named, { overwrite: true })
+    expect([await schemaText(other, 'Sys'), await schemaText(other, 'MYSQL')]).toEqual(before)
+    await other.client('DROP DATABASE Sys')
+    expect(await other.client("SELECT COUNT(*) FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = 'sys'")).toBe(own)
+    for (const name of ['mysql', 'sys', 'information_schema', 'INFORMATION_SCHEMA', 'backup_planet_restore']) {
+      const plan = await planFor(other, named, { items: ['Sys'], rename: { Sys: name } })
+      expect(
+        plan.problems.map((problem) => problem.code),
+        name,
+      ).toContain('INVALID_INPUT')
+    }
+  })
+})

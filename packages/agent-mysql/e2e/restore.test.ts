@@ -144,7 +144,7 @@ describe('a plan', () => {
   it('refuses names of the server itself, names that meet, and unknown items and options', async () => {
     const problems = async (rename: Record<string, string>, items?: string[]) =>
       (await planFor(server, folder, { rename, ...(items === undefined ? {} : { items }) })).problems.map((problem) => problem.code)
-    expect(await problems({ shop: 'MySQL' })).toContain('INVALID_INPUT')
+    expect(await problems({ shop: 'mysql' })).toContain('INVALID_INPUT')
     expect(await problems({ shop: 'backup_planet_restore' })).toContain('INVALID_INPUT')
     expect(await problems({ shop: '' })).toContain('INVALID_INPUT')
     expect(await problems({ nothing: 'x' })).toContain('INVALID_INPUT')

@@ -2,6 +2,7 @@ import type { Backup, Problem } from '@backup-planet/core'
 import { accountsItem } from '../dump-layout.ts'
 import { grantStatement, missingRights, parseGrants, type RequiredRight } from '../mysql-grants.ts'
 import { flavourOf } from '../mysql-server.ts'
+import { isSystemSchema, type SystemSchemas } from '../system-schemas.ts'
 import { journalSchema } from './restore-journal.ts'
 import type { MysqlRestoreOptions } from './restore-options.ts'
 import type { RestoreTargetFacts } from './restore-target.ts'
@@ -12,10 +13,8 @@ export interface ItemTarget {
   readonly to: string
 }
 
-const systemSchemas: ReadonlySet<string> = new Set(['mysql', 'information_schema', 'performance_schema', 'sys', journalSchema])
-
 /** Names that no item may be restored to, and two items that would meet in one. */
-export function nameProblems(items: readonly ItemTarget[], rename: Readonly<Record<string, string>>, lowerCase: boolean): Problem[] {
+export function nameProblems(items: readonly ItemTarget[], rename: Readonly<Record<string, string>>, system: SystemSchemas): Problem[] {
   const problems: Problem[] = []
   const taken = new Map<string, string>()
   const invalid = (item: string, message: string) =>
@@ -28,10 +27,10 @@ export function nameProblems(items: readonly ItemTarget[], rename: Readonly<Reco
       if (to !== item) invalid(item, `item ${item} holds accounts and cannot be renamed`)
       continue
     }
-    if (systemSchemas.has(to.toLowerCase())) invalid(item, `${to} is a schema of the server itself`)
+    if (isSystemSchema(to, system) || to.toLowerCase() === journalSchema) invalid(item, `${to} is a schema of the server itself`)
     if (to === '' || [...to].length > 64 || to.endsWith(' ') || [...to].some((character) => character < ' '))
       invalid(item, `${JSON.stringify(to)} is no name for a schema`)
-    const key = lowerCase ? to.toLowerCase() : to
+    const key = system.foldsCase ? to.toLowerCase() : to
     const other = taken.get(key)
     if (other !== undefined) invalid(item, `${item} and ${other} would both become ${to}`)
     taken.set(key, item)

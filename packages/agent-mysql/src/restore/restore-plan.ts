@@ -41,7 +41,7 @@ export async function planMysqlRestore(
   const schemas = chosen.filter((item) => item.item !== accountsItem).map((item) => item.to)
   const target = await readTarget(connection, schemas, chosen.length > schemas.length)
   problems.push(
-    ...nameProblems(chosen, rename, target.server.lowerCaseTableNames !== 0),
+    ...nameProblems(chosen, rename, target.systemSchemas),
     ...compatibilityProblems(backup, target, chosen, restore.collationMap),
     ...targetProblems(target, chosen, restore),
   )

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { MysqlSession } from '../mysql-connection.ts'
-import { quoteText } from '../mysql-quoting.ts'
+import { isName, quoteText } from '../mysql-quoting.ts'
 import { detectServer, type ServerFacts } from '../mysql-server.ts'
+import { readSystemSchemas, type SystemSchemas } from '../system-schemas.ts'
 import { existingAccounts } from './account-restore.ts'
 
 export interface TargetObject {
@@ -15,6 +16,7 @@ export interface TargetObject {
 /** Everything on the target that a plan depends on. */
 export interface RestoreTargetFacts {
   readonly server: ServerFacts
+  readonly systemSchemas: SystemSchemas
   readonly localInfile: boolean
   readonly readOnly: boolean
   readonly requirePrimaryKey: boolean
@@ -35,7 +37,7 @@ export async function readTarget(session: MysqlSession, schemas: readonly string
   const server = await detectServer(session)
   const found = new Map<string, readonly TargetObject[]>()
   for (const schema of schemas) {
-    const objects = await readObjects(session, schema)
+    const objects = await readObjects(session, server, schema)
     if (objects !== undefined) found.set(schema, objects)
   }
   const variables = await session.rows(
@@ -50,6 +52,7 @@ export async function readTarget(session: MysqlSession, schemas: readonly string
   const [own] = await session.rows('SELECT CURRENT_USER() AS account', 'asking for the own account')
   return {
     server,
+    systemSchemas: await readSystemSchemas(session, server),
     localInfile: isOn('local_infile'),
     readOnly: isOn('read_only') || isOn('super_read_only'),
     refusesFunctions: server.logBin && !isOn('log_bin_trust_function_creators'),
@@ -98,15 +101,22 @@ async function withContextualCollations(session: MysqlSession, names: readonly s
   return new Set([...names, ...rows.map((row) => row.text('name').toLowerCase())])
 }
 
-async function readObjects(session: MysqlSession, schema: string): Promise<readonly TargetObject[] | undefined> {
-  const name = quoteText(schema)
+/** A condition on a column of `information_schema` that compares without case; the server itself finds a schema in any case or in its own only. */
+export function isSchema(server: Pick<ServerFacts, 'lowerCaseTableNames'>, column: string, schema: string): string {
+  return server.lowerCaseTableNames === 0 ? isName(column, schema) : `${column} = ${quoteText(schema)}`
+}
+
+async function readObjects(session: MysqlSession, server: ServerFacts, schema: string): Promise<readonly TargetObject[] | undefined> {
   const during = `listing what is in schema ${schema}`
-  const [there] = await session.rows(`SELECT SCHEMA_NAME AS name FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ${name}`, during)
+  const [there] = await session.rows(
+    `SELECT SCHEMA_NAME AS name FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ${quoteText(schema)}`,
+    during,
+  )
   if (there === undefined) return undefined
   const rows = await session.rows(
-    `SELECT TABLE_TYPE AS type, TABLE_NAME AS name, CREATE_TIME AS created FROM information_schema.TABLES WHERE TABLE_SCHEMA = ${name}
-     UNION ALL SELECT ROUTINE_TYPE, ROUTINE_NAME, CREATED FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ${name}
-     UNION ALL SELECT 'EVENT', EVENT_NAME, CREATED FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ${name}`,
+    `SELECT TABLE_TYPE AS type, TABLE_NAME AS name, CREATE_TIME AS created FROM information_schema.TABLES WHERE TABLE_SCHEMA = ${quoteText(schema)}
+     UNION ALL SELECT ROUTINE_TYPE, ROUTINE_NAME, CREATED FROM information_schema.ROUTINES WHERE ${isSchema(server, 'ROUTINE_SCHEMA', schema)}
+     UNION ALL SELECT 'EVENT', EVENT_NAME, CREATED FROM information_schema.EVENTS WHERE ${isSchema(server, 'EVENT_SCHEMA', schema)}`,
     during,
   )
   return rows

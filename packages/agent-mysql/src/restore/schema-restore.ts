@@ -5,6 +5,7 @@ import type { MysqlConnection } from '../mysql-connection.ts'
 import { quoteIdentifier, quoteTable, quoteText } from '../mysql-quoting.ts'
 import { runProgram } from './program-statement.ts'
 import { abandonHint } from './restore-journal.ts'
+import { isSchema } from './restore-target.ts'
 import type { PreparedProgram, PreparedSchema, SchemaRestoreContext } from './schema-preparation.ts'
 
 /** Drops what the plan says is dropped, and creates the schema, its sequences and its tables without what rows do not need. */
@@ -150,11 +151,13 @@ export async function createEvents(prepared: PreparedSchema, context: SchemaRest
 
 /** The very last of all: from now on events run, and rows may change. */
 export async function enableEvents(prepared: PreparedSchema, context: SchemaRestoreContext): Promise<void> {
-  const { connection, journal } = context
+  const { connection, journal, server } = context
   const { item, to } = prepared.contents
   if (!prepared.events.some((event) => event.enable !== undefined)) return
   await journal.once(connection, [item, eventsMayRun], async () => undefined)
-  const rows = await connection.rows(`SELECT EVENT_NAME AS name FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ${quoteText(to)}`)
+  const rows = await connection.rows(
+    `SELECT EVENT_NAME AS name FROM information_schema.EVENTS WHERE ${isSchema(server, 'EVENT_SCHEMA', to)}`,
+  )
   const there = new Set(rows.map((row) => row.text('name')))
   const enabled = prepared.events.flatMap((event) => (event.enable === undefined ? [] : [{ ...event, sql: event.enable }]))
   for (const event of enabled.filter(({ name }) => !there.has(name))) pastEvent(event.name, prepared, context)
