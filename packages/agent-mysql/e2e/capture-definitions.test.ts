@@ -36,6 +36,7 @@ test('literals that are no text come back byte for byte, in tables, views and pr
     CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET NEW.e = _binary '\xfe';
     SET NAMES utf8mb3; CREATE VIEW v3 AS SELECT HEX(_binary '\xff\xc3\xbc') AS h; CREATE FUNCTION f3() RETURNS VARBINARY(9) DETERMINISTIC RETURN _binary '\xff' 'a';
     SET NAMES latin1; CREATE VIEW w AS SELECT HEX(_binary '\xe9') AS h, HEX('\xe9') AS l; CREATE FUNCTION fl() RETURNS VARBINARY(9) DETERMINISTIC RETURN _binary '\xe9';
+    SET NAMES sjis; CREATE FUNCTION fs() RETURNS VARCHAR(9) CHARSET utf8mb4 DETERMINISTIC RETURN '\x95\x5c\x83\x5c';
     SET NAMES binary; CREATE FUNCTION fb() RETURNS VARBINARY(9) DETERMINISTIC RETURN '\xe9';`,
   )
   await using folder = await backUpToFolder(source, { users: false })
@@ -47,7 +48,7 @@ test('literals that are no text come back byte for byte, in tables, views and pr
     'SELECT * FROM bytes.v3',
     'SELECT HEX(a), HEX(l), h, u, q FROM bytes.v',
     'SELECT * FROM bytes.w',
-    'SELECT HEX(bytes.f()), HEX(bytes.f3()), HEX(bytes.fl()), HEX(bytes.fb())',
+    'SELECT HEX(bytes.f()), HEX(bytes.f3()), HEX(bytes.fl()), HEX(bytes.fb()), HEX(bytes.fs())',
     'INSERT INTO bytes.t (id) VALUES (2); SELECT id, HEX(a), HEX(b), HEX(c), HEX(d), HEX(e), HEX(f) FROM bytes.t ORDER BY id',
   ]
   for (const sql of queries) {

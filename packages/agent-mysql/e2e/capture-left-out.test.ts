@@ -97,6 +97,7 @@ test('a schema of which tables are left out comes back without their triggers, a
 test('the history of tables versioned by transaction, servers and libraries are named where they are left out', async () => {
   await server.client(`CREATE DATABASE past; USE past; CREATE TABLE precise (id INT PRIMARY KEY, n INT, s BIGINT UNSIGNED GENERATED ALWAYS AS ROW START, e BIGINT UNSIGNED GENERATED ALWAYS AS ROW END,
     PERIOD FOR SYSTEM_TIME (s, e)) WITH SYSTEM VERSIONING; INSERT INTO precise (id, n) VALUES (1, 1); UPDATE precise SET n = 2;
+    CREATE TABLE odd (e ENUM(x'fe', 'b') CHARACTER SET binary, f ENUM('?') CHARACTER SET latin1); CREATE TABLE even (e ENUM('a', 'b') CHARACTER SET binary, f ENUM('?'));
     CREATE SERVER elsewhere FOREIGN DATA WRAPPER mysql OPTIONS (HOST '127.0.0.1', USER 'u', PASSWORD 'secret', DATABASE 'd');`)
   const { check, capture, plan } = await warningsOf({})
   for (const start of [

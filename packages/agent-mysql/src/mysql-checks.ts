@@ -73,16 +73,17 @@ function checkInventory(settings: ResolvedMysqlAgentSettings, inventory: ServerI
   }
   for (const schema of inventory.schemas) {
     const item = schema.name
-    if (schema.failure !== undefined) {
-      if (schema.lacksRights) continue
+    if (schema.failure !== undefined && !schema.lacksRights) {
       const { code, message, hint } = schema.failure
       problems.push({ severity: 'error', code, message, hint: hint ?? 'Repair what the message names, or leave this schema out.', item })
       continue
     }
-    problems.push(...brokenViewProblems(item, schema.inventory.brokenViews))
+    const seen = schema.failure === undefined ? schema.inventory : schema.visible
+    if (seen === undefined) continue
+    problems.push(...brokenViewProblems(item, seen.brokenViews))
     const loose: string[] = []
     const keyless: string[] = []
-    for (const { table, key, estimatedBytes } of schema.inventory.tables) {
+    for (const { table, key, estimatedBytes } of seen.tables) {
       if (table.dataLeftOut !== undefined) {
         const hint = 'Back up the server that keeps the rows, or leave this table out with excludeTables.'
         problems.push({ ...warning('UNSUPPORTED', `rows of ${item}.${table.name} are left out: ${table.dataLeftOut}`, hint), item })

@@ -15,7 +15,7 @@ test.each([
   ["(`b` varbinary(8) DEFAULT '\xff\\0\xfe')", "(`b` varbinary(8) DEFAULT x'FF00FE')"],
   ["(`b` varbinary(8) DEFAULT '\xff\\'''\"\\\\\\n\\%')", "(`b` varbinary(8) DEFAULT x'FF2727225C0A5C25')"],
   ["(CHECK (`d` <> _latin1'\xdf'))", "(CHECK (`d` <> _latin1 x'DF'))"],
-  ["(CHECK (`d` <> _binary '\xff' 'a'))", "(CHECK (`d` <> _binary  x'FF61'))"],
+  ["(CHECK (`d` <> _binary '\xff' 'a'))", "(CHECK (`d` <> _binary x'FF61'))"],
   ["(`e` enum('\xfe','b') COMMENT '\xc3\xbc')", "(`e` enum(x'FE','b') COMMENT '\u00fc')"],
 ])('literals that are no UTF-8 are written as bytes: %j', (statement, wanted) => {
   expect(text(`CREATE TABLE \`t\` ${statement}`)).toBe(`CREATE TABLE \`t\` ${wanted}`)

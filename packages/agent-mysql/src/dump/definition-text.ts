@@ -64,7 +64,7 @@ function plainText(bytes: Uint8Array, dialect: SqlDialect, client: string, what:
     if (isUtf8(Buffer.from(text.slice(begin, end), 'latin1'))) return []
     const hex = hexOf(group.strings, text, dialect)
     const { before } = group
-    if (before?.type === 'word' && /^_[A-Z0-9]+$/.test(before.word)) return [{ begin, end, text: ` x'${hex}'` }]
+    if (before?.type === 'word' && /^_[A-Z0-9]+$/.test(before.word)) return [{ begin, end, text: `${gap(text, begin)}x'${hex}'` }]
     if (client === 'binary') return [{ begin, end, text: `_binary x'${hex}'` }]
     // Where a table has no introducer, the literal is of the character set of its column.
     const plain = client === '' && (before?.word === 'DEFAULT' || before?.word === '(' || before?.word === ',')
@@ -79,9 +79,14 @@ function introducedAsHex(text: string, dialect: SqlDialect): string {
     const [begin, end] = [group.strings[0]?.begin ?? 0, group.strings.at(-1)?.end ?? 0]
     const introduced = group.before?.type === 'word' && /^_[A-Z0-9]+$/.test(group.before.word)
     if (!introduced || /^[\0-\x7f]*$/.test(text.slice(begin, end))) return []
-    return [{ begin, end, text: ` x'${hexOf(group.strings, text, dialect)}'` }]
+    return [{ begin, end, text: `${gap(text, begin)}x'${hexOf(group.strings, text, dialect)}'` }]
   })
   return applyEdits(text, edits)
+}
+
+/** `_latin1x` would be another word. */
+function gap(text: string, begin: number): string {
+  return /\s/.test(text.charAt(begin - 1)) ? '' : ' '
 }
 
 interface LiteralGroup {

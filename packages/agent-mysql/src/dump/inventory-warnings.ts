@@ -23,6 +23,16 @@ function schemaWarnings(item: string, inventory: SchemaInventory): Problem[] {
       hint: 'Only present rows are captured. Version these tables by TIMESTAMP(6), or set history to false if their past need not be kept.',
     })
   }
+  for (const { table } of inventory.tables) {
+    if (!/ (?:enum|set)\([^\n]*\?[^\n]*\) CHARACTER SET binary/.test(table.create)) continue
+    problems.push({
+      severity: 'warning',
+      code: 'UNSUPPORTED',
+      item,
+      message: `table ${item}.${table.name} has an ENUM or SET of character set binary with members that the server prints with question marks`,
+      hint: 'If they are no real question marks, no dump can tell what they are: give the column a character set of text with ALTER TABLE.',
+    })
+  }
   for (const view of inventory.views) {
     const missing = inventory.leftOutTables.filter((table) => names(view.create, item, table))
     if (missing.length === 0) continue

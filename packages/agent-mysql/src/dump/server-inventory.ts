@@ -17,6 +17,8 @@ export type InventoriedSchema =
       readonly failure: ItemFailure
       /** It is the account that lacks rights, which the check of rights says already. */
       readonly lacksRights?: true
+      /** What the account sees all the same, for a check. */
+      readonly visible?: SchemaInventory
     }
   | {
       readonly name: string
@@ -55,7 +57,8 @@ export async function readServerInventory(session: MysqlSession, options: Server
     throwIfAborted(signal, 'reading the definitions')
     const hidden = hiddenFailure(rights, settings, server, name)
     if (hidden !== undefined) {
-      schemas.push({ name, failure: hidden, lacksRights: true })
+      const visible = await visibleInventory(session, options, name, engines)
+      schemas.push({ name, failure: hidden, lacksRights: true, ...(visible === undefined ? {} : { visible }) })
       continue
     }
     try {
@@ -72,6 +75,21 @@ export async function readServerInventory(session: MysqlSession, options: Server
     accounts: options.accounts ? await accountsOf(session, options) : undefined,
     // What belongs to the whole server goes with its accounts.
     leftOut: [...options.leftOut, ...(options.accounts ? await readLeftOutObjects(session, server) : [])],
+  }
+}
+
+async function visibleInventory(
+  session: MysqlSession,
+  { settings, server }: ServerInventoryOptions,
+  schema: string,
+  engines: ReadonlySet<string>,
+): Promise<SchemaInventory | undefined> {
+  try {
+    return await readSchemaInventory(session, server, settings, schema, engines)
+  } catch (error) {
+    // Thrown on where it concerns more than this schema.
+    itemFailure(error, `reading the definitions of schema ${schema}`)
+    return undefined
   }
 }
 
