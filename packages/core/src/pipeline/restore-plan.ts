@@ -33,9 +33,27 @@ export async function restorePlan(request: RestorePlanRequest, options: Operatio
   const all = [...new Set(backups.flatMap(({ items }) => items.map(({ item }) => item)))]
   const items = request.items ?? (failed.size === 0 ? undefined : all.filter((item) => !failed.has(item)))
   if (items?.length === 0) throw nothingRestorable(backup)
-  const plan = await agent.planRestore({ backups, target, ...(items === undefined ? {} : { items }) }, options)
+  const described = await Promise.all(backups.map((one) => withFiles(one, repository, options)))
+  const plan = await agent.planRestore({ backups: described, target, ...(items === undefined ? {} : { items }) }, options)
   if (request.items !== undefined || failed.size === 0) return plan
   return { ...plan, problems: [...plan.problems, ...[...failed].map((item) => leftOut(item, backups))] }
+}
+
+/** With the files of its items, so that an agent can say already now what is not there; as it is where they cannot be read, such as without the key. */
+async function withFiles(backup: Backup, repository: Repository, options: OperationOptions): Promise<Backup> {
+  try {
+    const files = new Map((await repository.inventory(backup, options)).map((item) => [item.item, item.files]))
+    return {
+      ...backup,
+      items: backup.items.map((item) => {
+        const found = item.files ?? files.get(item.item)
+        return found === undefined ? item : { ...item, files: found }
+      }),
+    }
+  } catch (error) {
+    if (!BackupError.is(error) || error.code === 'ABORTED') throw error
+    return backup
+  }
 }
 
 async function listed(repository: Repository, job: string, options: OperationOptions): Promise<Backup[]> {

@@ -266,6 +266,26 @@ describe('planning a restore', () => {
     })
   })
 
+  test('gives the agent the files of every item, which a list leaves out, and goes on without them where they cannot be read', async () => {
+    const { items, ...rest } = addBackup(repository, '1', { a: { x: 'x' } })
+    const listed = { ...rest, items: items.map(({ files: _, ...item }) => item) }
+    const seen: unknown[] = []
+    const agent = recordingAgent({
+      calls: new Calls(),
+      async planRestore(request) {
+        seen.push(request.backups.map((backup) => backup.items.map((item) => item.files?.map(({ name }) => name))))
+        return planOf(request.backups)
+      },
+    })
+    repository.inventory = async () => items
+    await restorePlan({ agent, repository, backup: listed, target })
+    repository.inventory = async () => {
+      throw new BackupError('no key', { code: 'WRONG_CREDENTIALS', hint: 'Set identities.' })
+    }
+    await restorePlan({ agent, repository, backup: listed, target })
+    expect(seen).toEqual([[[['x']]], [[undefined]]])
+  })
+
   test('an unknown item is refused with the nearest one, another application as well', async () => {
     const backup = addBackup(repository, '1', { orders: {} })
     const request = { agent: agentOf([]), repository, backup, target }
