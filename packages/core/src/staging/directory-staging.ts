@@ -16,7 +16,8 @@ export interface DirectoryStagingSettings {
   /** Created with mode 0700 where it does not exist. */
   readonly directory: string
   /**
-   * Bytes that all stages of one job may take together; no single file may be larger than half of it.
+   * Bytes that the files of all stages of one job may take together; no single file may be larger than half of it. The journal
+   * beside them, less than 1 KiB a file, is not counted.
    * Files that an application writes itself count from the moment they are adopted.
    * What the disk has free beyond `minimumFreeBytes` when left out.
    */
