@@ -72,10 +72,10 @@ describe('accounts of a whole server', () => {
 
   it('give everybody the rights of the backup when accounts are to be replaced', async () => {
     const root = await rightsOf("'root'@'localhost'")
-    await withGrants('PUBLIC', ['GRANT SELECT ON `shop`.`t` TO PUBLIC'], async (changed) => {
+    await withGrants('PUBLIC', ['GRANT INSERT ON `shop`.`t` TO PUBLIC'], async (changed) => {
       await restoreAll(server, changed, { options: { users: 'replace' } })
     })
-    expect(await rightsOf('PUBLIC')).toContain('GRANT SELECT ON `shop`.`t` TO PUBLIC')
+    expect(await rightsOf('PUBLIC')).toContain('GRANT INSERT ON `shop`.`t` TO PUBLIC')
     expect(await rightsOf("'root'@'localhost'")).toBe(root)
   })
 
