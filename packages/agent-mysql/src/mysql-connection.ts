@@ -43,8 +43,9 @@ export async function connect(settings: MysqlConnectionSettings, options: Connec
   throwIfAborted(signal, `connecting to ${place}`)
   let driver: Connection
   try {
-    driver = await mysql.createConnection(driverOptions(settings, options.localFiles))
+    driver = await openedUnlessAborted(mysql.createConnection(driverOptions(settings, options.localFiles)), signal, place)
   } catch (error) {
+    throwIfAborted(signal, `connecting to ${place}`)
     throw mysqlError(error, `connecting to ${place} as ${settings.user}`)
   }
   const connection = new OpenConnection(settings, driver, signal)
@@ -55,6 +56,25 @@ export async function connect(settings: MysqlConnectionSettings, options: Connec
   } catch (error) {
     await connection[Symbol.asyncDispose]()
     throw mysqlError(error, `setting up a session on ${place}`)
+  }
+}
+
+/** A server that takes connections and says nothing must not hold up an abort; what is opened after it is closed again. */
+async function openedUnlessAborted(opening: Promise<Connection>, signal: AbortSignal | undefined, place: string): Promise<Connection> {
+  if (signal === undefined) return await opening
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const onAbort = () => reject(abortError(signal, `connecting to ${place}`))
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await Promise.race([opening, aborted])
+  } catch (error) {
+    opening.then(
+      (late) => late.destroy(),
+      () => undefined,
+    )
+    throw error
+  } finally {
+    signal.removeEventListener('abort', onAbort)
   }
 }
 

@@ -1,11 +1,7 @@
 #!/usr/bin/env node
-import { setFlagsFromString } from 'node:v8'
 import { runCommandLine } from './command-line.ts'
 import { exitCodes } from './exit-codes.ts'
-
-// Blocks on their way through a run live for milliseconds, and V8 would answer to many of them with ever more room for young objects, in which their
-// buffers outlive them: 60 MB of memory that make nothing faster.
-setFlagsFromString('--semi-space-growth-factor=1')
+import { keepMemoryLean } from './lean-memory.ts'
 
 const controller = new AbortController()
 
@@ -22,6 +18,7 @@ for (const signal of signals) process.on(signal, stop)
 /** What these do must be done to the end, whether anybody still reads what they say or not. */
 const working = new Set(['run', 'restore', 'files', 'init'])
 const goesOn = process.argv.slice(2).some((word) => working.has(word))
+if (goesOn) keepMemoryLean()
 const closed = new Set(['EPIPE', 'EIO', 'ECONNRESET', 'ERR_STREAM_DESTROYED'])
 
 /** A reader such as "head" that has seen enough is no failure of the command. */
