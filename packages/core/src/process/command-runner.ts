@@ -1,17 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { statSync } from 'node:fs'
-import type { Readable, Writable } from 'node:stream'
 import type { FailureCode, OperationOptions } from '../contracts/index.ts'
 import { abortError, BackupError, throwIfAborted } from '../errors/backup-error.ts'
 import type { Command, CommandResult, CommandRunner } from './command.ts'
+import { readOutput, writeInput } from './command-streams.ts'
 import { createOutputTail } from './output-tail.ts'
 import { endGroup, ownGroup, signalGroup } from './process-group.ts'
 import { maskSecrets } from './secret-masking.ts'
 
 const defaultLimitBytes = 1024 * 1024
 const defaultGraceMs = 5000
-/** How long an output may stay silent after the program has ended, before what holds it open is no longer waited for. */
-const silenceMs = 1000
 /** A killed process that the kernel cannot end (a dead network disk) is not waited for longer. */
 const unkillableMs = 5000
 
@@ -121,73 +119,6 @@ async function begin(command: Command): Promise<ChildProcess> {
   } catch (error) {
     throw notStarted(command, error)
   }
-}
-
-/** Gives every chunk to `receive`, one after the other. Resolves whether the stream came to its end. */
-async function readOutput(
-  stream: Readable | null,
-  exited: Promise<unknown>,
-  receive: (chunk: Uint8Array) => void | Promise<void>,
-): Promise<boolean> {
-  if (stream === null) return true
-  let hasExited = false
-  exited.then(() => {
-    hasExited = true
-  })
-  const iterator = stream[Symbol.asyncIterator]()
-  while (true) {
-    const next: Promise<IteratorResult<Uint8Array>> = iterator.next()
-    next.catch(() => undefined)
-    if (!hasExited) await Promise.race([next, exited])
-    const result = await orSilence(next)
-    if (result === undefined || result.done === true) {
-      stream.destroy()
-      return result !== undefined
-    }
-    await receive(result.value)
-  }
-}
-
-async function orSilence<Result>(next: Promise<Result>): Promise<Result | undefined> {
-  let timer: NodeJS.Timeout | undefined
-  const silence = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), silenceMs)
-  })
-  try {
-    return await Promise.race([next, silence])
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-/** Writes all of the input, as long as the program wants it. */
-async function writeInput(stream: Writable | null, input: AsyncIterable<Uint8Array> | undefined, exited: Promise<unknown>): Promise<void> {
-  if (stream === null || input === undefined) return
-  let closed = false
-  const ended = new Promise<void>((resolve) => {
-    const end = (): void => {
-      closed = true
-      resolve()
-    }
-    // EPIPE: the program does not want more. Its exit code says whether that is a failure.
-    stream.once('error', end)
-    stream.once('close', end)
-    exited.then(end)
-  })
-  const iterator = input[Symbol.asyncIterator]()
-  while (true) {
-    const next = iterator.next()
-    next.catch(() => undefined)
-    const result = await Promise.race([next, ended])
-    if (closed || result === undefined) {
-      Promise.resolve(iterator.return?.()).catch(() => undefined)
-      return
-    }
-    if (result.done === true) break
-    const { value } = result
-    await Promise.race([new Promise<void>((resolve) => stream.write(value, () => resolve())), ended])
-  }
-  stream.end()
 }
 
 function assertStartable(command: Command): void {
