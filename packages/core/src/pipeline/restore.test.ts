@@ -1,18 +1,12 @@
-import { writeFileSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Backup, RestoredFile, RestoredFiles, RestorePlan, RestoreReport } from '../contracts/index.ts'
-import { BackupError } from '../errors/backup-error.ts'
+import type { RestoredFile, RestoredFiles, RestorePlan, RestoreReport } from '../contracts/index.ts'
 import type { RunEvent } from '../events/run-event.ts'
 import { currentOwner, ownedName } from '../staging/process-owner.ts'
-import { type AgentScript, addBackup, Calls, RecordingRepository, recordingAgent } from './__fixtures__/recording-parts.ts'
-import { chainTo } from './backup-chain.ts'
-import { extractFiles } from './extract-files.ts'
+import { type AgentScript, addBackup, Calls, planOf, RecordingRepository, recordingAgent } from './__fixtures__/recording-parts.ts'
 import { restore } from './restore.ts'
-import { restorePlan } from './restore-plan.ts'
-import { verify } from './verify.ts'
 
 let directory: string
 let repository: RecordingRepository
@@ -25,20 +19,6 @@ beforeEach(async () => {
 afterEach(() => rm(directory, { recursive: true, force: true }))
 
 const failure = { code: 'APPLICATION', message: 'it broke' } as const
-
-function planOf(backups: readonly Backup[], items = ['a']): RestorePlan {
-  return {
-    contract: 'restore-plan/1',
-    id: 'plan',
-    application: 'test',
-    backups: backups.map(({ id }) => id),
-    target: { id: 't', name: 't', fingerprint: 'f' },
-    items: items.map((item) => ({ item, to: item, backup: backups[0]?.id ?? '', overwrites: [] })),
-    steps: [],
-    problems: [],
-    request: { rename: {}, overwrite: false, options: {} },
-  }
-}
 
 function run(
   plan: RestorePlan,
@@ -225,199 +205,5 @@ describe('restoring', () => {
     }
     await run(planOf([addBackup(repository, '1', { a: {} })]), async () => undefined)
     expect((await scratchContent()).sort()).toEqual([alive, foreign, 'mine'].sort())
-  })
-})
-
-describe('planning a restore', () => {
-  const agentOf = (seen: unknown[]) =>
-    recordingAgent({
-      calls: new Calls(),
-      async planRestore(request) {
-        seen.push({ backups: request.backups.map(({ id }) => id), items: request.items })
-        return planOf(request.backups)
-      },
-    })
-  const target = { overwrite: false }
-
-  test('gives the agent the chain, and leaves failed items out with a warning', async () => {
-    const seen: unknown[] = []
-    addBackup(repository, '1', { a: {}, b: {} })
-    const log = addBackup(
-      repository,
-      '2',
-      { a: {} },
-      {
-        kind: 'log',
-        from: { chain: 'c', value: { offset: '1' } },
-        position: { chain: 'c', value: { offset: '2' } },
-        endedAt: '2026-11-23T00:00:00Z',
-        status: 'partial',
-        items: [
-          { item: 'a', facts: {} },
-          { item: 'b', facts: {}, failure },
-        ],
-      },
-    )
-    const plan = await restorePlan({ agent: agentOf(seen), repository, backup: log, target })
-    expect(seen).toEqual([{ backups: ['1', '2'], items: ['a'] }])
-    expect(plan.problems).toMatchObject([{ severity: 'warning', item: 'b' }])
-    await expect(restorePlan({ agent: agentOf([]), repository, backup: log, items: ['b'], target })).rejects.toMatchObject({
-      code: 'INVALID_INPUT',
-    })
-  })
-
-  test('gives the agent the files of every item, which a list leaves out, and goes on without them where they cannot be read', async () => {
-    const { items, ...rest } = addBackup(repository, '1', { a: { x: 'x' } })
-    const listed = { ...rest, items: items.map(({ files: _, ...item }) => item) }
-    const seen: unknown[] = []
-    const agent = recordingAgent({
-      calls: new Calls(),
-      async planRestore(request) {
-        seen.push(request.backups.map((backup) => backup.items.map((item) => item.files?.map(({ name }) => name))))
-        return planOf(request.backups)
-      },
-    })
-    repository.inventory = async () => items
-    await restorePlan({ agent, repository, backup: listed, target })
-    repository.inventory = async () => {
-      throw new BackupError('no key', { code: 'WRONG_CREDENTIALS', hint: 'Set identities.' })
-    }
-    await restorePlan({ agent, repository, backup: listed, target })
-    expect(seen).toEqual([[[['x']]], [[undefined]]])
-  })
-
-  test('an unknown item is refused with the nearest one, another application as well', async () => {
-    const backup = addBackup(repository, '1', { orders: {} })
-    const request = { agent: agentOf([]), repository, backup, target }
-    await expect(restorePlan({ ...request, items: ['oders'] })).rejects.toMatchObject({ code: 'NOT_FOUND', hint: 'Did you mean "orders"?' })
-    await expect(restorePlan({ ...request, backup: { ...backup, application: 'oracle' } })).rejects.toMatchObject({ code: 'INVALID_INPUT' })
-  })
-})
-
-describe('the chain to a backup', () => {
-  const at = (offset: number) => ({ chain: 'c', value: { offset: String(offset) } })
-  const backup = (id: string, extra: Partial<Backup>): Backup =>
-    addBackup(new RecordingRepository(new Calls()), id, {}, { endedAt: `2026-11-22T00:00:${id.padStart(2, '0')}Z`, ...extra })
-  const full = backup('1', { position: at(1) })
-  const differential = backup('2', { kind: 'differential', from: at(1), position: at(2) })
-  const log = backup('3', { kind: 'log', from: at(1), position: at(3) })
-  const later = backup('4', { kind: 'log', from: at(3), position: at(4) })
-  const all = [later, log, differential, full]
-  const ids = (backups: readonly Backup[]) => backups.map(({ id }) => id)
-
-  test('follows the positions exactly where it can', () => {
-    expect(ids(chainTo(full, all))).toEqual(['1'])
-    expect(ids(chainTo(differential, all))).toEqual(['1', '2'])
-    expect(ids(chainTo(later, all))).toEqual(['1', '3', '4'])
-  })
-
-  test('leaves the order to the agent where positions overlap', () => {
-    const overlapping = backup('5', { kind: 'log', from: at(0), position: at(5) })
-    expect(ids(chainTo(overlapping, all))).toEqual(['1', '2', '3', '4', '5'])
-  })
-
-  test('never goes through a partial backup, and says when there is no full', () => {
-    expect(() => chainTo(later, [{ ...full, status: 'partial' }, log])).toThrow(BackupError)
-    expect(() => chainTo(later, [log])).toThrow('the log backup 4 needs a full backup')
-    expect(() => chainTo(later, [{ ...full, job: 'other' }, log])).toThrow(BackupError)
-  })
-})
-
-describe('extracting files', () => {
-  const target = () => path.join(directory, 'out')
-
-  test('writes them under their item, verified, with the guide', async () => {
-    const backup = addBackup(repository, '1', { 'a/b': { 'x/1.sql': 'first' }, c: { '1': 'second' } })
-    const report = await extractFiles({ repository, backup, directory: target() }, { onEvent: (event) => events.push(event) })
-    expect(report).toMatchObject({ files: 2, bytes: 11, problems: [] })
-    expect(await readFile(path.join(target(), 'a%2Fb', 'x', '1.sql'), 'utf8')).toBe('first')
-    expect(await readFile(path.join(target(), 'RESTORE.md'), 'utf8')).toBe('guide')
-    expect((await readdir(target(), { recursive: true })).sort()).toEqual(['RESTORE.md', 'a%2Fb', 'a%2Fb/x', 'a%2Fb/x/1.sql', 'c', 'c/1'])
-    expect(events.at(-1)).toMatchObject({ type: 'finished', outcome: 'done', bytes: 11 })
-  })
-
-  test('only the chosen items, and failed ones with a problem', async () => {
-    const backup = addBackup(repository, '1', { a: { '1': 'x' }, b: { '1': 'y' } })
-    await extractFiles({ repository, backup, items: ['b'], directory: target() })
-    expect((await readdir(target())).sort()).toEqual(['RESTORE.md', 'b'])
-    const broken = { ...backup, items: backup.items.map((item) => (item.item === 'a' ? { ...item, failure } : item)) }
-    const report = await extractFiles({ repository, backup: broken, directory: path.join(directory, 'other') })
-    expect(report.problems).toMatchObject([{ item: 'a' }])
-    expect((await readdir(path.join(directory, 'other'))).sort()).toEqual(['RESTORE.md', 'b'])
-    await expect(
-      extractFiles({ repository, backup: broken, items: ['a'], directory: path.join(directory, 'third') }),
-    ).rejects.toMatchObject({ code: 'INVALID_INPUT' })
-  })
-
-  test('refuses a directory that is not empty, and touches nothing in it', async () => {
-    const backup = addBackup(repository, '1', { a: { '1': 'x' } })
-    await mkdir(target())
-    await writeFile(path.join(target(), 'mine'), 'keep')
-    await expect(extractFiles({ repository, backup, directory: target() })).rejects.toMatchObject({ code: 'ALREADY_EXISTS' })
-    expect(await readdir(target())).toEqual(['mine'])
-  })
-
-  test('a damaged file never appears under its name', async () => {
-    const backup = addBackup(repository, '1', { a: { '1': 'content' } })
-    repository.tamper = (bytes) => Buffer.from(bytes.map((byte) => byte ^ 1))
-    await expect(extractFiles({ repository, backup, directory: target() })).rejects.toMatchObject({ code: 'CORRUPTED' })
-    expect(await readdir(path.join(target(), 'a'))).toEqual([])
-  })
-
-  test('a file that is there already, as on a disk that takes two names for one, is not replaced', async () => {
-    const backup = addBackup(repository, '1', { a: { Case: 'x', case: 'y' } })
-    repository.tamper = (bytes) => {
-      if (bytes.toString() === 'y') writeFileSync(path.join(target(), 'a', 'case'), 'x of Case')
-      return bytes
-    }
-    await expect(extractFiles({ repository, backup, directory: target() })).rejects.toMatchObject({
-      code: 'ALREADY_EXISTS',
-      hint: expect.stringContaining('upper from lower case'),
-    })
-    expect(await readFile(path.join(target(), 'a', 'case'), 'utf8')).toBe('x of Case')
-  })
-
-  test('a link that appears meanwhile is not followed', async () => {
-    const backup = addBackup(repository, '1', { a: { '1': 'x' }, b: { '1': 'y' } })
-    const outside = path.join(directory, 'outside')
-    await mkdir(outside)
-    repository.tamper = (bytes, item) => {
-      if (item === 'a') linked = symlink(outside, path.join(target(), 'b'))
-      return bytes
-    }
-    let linked: Promise<void> | undefined
-    await expect(extractFiles({ repository, backup, directory: target() })).rejects.toMatchObject({ code: 'INVALID_INPUT' })
-    await linked
-    expect(await readdir(outside)).toEqual([])
-  })
-
-  test('names that would leave the directory are refused before anything is written', async () => {
-    const backup = addBackup(repository, '1', { a: { '../x': 'x' } })
-    await expect(extractFiles({ repository, backup, directory: target() })).rejects.toMatchObject({ code: 'INVALID_INPUT' })
-    await expect(stat(target())).rejects.toMatchObject({ code: 'ENOENT' })
-  })
-})
-
-describe('verifying', () => {
-  const findings = async (parts: { readData?: boolean; id?: string } = {}) => {
-    const found = []
-    for await (const finding of verify({ repository, ...parts }, { onEvent: (event) => events.push(event) })) found.push(finding)
-    return found
-  }
-
-  test('passes every finding on, with progress, and ends failed when one is an error', async () => {
-    addBackup(repository, '1', { a: { '1': 'x'.repeat(14) } })
-    repository.findings = [
-      { severity: 'ok', message: 'whole' },
-      { severity: 'error', message: 'damaged' },
-    ]
-    expect(await findings({ readData: true })).toEqual(repository.findings)
-    expect(events.filter(({ type }) => type === 'bytes').at(-1)).toMatchObject({ phase: 'verify', bytes: 14, expected: 14 })
-    expect(events.at(-1)).toMatchObject({ type: 'finished', outcome: 'failed' })
-  })
-
-  test('an unknown id is NOT_FOUND', async () => {
-    await expect(findings({ id: 'none' })).rejects.toMatchObject({ code: 'NOT_FOUND' })
-    expect(events.at(-1)).toMatchObject({ type: 'finished', outcome: 'failed' })
   })
 })

@@ -291,6 +291,21 @@ export function addBackup(
   return backup
 }
 
+/** A plan for these items of the first of the backups, as an agent would make it for an empty target. */
+export function planOf(backups: readonly Backup[], items = ['a']): RestorePlan {
+  return {
+    contract: 'restore-plan/1',
+    id: 'plan',
+    application: 'test',
+    backups: backups.map(({ id }) => id),
+    target: { id: 't', name: 't', fingerprint: 'f' },
+    items: items.map((item) => ({ item, to: item, backup: backups[0]?.id ?? '', overwrites: [] })),
+    steps: [],
+    problems: [],
+    request: { rename: {}, overwrite: false, options: {} },
+  }
+}
+
 export function unreachable(): BackupError {
   return new BackupError('nobody answers at store.example.com', { code: 'UNREACHABLE', hint: 'Check the network.' })
 }

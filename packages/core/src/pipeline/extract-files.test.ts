@@ -1,0 +1,95 @@
+import { writeFileSync } from 'node:fs'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { RunEvent } from '../events/run-event.ts'
+import { addBackup, Calls, RecordingRepository } from './__fixtures__/recording-parts.ts'
+import { extractFiles } from './extract-files.ts'
+
+let directory: string
+let repository: RecordingRepository
+let events: RunEvent[]
+beforeEach(async () => {
+  directory = await mkdtemp(path.join(tmpdir(), 'extract-test-'))
+  repository = new RecordingRepository(new Calls())
+  events = []
+})
+afterEach(() => rm(directory, { recursive: true, force: true }))
+
+const failure = { code: 'APPLICATION', message: 'it broke' } as const
+
+describe('extracting files', () => {
+  const target = () => path.join(directory, 'out')
+
+  test('writes them under their item, verified, with the guide', async () => {
+    const backup = addBackup(repository, '1', { 'a/b': { 'x/1.sql': 'first' }, c: { '1': 'second' } })
+    const report = await extractFiles({ repository, backup, directory: target() }, { onEvent: (event) => events.push(event) })
+    expect(report).toMatchObject({ files: 2, bytes: 11, problems: [] })
+    expect(await readFile(path.join(target(), 'a%2Fb', 'x', '1.sql'), 'utf8')).toBe('first')
+    expect(await readFile(path.join(target(), 'RESTORE.md'), 'utf8')).toBe('guide')
+    expect((await readdir(target(), { recursive: true })).sort()).toEqual(['RESTORE.md', 'a%2Fb', 'a%2Fb/x', 'a%2Fb/x/1.sql', 'c', 'c/1'])
+    expect(events.at(-1)).toMatchObject({ type: 'finished', outcome: 'done', bytes: 11 })
+  })
+
+  test('only the chosen items, and failed ones with a problem', async () => {
+    const backup = addBackup(repository, '1', { a: { '1': 'x' }, b: { '1': 'y' } })
+    await extractFiles({ repository, backup, items: ['b'], directory: target() })
+    expect((await readdir(target())).sort()).toEqual(['RESTORE.md', 'b'])
+    const broken = { ...backup, items: backup.items.map((item) => (item.item === 'a' ? { ...item, failure } : item)) }
+    const report = await extractFiles({ repository, backup: broken, directory: path.join(directory, 'other') })
+    expect(report.problems).toMatchObject([{ item: 'a' }])
+    expect((await readdir(path.join(directory, 'other'))).sort()).toEqual(['RESTORE.md', 'b'])
+    await expect(
+      extractFiles({ repository, backup: broken, items: ['a'], directory: path.join(directory, 'third') }),
+    ).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+  })
+
+  test('refuses a directory that is not empty, and touches nothing in it', async () => {
+    const backup = addBackup(repository, '1', { a: { '1': 'x' } })
+    await mkdir(target())
+    await writeFile(path.join(target(), 'mine'), 'keep')
+    await expect(extractFiles({ repository, backup, directory: target() })).rejects.toMatchObject({ code: 'ALREADY_EXISTS' })
+    expect(await readdir(target())).toEqual(['mine'])
+  })
+
+  test('a damaged file never appears under its name', async () => {
+    const backup = addBackup(repository, '1', { a: { '1': 'content' } })
+    repository.tamper = (bytes) => Buffer.from(bytes.map((byte) => byte ^ 1))
+    await expect(extractFiles({ repository, backup, directory: target() })).rejects.toMatchObject({ code: 'CORRUPTED' })
+    expect(await readdir(path.join(target(), 'a'))).toEqual([])
+  })
+
+  test('a file that is there already, as on a disk that takes two names for one, is not replaced', async () => {
+    const backup = addBackup(repository, '1', { a: { Case: 'x', case: 'y' } })
+    repository.tamper = (bytes) => {
+      if (bytes.toString() === 'y') writeFileSync(path.join(target(), 'a', 'case'), 'x of Case')
+      return bytes
+    }
+    await expect(extractFiles({ repository, backup, directory: target() })).rejects.toMatchObject({
+      code: 'ALREADY_EXISTS',
+      hint: expect.stringContaining('upper from lower case'),
+    })
+    expect(await readFile(path.join(target(), 'a', 'case'), 'utf8')).toBe('x of Case')
+  })
+
+  test('a link that appears meanwhile is not followed', async () => {
+    const backup = addBackup(repository, '1', { a: { '1': 'x' }, b: { '1': 'y' } })
+    const outside = path.join(directory, 'outside')
+    await mkdir(outside)
+    repository.tamper = (bytes, item) => {
+      if (item === 'a') linked = symlink(outside, path.join(target(), 'b'))
+      return bytes
+    }
+    let linked: Promise<void> | undefined
+    await expect(extractFiles({ repository, backup, directory: target() })).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+    await linked
+    expect(await readdir(outside)).toEqual([])
+  })
+
+  test('names that would leave the directory are refused before anything is written', async () => {
+    const backup = addBackup(repository, '1', { a: { '../x': 'x' } })
+    await expect(extractFiles({ repository, backup, directory: target() })).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+    await expect(stat(target())).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+})

@@ -1,0 +1,35 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { RunEvent } from '../events/run-event.ts'
+import { addBackup, Calls, RecordingRepository } from './__fixtures__/recording-parts.ts'
+import { verify } from './verify.ts'
+
+let repository: RecordingRepository
+let events: RunEvent[]
+beforeEach(() => {
+  repository = new RecordingRepository(new Calls())
+  events = []
+})
+
+describe('verifying', () => {
+  const findings = async (parts: { readData?: boolean; id?: string } = {}) => {
+    const found = []
+    for await (const finding of verify({ repository, ...parts }, { onEvent: (event) => events.push(event) })) found.push(finding)
+    return found
+  }
+
+  test('passes every finding on, with progress, and ends failed when one is an error', async () => {
+    addBackup(repository, '1', { a: { '1': 'x'.repeat(14) } })
+    repository.findings = [
+      { severity: 'ok', message: 'whole' },
+      { severity: 'error', message: 'damaged' },
+    ]
+    expect(await findings({ readData: true })).toEqual(repository.findings)
+    expect(events.filter(({ type }) => type === 'bytes').at(-1)).toMatchObject({ phase: 'verify', bytes: 14, expected: 14 })
+    expect(events.at(-1)).toMatchObject({ type: 'finished', outcome: 'failed' })
+  })
+
+  test('an unknown id is NOT_FOUND', async () => {
+    await expect(findings({ id: 'none' })).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    expect(events.at(-1)).toMatchObject({ type: 'finished', outcome: 'failed' })
+  })
+})
