@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
+import { text as textOf } from 'node:stream/consumers'
 
 const main = join(import.meta.dirname, '..', 'src', 'main.ts')
 
@@ -20,9 +22,9 @@ export interface ChildCommand {
 
 /** The command as a process of its own, the way a shell starts it. */
 export function startCommand(argv: readonly string[], environment: Readonly<Record<string, string>>, directory: string): ChildCommand {
-  const child = spawn(process.execPath, ['--conditions=@backup-planet/source', main, ...argv], {
+  const child = spawn(process.execPath, nodeArguments(argv), {
     cwd: directory,
-    env: { PATH: process.env.PATH, HOME: directory, XDG_STATE_HOME: directory, ...environment },
+    env: environmentOf(environment, directory),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const written = { stdout: '', stderr: '' }
@@ -61,4 +63,24 @@ export function startCommand(argv: readonly string[], environment: Readonly<Reco
 
 export function command(argv: readonly string[], environment: Readonly<Record<string, string>>, directory: string): Promise<ChildResult> {
   return startCommand(argv, environment, directory).ended
+}
+
+/** The same with standard output going into a file that is open; `stdout` is empty. */
+export async function commandInto(file: number, argv: readonly string[], directory: string): Promise<ChildResult> {
+  const child = spawn(process.execPath, nodeArguments(argv), {
+    cwd: directory,
+    env: environmentOf({}, directory),
+    stdio: ['ignore', file, 'pipe'],
+  })
+  if (child.stderr === null) throw new TypeError('standard error is not a pipe')
+  const [stderr, [code]] = await Promise.all([textOf(child.stderr), once(child, 'close') as Promise<[number | null]>])
+  return { code, stdout: '', stderr }
+}
+
+function nodeArguments(argv: readonly string[]): readonly string[] {
+  return ['--conditions=@backup-planet/source', main, ...argv]
+}
+
+function environmentOf(environment: Readonly<Record<string, string>>, directory: string): NodeJS.ProcessEnv {
+  return { PATH: process.env.PATH, HOME: directory, XDG_STATE_HOME: directory, ...environment }
 }

@@ -1,8 +1,8 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { command, startCommand } from './child-command.ts'
+import { command, commandInto, startCommand } from './child-command.ts'
 
 const plugin = join(import.meta.dirname, '..', 'src', '__fixtures__', 'hanging-plugin.ts')
 let directory: string
@@ -67,6 +67,27 @@ test('a command that only tells ends when nobody reads any more, without a word'
   expect(code).toBe(0)
   expect(stderr).not.toMatch(/EPIPE|\n {4}at /)
 })
+
+test.skipIf(process.platform !== 'linux')(
+  'a log on a full disk does not end a run, and a list that cannot be written is a failure',
+  async () => {
+    // /dev/full takes nothing, as a disk without room.
+    const full = await open('/dev/full', 'w')
+    try {
+      const run = await commandInto(full.fd, ['run', 'shop', '--json'], directory)
+      expect(run.stderr).toContain('standard output cannot be written (ENOSPC)')
+      expect(run.stderr).not.toMatch(/\n {4}at /)
+      expect(run.code).toBe(0)
+      const list = await commandInto(full.fd, ['list'], directory)
+      expect(list.stderr).toContain('standard output cannot be written (ENOSPC)')
+      expect(list.stderr).not.toMatch(/\n {4}at /)
+      expect(list.code).toBe(1)
+    } finally {
+      await full.close()
+    }
+    expect((await command(['list'], {}, directory)).stdout).toMatch(/\nshop .* complete /)
+  },
+)
 
 test('a command that succeeds leaves at once and prints nothing but its result', async () => {
   const beganAt = performance.now()

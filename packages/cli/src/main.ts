@@ -20,16 +20,22 @@ const working = new Set(['run', 'restore', 'files', 'init'])
 const goesOn = process.argv.slice(2).some((word) => working.has(word))
 if (goesOn) keepMemoryLean()
 const closed = new Set(['EPIPE', 'EIO', 'ECONNRESET', 'ERR_STREAM_DESTROYED'])
+let unwritable = false
 
-/** A reader such as "head" that has seen enough is no failure of the command. */
-function onClosed(error: NodeJS.ErrnoException): void {
-  if (!closed.has(error.code ?? '')) throw error
-  if (!goesOn) process.exit(process.exitCode ?? exitCodes.done)
+/** A reader such as "head" that has seen enough is no failure of the command; a disk that is full is one of what only tells. */
+function onUnwritable(error: NodeJS.ErrnoException): void {
+  if (closed.has(error.code ?? '')) {
+    if (!goesOn) process.exit(process.exitCode ?? exitCodes.done)
+    return
+  }
+  if (unwritable) return
+  unwritable = true
+  process.stderr.write(`standard output cannot be written (${error.code ?? error.message})${goesOn ? '; going on without it' : ''}\n`)
+  if (!goesOn) process.exit(exitCodes.failed)
 }
-process.stdout.on('error', onClosed)
-process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-  if (!closed.has(error.code ?? '')) throw error
-})
+process.stdout.on('error', onUnwritable)
+// There is nowhere left to say it.
+process.stderr.on('error', () => undefined)
 
 process.exitCode = await runCommandLine(process.argv.slice(2), {
   stdout: process.stdout,
