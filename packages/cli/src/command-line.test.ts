@@ -23,6 +23,7 @@ describe('what cannot be followed ends with 2, a code, a message and a hint, bef
     [['run', 'shop', '--kind', 'log'], 'the agent for sample cannot make log backups\n  hint: Use --kind full.'],
     [['restore', 'shop'], "required option '--to <target>' not specified"],
     [['restore', 'shop', '--to', 'scrtch'], 'there is no target "scrtch"'],
+    [['restore', 'shop', '--to', 'soruce'], 'Did you mean "source"?'],
     [['restore', 'shop', '--to', 'nowhere'], 'The targets there are: scratch. "source" is the server of the job itself.'],
     [['restore', 'shop', '--to', 'source', '--rename', 'x'], '--rename "x" is not OLD=NEW'],
     [['restore', 'shop', '--to', 'source', '--at', 'noon', '--backup', 'x'], 'exclude each other'],

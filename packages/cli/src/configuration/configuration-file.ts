@@ -96,14 +96,15 @@ function named<Entry>(entries: Readonly<Record<string, Entry>>, name: string, wh
   const entry = Object.hasOwn(entries, name) ? entries[name] : undefined
   if (entry !== undefined) return entry
   const known = Object.keys(entries)
-  const closest = nearest(name, known)
+  const closest = nearest(name, what === 'target' ? [...known, 'source'] : known)
   const plural = what === 'repository' ? 'repositories' : `${what}s`
   const besides = what === 'target' ? ' "source" is the server of the job itself.' : ''
   throw new UsageError(
     `there is no ${what} ${JSON.stringify(name)} in ${file}`,
-    known.length === 0
-      ? `Add one under "${plural}" in ${file}.${besides}`
-      : `${closest === undefined ? '' : `Did you mean "${closest}"? `}The ${plural} there are: ${known.join(', ')}.${besides}`,
+    [
+      ...(closest === undefined ? [] : [`Did you mean "${closest}"?`]),
+      known.length === 0 ? `Add one under "${plural}" in ${file}.` : `The ${plural} there are: ${known.join(', ')}.`,
+    ].join(' ') + besides,
   )
 }
 

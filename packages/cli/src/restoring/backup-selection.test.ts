@@ -82,6 +82,15 @@ test('the newest by the time it is of, the newest before a time, the exact one, 
   expect(chosen({ backup: '20260701' })).toBe('20260701T020000Z-aaaaaa')
 })
 
+test('a time to the second, as the list shows it, includes the whole second', () => {
+  const half = backup('half', '2026-07-05T02:00:00.500Z')
+  const chosenOf = (at: string) => chooseBackup([...backups, half], 'shop', { at }).id
+  expect(chosenOf('2026-07-05T02:00:00Z')).toBe('half')
+  expect(chosenOf('2026-07-05 02:00:00')).toBe('half')
+  expect(chosenOf('2026-07-05T02:00:00.499Z')).toBe('20260703T020000Z-bbbbbb')
+  expect(chosenOf('2026-07-05T02:00Z')).toBe('20260703T020000Z-bbbbbb')
+})
+
 test('a date includes its whole day, in local time', () => {
   expect(parseTime('2026-07-02')).toBe(new Date(2026, 6, 2, 23, 59, 59, 999).getTime())
   expect(parseTime('2026-07-02T10:00')).toBe(new Date(2026, 6, 2, 10).getTime())

@@ -79,12 +79,16 @@ function byIdentity(backups: readonly Backup[], job: string, id: string): Backup
 
 const time = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?)?(?:Z|[+-]\d{2}:?\d{2})?$/i
 
-/** Milliseconds since 1970 of an ISO 8601 time. A date without time is its last millisecond, so that the day is included. */
+/**
+ * Milliseconds since 1970 of an ISO 8601 time. A date without time is its last millisecond, so that the day is included, and a time to
+ * the second the last of that second: so `list` shows the times of backups.
+ */
 export function parseTime(text: string): number {
   const dateOnly = /^\d{4}-\d{2}-\d{2}$/.test(text)
   const parsed = time.test(text) ? Date.parse(dateOnly ? `${text}T23:59:59.999` : text.replace(' ', 'T')) : Number.NaN
   const sameDay = new Date(`${text.slice(0, 10)}T00:00:00Z`)
   const exists = !Number.isNaN(sameDay.getTime()) && sameDay.toISOString().startsWith(text.slice(0, 10))
-  if (!Number.isNaN(parsed) && exists) return parsed
+  const toTheSecond = /[T ]\d{2}:\d{2}:\d{2}(?![.\d])/i.test(text)
+  if (!Number.isNaN(parsed) && exists) return toTheSecond ? parsed + 999 : parsed
   throw new UsageError(`${JSON.stringify(text)} is no time`, 'Write it like 2026-07-24T02:00:00Z; without the Z it is taken as local time.')
 }
