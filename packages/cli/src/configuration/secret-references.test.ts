@@ -70,6 +70,20 @@ test('plain secrets and passwords in URLs are remembered too', async () => {
   expect(sources.mask.hide('plain-one p%40ss-two p@ss-two')).toBe('*** *** ***')
 })
 
+test('secret keys are known by what they are, under any key and in lists', async () => {
+  const pem = '-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA\n-----END RSA PRIVATE KEY-----\n'
+  const value = { identities: ['AGE-SECRET-KEY-1QQQQ', `\${env:HOST}`], ssl: { key: pem, ca: '-----BEGIN CERTIFICATE-----\nMIIB\n' } }
+  await resolveSecrets(value, 'here', sources)
+  expect(sources.mask.hide('AGE-SECRET-KEY-1QQQQ MIIEowIBAAKCAQEA MIIB')).toBe('*** *** MIIB')
+  expect(plainSecretPaths(value)).toEqual(['identities[0]', 'ssl.key'])
+})
+
+test('every text of a list under a secret key is a secret', async () => {
+  await resolveSecrets({ tokens: ['first-one', 'second-one'] }, 'here', sources)
+  expect(sources.mask.hide('first-one second-one')).toBe('*** ***')
+  expect(plainSecretPaths({ tokens: ['first-one', `\${env:S}`] })).toEqual(['tokens[0]'])
+})
+
 test.skipIf(process.platform === 'win32')('a secret file that others can read is warned of', async () => {
   const file = join(directory, 'open')
   await writeFile(file, 'secret')

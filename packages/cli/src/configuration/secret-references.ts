@@ -10,7 +10,10 @@ const referenceKinds = ['env', 'file'] as const
 /** Keys whose value is printed on purpose, so that it is not hidden even when it comes from a reference. */
 const openKeys: ReadonlySet<string> = new Set(['host', 'port', 'user', 'socket', 'socketPath', 'directory', 'region', 'endpoint'])
 
-const secretKey = /pass(word|phrase)?$|secret|token|privateKey|accessKey|credential|identity$/i
+const secretKey = /pass(word|phrase)?$|secret|token|privateKey|accessKey|credential|identit(y|ies)$/i
+
+/** Keys of age and PEM, secret wherever they stand. */
+const secretText = /AGE-SECRET-KEY-1|-----BEGIN [A-Z ]*PRIVATE KEY-----/
 
 export interface SecretSources {
   readonly environment: Readonly<Record<string, string | undefined>>
@@ -68,7 +71,7 @@ async function resolveText(text: string, place: string, sources: SecretSources, 
     }
   }
   resolved += text.slice(end)
-  if (secretKey.test(key)) sources.mask.remember(resolved)
+  if (secretKey.test(key) || secretText.test(resolved)) sources.mask.remember(resolved)
   rememberUrlPassword(resolved, sources.mask)
   return resolved
 }
@@ -113,12 +116,15 @@ function rememberUrlPassword(text: string, mask: SecretMask): void {
 }
 
 /** Paths of plain secrets in a value: what makes the configuration file itself worth protecting. */
-export function plainSecretPaths(value: unknown, path = ''): readonly string[] {
-  if (Array.isArray(value)) return value.flatMap((entry, index) => plainSecretPaths(entry, `${path}[${index}]`))
+export function plainSecretPaths(value: unknown, path = '', key = ''): readonly string[] {
+  if (typeof value === 'string') return isPlainSecret(value, key) ? [path] : []
+  if (Array.isArray(value)) return value.flatMap((entry, index) => plainSecretPaths(entry, `${path}[${index}]`, key))
   if (typeof value !== 'object' || value === null) return []
-  return Object.entries(value).flatMap(([key, entry]) => {
-    const place = path === '' ? key : `${path}.${key}`
-    const plain = typeof entry === 'string' && entry !== '' && secretKey.test(key) && entry.replaceAll(reference, '') !== ''
-    return plain && !/file$/i.test(key) ? [place] : plainSecretPaths(entry, place)
-  })
+  return Object.entries(value).flatMap(([name, entry]) => plainSecretPaths(entry, path === '' ? name : `${path}.${name}`, name))
+}
+
+/** A text that is not only references, under a key that promises a secret or with a secret key in it. */
+function isPlainSecret(text: string, key: string): boolean {
+  if (text.replaceAll(reference, '') === '') return false
+  return secretText.test(text) || (secretKey.test(key) && !/file$/i.test(key))
 }
