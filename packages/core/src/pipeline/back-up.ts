@@ -1,10 +1,11 @@
-import type { Agent, Backup, Capture, CaptureKind, OperationOptions, Problem, Repository, RunStage, Staging } from '../contracts/index.ts'
-import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
+import type { Agent, Backup, Capture, CaptureKind, OperationOptions, Problem, Repository, Staging } from '../contracts/index.ts'
+import { throwIfAborted } from '../errors/backup-error.ts'
 import { type RunOptions, type RunReporter, reportRun } from '../events/run-reporter.ts'
 import { readChain } from './backup-chain.ts'
 import { fillAndStore } from './fill-and-store.ts'
 import { createRunId } from './run-id.ts'
 import { storeResumed, tellStored } from './store-resumed.ts'
+import { problemOf, tidy } from './tidy.ts'
 
 export interface BackUpParts {
   readonly agent: Agent
@@ -140,29 +141,4 @@ async function confirm(capture: Capture, backup: Backup, reporter: RunReporter, 
     reporter.problem(problemOf(error, 'the backup is committed, but the application could not be told'))
     return false
   }
-}
-
-async function tidy(action: () => PromiseLike<void>, what: string, reporter: RunReporter): Promise<void> {
-  try {
-    await action()
-  } catch (error) {
-    reporter.problem(problemOf(error, what))
-  }
-}
-
-function problemOf(error: unknown, what: string): Problem {
-  const known = BackupError.is(error) ? error : undefined
-  return {
-    severity: 'warning',
-    code: known?.code ?? 'UNKNOWN',
-    message: `${what}: ${error instanceof Error ? error.message : String(error)}`,
-    hint: known?.hint ?? 'The next run puts it right; look at the cause if it happens again.',
-  }
-}
-
-export interface FillAndStoreParts {
-  readonly agent: Agent
-  readonly repository: Repository
-  readonly capture: Capture
-  readonly stage: RunStage
 }

@@ -1,9 +1,15 @@
-import type { Backup } from '../contracts/index.ts'
+import type { Agent, Backup, Capture, Repository, RunStage } from '../contracts/index.ts'
 import { abortError, BackupError, throwIfAborted } from '../errors/backup-error.ts'
 import type { RunReporter } from '../events/run-reporter.ts'
-import type { FillAndStoreParts } from './back-up.ts'
 import { watchDrain } from './drain-watch.ts'
 import { type WatchedItems, watchItems } from './item-watch.ts'
+
+export interface FillAndStoreParts {
+  readonly agent: Agent
+  readonly repository: Repository
+  readonly capture: Capture
+  readonly stage: RunStage
+}
 
 type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown }
 

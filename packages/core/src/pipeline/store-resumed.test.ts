@@ -47,6 +47,25 @@ describe('a stage kept by an earlier run', () => {
     },
   )
 
+  test.each(['CORRUPTED', 'NOT_FOUND'] as const)(
+    'is kept when sending it fails (%s) because the repository itself is gone, as when its disk was unmounted meanwhile',
+    async (code) => {
+      await fail()
+      let gone = false
+      bench.calls.at = (name) => {
+        if (name === 'store begun') gone = true
+        if (gone && !name.startsWith('stage')) throw new BackupError('the disk of the repository is gone', { code, hint: 'Mount it.' })
+      }
+      await expect(bench.run({ parts: { id: 'second' } })).rejects.toMatchObject({
+        code,
+        hint: 'Mount it. The staged run is kept, and the next run sends it first.',
+      })
+      expect(await bench.kept()).toEqual(['first'])
+      bench.calls.at = () => undefined
+      expect((await bench.run({ parts: { id: 'third' } })).resumed.map(({ id }) => id)).toEqual(['first'])
+    },
+  )
+
   test('is kept when it was only damaged on its way, and sent by the next run', async () => {
     await fail()
     bench.calls.at = (name) => {
@@ -56,6 +75,19 @@ describe('a stage kept by an earlier run', () => {
     expect(await bench.kept()).toEqual(['first'])
     bench.calls.at = () => undefined
     expect((await bench.run({ parts: { id: 'third' } })).resumed.map(({ id }) => id)).toEqual(['first'])
+  })
+
+  test('that cannot be closed either does not hide why it could not be sent', async () => {
+    await fail()
+    bench.calls.at = (name) => {
+      if (name === 'store begun') throw unreachable()
+      if (name === 'stage disposed') throw new Error('no lock')
+    }
+    await expect(bench.run({ parts: { id: 'second' } })).rejects.toMatchObject({ code: 'UNREACHABLE' })
+    expect(bench.events).toContainEqual({
+      type: 'problem',
+      problem: expect.objectContaining({ message: 'the staging could not be closed: no lock' }),
+    })
   })
 
   test('is announced before it is sent, and an abort of that keeps it and says so', async () => {

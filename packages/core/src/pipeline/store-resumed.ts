@@ -1,6 +1,7 @@
-import type { Agent, Backup, FailureCode, OperationOptions, Problem, Repository, Staging } from '../contracts/index.ts'
+import type { Agent, Backup, FailureCode, OperationOptions, Problem, Repository, RunStage, Staging } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
 import type { RunReporter } from '../events/run-reporter.ts'
+import { tidy } from './tidy.ts'
 
 export interface ResumedRuns {
   readonly stored: readonly Backup[]
@@ -22,29 +23,48 @@ export async function storeResumed(
 ): Promise<ResumedRuns> {
   const stored: Backup[] = []
   const givenUp: string[] = []
-  for await (const stage of parts.staging.resumable(parts.job, options)) {
-    await using _ = stage
+  const send = async (stage: RunStage): Promise<void> => {
     const { id } = stage.run
-    const committed = await findBackup(parts.repository, { job: parts.job, id }, options)
-    if (committed === undefined) {
-      reporter.emit({ type: 'resuming', id })
-      try {
-        const backup = await parts.repository.store({ run: stage.run, agent: { version: parts.agent.version } }, stage.contents, options)
-        stored.push(backup)
-        tellStored(backup, true, parts.repository, reporter)
-      } catch (error) {
-        if (!BackupError.is(error) || error.retryable || !hopeless.has(error.code)) throw notSent(error, id)
-        givenUp.push(id)
-        reporter.problem(problemOfGivenUp(error, id))
-      }
+    const find = () => findBackup(parts.repository, { job: parts.job, id }, options)
+    if ((await find()) !== undefined) return
+    reporter.emit({ type: 'resuming', id })
+    try {
+      const backup = await parts.repository.store({ run: stage.run, agent: { version: parts.agent.version } }, stage.contents, options)
+      stored.push(backup)
+      tellStored(backup, true, parts.repository, reporter)
+    } catch (error) {
+      if (!isHopeless(error) || !(await answers(find))) throw notSent(error, id)
+      givenUp.push(id)
+      reporter.problem(problemOfGivenUp(error, id))
     }
-    await stage.remove()
+  }
+  for await (const stage of parts.staging.resumable(parts.job, options)) {
+    try {
+      await send(stage)
+      await stage.remove()
+    } finally {
+      await tidy(() => stage[Symbol.asyncDispose](), 'the staging could not be closed', reporter)
+    }
   }
   return { stored, givenUp }
 }
 
-/** The listing before has shown that the repository itself is there, so `NOT_FOUND` speaks of what this run had sent. */
-const hopeless = new Set<FailureCode>(['CORRUPTED', 'NOT_FOUND'])
+const hopelessCodes = new Set<FailureCode>(['CORRUPTED', 'NOT_FOUND'])
+
+function isHopeless(error: unknown): error is BackupError {
+  return BackupError.is(error) && !error.retryable && hopelessCodes.has(error.code)
+}
+
+/**
+ * A disk that is unmounted while it is written to says the same as one on which something is missing: only what fails on a
+ * repository that still answers afterwards speaks of the run.
+ */
+async function answers(ask: () => Promise<unknown>): Promise<boolean> {
+  return await ask().then(
+    () => true,
+    () => false,
+  )
+}
 
 function problemOfGivenUp({ code, message }: BackupError, id: string): Problem {
   return {

@@ -10,8 +10,6 @@ const codes: Readonly<Record<string, FailureCode>> = {
   EROFS: 'ACCESS_DENIED',
   ELOOP: 'ACCESS_DENIED',
   ENOENT: 'NOT_FOUND',
-  ENODEV: 'NOT_FOUND',
-  ENXIO: 'NOT_FOUND',
   EIO: 'CORRUPTED',
   EBADMSG: 'CORRUPTED',
   EUCLEAN: 'CORRUPTED',
@@ -26,6 +24,8 @@ const codes: Readonly<Record<string, FailureCode>> = {
   EFBIG: 'UNSUPPORTED',
   ENOTSUP: 'UNSUPPORTED',
   ETIMEDOUT: 'TIMED_OUT',
+  ENODEV: 'UNREACHABLE',
+  ENXIO: 'UNREACHABLE',
   ESTALE: 'UNREACHABLE',
   EHOSTDOWN: 'UNREACHABLE',
   EHOSTUNREACH: 'UNREACHABLE',
@@ -55,12 +55,16 @@ export function classifyFileError(error: unknown): FailureCode {
   return codes[errnoOf(error) ?? ''] ?? 'UNKNOWN'
 }
 
-/** The error to throw for what `node:fs` threw; BackupErrors and mistakes of the programmer pass as they are. */
+/**
+ * The error to throw for what `node:fs` threw; BackupErrors and mistakes of the programmer pass as they are. EIO is worth another
+ * attempt: a network share says it while its server is away, a loose cable until it holds again.
+ */
 export function fileError(error: unknown, what: string, directory: string): unknown {
   const name = errnoOf(error)
   if (BackupError.is(error) || name === undefined) return error
   return new BackupError(`${what} failed with ${name} in ${directory}`, {
     code: classifyFileError(error),
+    retryable: name === 'EIO' ? true : undefined,
     hint: hintFor(name, directory),
     cause: error,
   })
@@ -86,7 +90,7 @@ function hintFor(name: string, directory: string): string {
     case 'EIO':
     case 'EBADMSG':
     case 'EUCLEAN':
-      return `The disk that holds ${directory} reports damage: look at the kernel log and its SMART values, and back up to another disk until it is replaced.`
+      return `The disk that holds ${directory} reports damage: look at its cable or the connection to its server, the kernel log and its SMART values, and back up to another disk until it is replaced.`
     case 'ENOTDIR':
     case 'EISDIR':
     case 'ENOTEMPTY':

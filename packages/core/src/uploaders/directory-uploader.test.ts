@@ -270,6 +270,8 @@ describe('errors of the operating system', () => {
     ['EROFS', 'ACCESS_DENIED'],
     ['ENOENT', 'NOT_FOUND'],
     ['EIO', 'CORRUPTED'],
+    ['ENODEV', 'UNREACHABLE'],
+    ['ENXIO', 'UNREACHABLE'],
     ['ETIMEDOUT', 'TIMED_OUT'],
     ['ESTALE', 'UNREACHABLE'],
     ['EMFILE', 'OVERLOADED'],
@@ -281,6 +283,12 @@ describe('errors of the operating system', () => {
     const error = fileError(cause, 'upload of a', '/backups')
     expect(error).toMatchObject({ name: 'BackupError', code, cause, message: `upload of a failed with ${name} in /backups` })
     expect((error as { hint: string }).hint).toMatch(/^[A-Z].*\.$/)
+  })
+
+  it('calls what a disk that comes and goes says worth another attempt, and damage that stays not', () => {
+    const worth = (code: string) => fileError(Object.assign(new Error(code), { code }), 'upload of a', '/backups')
+    for (const code of ['EIO', 'ENODEV', 'ENXIO', 'ESTALE']) expect(worth(code)).toMatchObject({ retryable: true })
+    for (const code of ['EUCLEAN', 'EBADMSG', 'ENOENT', 'ENOSPC']) expect(worth(code)).toMatchObject({ retryable: false })
   })
 
   it('leaves mistakes of the programmer as they are', () => {
