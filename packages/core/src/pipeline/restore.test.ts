@@ -1,12 +1,14 @@
 import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { RestoredFile, RestoredFiles, RestorePlan, RestoreReport } from '../contracts/index.ts'
+import { BackupError } from '../errors/backup-error.ts'
 import type { RunEvent } from '../events/run-event.ts'
 import { currentOwner, ownedName } from '../staging/process-owner.ts'
 import { type AgentScript, addBackup, Calls, planOf, RecordingRepository, recordingAgent } from './__fixtures__/recording-parts.ts'
 import { restore } from './restore.ts'
+import { ScratchSpace } from './scratch-space.ts'
 
 let directory: string
 let repository: RecordingRepository
@@ -191,6 +193,28 @@ describe('restoring', () => {
     await expect(restoring).rejects.toMatchObject({ code: 'ABORTED' })
     expect(await scratchContent()).toEqual([])
     expect(events.at(-1)).toMatchObject({ type: 'finished', outcome: 'aborted' })
+  })
+
+  test('local files that cannot be removed are a problem, not a failed restore, and hide no failure', async () => {
+    const backup = addBackup(repository, '1', { a: { '1': 'x' } })
+    const dispose = vi.spyOn(ScratchSpace.prototype, Symbol.asyncDispose).mockRejectedValue(new Error('in use'))
+    try {
+      const report = await run(planOf([backup]), async () => undefined)
+      expect(report.problems).toMatchObject([{ severity: 'warning', message: expect.stringContaining('in use') }])
+      expect(events.at(-1)).toMatchObject({ type: 'finished', outcome: 'done' })
+      const failing = run(planOf([backup]), async () => {
+        throw new BackupError('the server is gone', { code: 'UNREACHABLE' })
+      })
+      await expect(failing).rejects.toMatchObject({ code: 'UNREACHABLE' })
+    } finally {
+      dispose.mockRestore()
+    }
+  })
+
+  test('says so when a file is where the scratch directory should be', async () => {
+    await writeFile(path.join(directory, 'scratch'), 'kept')
+    const restoring = run(planOf([addBackup(repository, '1', { a: {} })]), async () => undefined)
+    await expect(restoring).rejects.toMatchObject({ code: 'CONFLICT', hint: expect.stringContaining('Choose another directory') })
   })
 
   test('removes what killed restores left, and nothing else', async () => {

@@ -2,6 +2,7 @@ import type {
   Agent,
   Backup,
   OperationOptions,
+  Problem,
   Repository,
   RestoredFileFacts,
   RestoredItem,
@@ -14,6 +15,7 @@ import { restorableFiles } from './backup-files.ts'
 import { assertItems } from './restore-plan.ts'
 import { createRestoredFiles } from './restored-files.ts'
 import { type ScratchSettings, ScratchSpace } from './scratch-space.ts'
+import { tidy } from './tidy.ts'
 
 export interface RestoreParts {
   readonly agent: Agent
@@ -24,7 +26,7 @@ export interface RestoreParts {
 
 /**
  * Carries out a plan. Every file is whole and verified on the local disk before the agent sees it (`CORRUPTED` otherwise), and
- * everything local is removed at the end, however it ends. Throws `INVALID_INPUT` for a plan with errors or for another application,
+ * everything local is removed at the end, however it ends; what cannot be removed is a problem in the report. Throws `INVALID_INPUT` for a plan with errors or for another application,
  * `NOT_FOUND` when a backup of the plan is gone.
  */
 export function restore(parts: RestoreParts, options: RunOptions = {}): Promise<RestoreReport> {
@@ -75,13 +77,17 @@ async function run(
 
   const ended = new AbortController()
   const running: OperationOptions = { ...operation, signal: AbortSignal.any([ended.signal, ...(signal === undefined ? [] : [signal])]) }
-  await using space = await ScratchSpace.create(scratch)
+  const space = await ScratchSpace.create(scratch)
+  let report: RestoreReport
+  let left: Problem | undefined
   try {
-    return await agent.restore(plan, createRestoredFiles({ repository, backups, inventory, scratch: space }, running), operation)
+    report = await agent.restore(plan, createRestoredFiles({ repository, backups, inventory, scratch: space }, running), operation)
   } finally {
     // A stream that the agent forgot must not write into a folder that is being removed.
     ended.abort(new BackupError('the restore has ended', { code: 'ABORTED' }))
+    left = await tidy(() => space[Symbol.asyncDispose](), 'the local copies of files could not be removed', reporter)
   }
+  return left === undefined ? report : { ...report, problems: [...report.problems, left] }
 }
 
 function assertExecutable(plan: RestorePlan, agent: Agent): void {

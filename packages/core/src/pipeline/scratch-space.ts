@@ -2,7 +2,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { OperationOptions } from '../contracts/index.ts'
 import { abortError, throwIfAborted } from '../errors/backup-error.ts'
-import { FreeSpaceGuard, freeBytes } from '../staging/disk-errors.ts'
+import { diskError, FreeSpaceGuard, freeBytes } from '../staging/disk-errors.ts'
 import { currentOwner, ownedName, ownerInName, ownerState } from '../staging/process-owner.ts'
 import { minimumFreeByDefault, namedSettings, type StagingSettingNames } from '../staging/setting-names.ts'
 
@@ -36,15 +36,19 @@ export class ScratchSpace implements AsyncDisposable {
   /** Removes first what restores of killed processes have left in the directory. */
   static async create(settings: ScratchSettings): Promise<ScratchSpace> {
     const directory = path.resolve(settings.directory)
-    await mkdir(directory, { recursive: true, mode: 0o700 })
-    for (const name of await readdir(directory)) {
-      const owner = ownerInName(prefix, name)
-      if (owner !== undefined && (await ownerState(owner)) === 'dead') {
-        await rm(path.join(directory, name), { recursive: true, force: true, maxRetries: 3 })
-      }
-    }
     const folder = path.join(directory, ownedName(prefix, await currentOwner()))
-    await mkdir(folder, { mode: 0o700 })
+    try {
+      await mkdir(directory, { recursive: true, mode: 0o700 })
+      for (const name of await readdir(directory)) {
+        const owner = ownerInName(prefix, name)
+        if (owner !== undefined && (await ownerState(owner)) === 'dead') {
+          await rm(path.join(directory, name), { recursive: true, force: true, maxRetries: 3 })
+        }
+      }
+      await mkdir(folder, { mode: 0o700 })
+    } catch (error) {
+      throw diskError(error, 'write', directory)
+    }
     const guard = new FreeSpaceGuard(
       directory,
       settings.minimumFreeBytes ?? minimumFreeByDefault,

@@ -321,6 +321,22 @@ describe('draining while filling', () => {
   })
 })
 
+test.each([
+  ['begin', (of: Staging) => of.begin(run())],
+  ['resumable', (of: Staging) => of.resumable('shop')[Symbol.asyncIterator]().next()],
+] as const)('%s says so when a file is where the directory should be', async (_, act) => {
+  const file = path.join(directory, 'file')
+  await writeFile(file, 'kept')
+  for (const place of [file, path.join(file, 'below')]) {
+    await expect(act(staging({ directory: place }))).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringContaining(place),
+      hint: expect.stringContaining('Choose another directory'),
+    })
+  }
+  expect(await readFile(file, 'utf8')).toBe('kept')
+})
+
 describe('one run of a job at a time', () => {
   test('a second one in the same process is a CONFLICT, with the same or another staging object', async () => {
     const first = await begin()

@@ -105,19 +105,21 @@ export function createDirectoryStaging(settings: DirectoryStagingSettings): Stag
     async *resumable(job: string, options: OperationOptions = {}): AsyncGenerator<RunStage, void, void> {
       throwIfAborted(options.signal, `staging of job "${job}"`)
       const jobFolder = folderOf(job)
-      if (!(await findStages(jobFolder)).some((stage) => stage.sealed)) return
-      const lock = await acquireJobLock(jobFolder, job)
+      const asDiskError = (error: unknown): never => {
+        throw diskError(error, 'open', jobFolder)
+      }
+      if (!(await findStages(jobFolder).catch(asDiskError)).some((stage) => stage.sealed)) return
+      const lock = await acquireJobLock(jobFolder, job).catch(asDiskError)
       try {
-        for (const stage of await findStages(jobFolder)) {
+        for (const stage of await findStages(jobFolder).catch(asDiskError)) {
           throwIfAborted(options.signal, `staging of job "${job}"`)
           const { run } = stage
           if (!stage.sealed || run === undefined) continue
           const share = lock.share()
-          const opened = await openStage({ ...stage, run }, share, await budgetNow()).catch(async (error: unknown) => {
+          yield await openStage({ ...stage, run }, share, await budgetNow()).catch(async (error: unknown) => {
             await share.release()
-            throw diskError(error, 'open', stage.folder)
+            return asDiskError(error)
           })
-          yield opened
         }
       } finally {
         await lock.release()

@@ -4,9 +4,7 @@ import path from 'node:path'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { StagedFile } from '../contracts/index.ts'
-import { BackupError } from '../errors/backup-error.ts'
 import { createDirectoryStaging } from './directory-staging.ts'
-import { diskError } from './disk-errors.ts'
 
 async function bytesBelow(folder: string): Promise<number> {
   let sum = 0
@@ -75,19 +73,4 @@ test('the disk never holds more than the budget, with real files, several writer
   } finally {
     await rm(directory, { recursive: true, force: true })
   }
-})
-
-test.each([
-  ['ENOSPC', 'OUT_OF_SPACE'],
-  ['EDQUOT', 'OUT_OF_SPACE'],
-  ['EACCES', 'ACCESS_DENIED'],
-  ['EROFS', 'ACCESS_DENIED'],
-])('the system error %s is %s with a hint', (code, expected) => {
-  const error = diskError(Object.assign(new Error('system text'), { code }), 'write', '/stage')
-  expect(error).toMatchObject({ code: expected, message: expect.stringContaining('/stage'), hint: expect.stringMatching(/\.$/) })
-})
-
-test('errors that are no disk errors pass unchanged', () => {
-  for (const error of [new BackupError('x', { code: 'UNKNOWN' }), new TypeError('x'), 'text'])
-    expect(diskError(error, 'write', '/stage')).toBe(error)
 })

@@ -1,30 +1,61 @@
 import { statfs } from 'node:fs/promises'
+import type { FailureCode } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
 import { describeBytes } from '../sizes/describe-bytes.ts'
 import type { NamedSettings } from './setting-names.ts'
 
+interface DiskFailure {
+  readonly code: FailureCode
+  message(action: string, place: string): string
+  readonly hint: string
+}
+
+const full: DiskFailure = {
+  code: 'OUT_OF_SPACE',
+  message: (action, place) => `no space left on the disk to ${action} ${place}`,
+  hint: 'Free disk space there, or choose a directory on a larger disk.',
+}
+const denied: DiskFailure = {
+  code: 'ACCESS_DENIED',
+  message: (action, place) => `the operating system does not allow to ${action} ${place}`,
+  hint: 'Let the user that runs the backup own this directory, on a file system that is mounted for writing.',
+}
+const inTheWay: DiskFailure = {
+  code: 'CONFLICT',
+  message: (action, place) => `something else is in the way to ${action} ${place}`,
+  hint: 'Choose another directory, or remove the file that lies there or on the way to it.',
+}
+const damaged: DiskFailure = {
+  code: 'CORRUPTED',
+  message: (action, place) => `the disk failed to ${action} ${place}`,
+  hint: 'Look at the kernel log and the SMART values of this disk, and choose a directory on another one until it is replaced.',
+}
+const tooMany: DiskFailure = {
+  code: 'OVERLOADED',
+  message: (action, place) => `too many files are open to ${action} ${place}`,
+  hint: 'Try again later, or raise the limit of open files (ulimit -n).',
+}
+
+/** Error names of the operating system, as in errno(3). */
+const failures: Readonly<Record<string, DiskFailure>> = {
+  ENOSPC: full,
+  EDQUOT: full,
+  EACCES: denied,
+  EPERM: denied,
+  EROFS: denied,
+  ENOTDIR: inTheWay,
+  EEXIST: inTheWay,
+  EIO: damaged,
+  EMFILE: tooMany,
+  ENFILE: tooMany,
+}
+
 /** An error of the file system as one that an operator can act on; a BackupError and whatever is no such error pass unchanged. */
 export function diskError(error: unknown, action: string, place: string): unknown {
   if (BackupError.is(error) || !(error instanceof Error)) return error
-  switch ((error as NodeJS.ErrnoException).code) {
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return new BackupError(`no space left on the disk to ${action} ${place}`, {
-        code: 'OUT_OF_SPACE',
-        hint: 'Free disk space there, or choose a directory on a larger disk.',
-        cause: error,
-      })
-    case 'EACCES':
-    case 'EPERM':
-    case 'EROFS':
-      return new BackupError(`the operating system does not allow to ${action} ${place}`, {
-        code: 'ACCESS_DENIED',
-        hint: 'Let the user that runs the backup own this directory, on a file system that is mounted for writing.',
-        cause: error,
-      })
-    default:
-      return error
-  }
+  const failure = failures[(error as NodeJS.ErrnoException).code ?? '']
+  if (failure === undefined) return error
+  return new BackupError(failure.message(action, place), { code: failure.code, hint: failure.hint, cause: error })
 }
 
 /** Bytes that an ordinary user can still write below `directory`. */

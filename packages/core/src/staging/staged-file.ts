@@ -3,6 +3,7 @@ import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { ByteRange, StagedFileFacts } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
+import { diskError } from './disk-errors.ts'
 
 const readBytes = 256 * 1024
 
@@ -54,7 +55,7 @@ export async function* readUnchanged(facts: LocalFileFacts, range?: ByteRange): 
   const handle = await open(facts.path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)).catch((error: unknown) => {
     throw (error as NodeJS.ErrnoException).code === 'ENOENT' || (error as NodeJS.ErrnoException).code === 'ELOOP'
       ? changed(facts, 'it is gone', error)
-      : error
+      : diskError(error, 'read', facts.path)
   })
   try {
     const { size, mtimeMs } = await handle.stat()
@@ -63,7 +64,9 @@ export async function* readUnchanged(facts: LocalFileFacts, range?: ByteRange): 
     const hash = whole ? createHash('sha256') : undefined
     for (let position = begin; position < end; ) {
       const buffer = Buffer.allocUnsafe(Math.min(readBytes, end - position))
-      const { bytesRead } = await handle.read(buffer, 0, buffer.length, position)
+      const { bytesRead } = await handle.read(buffer, 0, buffer.length, position).catch((error: unknown) => {
+        throw diskError(error, 'read', facts.path)
+      })
       if (bytesRead === 0) throw changed(facts, `it ends after ${position} bytes`)
       const chunk = buffer.subarray(0, bytesRead)
       hash?.update(chunk)
