@@ -125,6 +125,24 @@ test('check looks at everything, also when the server cannot be reached, and at 
   expect(code).toBe(1)
 })
 
+test('what could not be sent is never sent to the repository that a job of the same name has in another configuration', async () => {
+  const withoutStaging = sampleConfiguration.replace(/staging: .*\n/, '')
+  await writeFile(here.file, withoutStaging, { mode: 0o600 })
+  const other = join(here.directory, 'other.yaml')
+  await writeFile(other, withoutStaging.replace('./backups', './elsewhere'), { mode: 0o600 })
+  const full: UploaderPlugin = {
+    ...directoryUploaderPlugin,
+    create: (destination, settings) =>
+      uploaderLayer(directoryUploaderPlugin.create(destination, settings), {
+        upload: () => Promise.reject(new BackupError('the disk is full', { code: 'OUT_OF_SPACE', hint: 'Free space.' })),
+      }),
+  }
+  expect(await here.run(['run', 'shop'], { plugins: [samplePlugin(here.server), full] })).toMatchObject({ code: 1 })
+  const second = await here.run(['--no-config', '--config', other, 'run', 'shop'])
+  expect(second).toMatchObject({ code: 0, stderr: expect.not.stringContaining('sending first') })
+  expect((await here.run(['run', 'shop'])).stderr).toContain('sending first: run ')
+})
+
 test('check writes to the repository, and tells when it cannot', async () => {
   expect(await here.run(['check'])).toMatchObject({ code: 0 })
   expect(await readdir(join(here.directory, 'backups'), { recursive: true })).toEqual([])

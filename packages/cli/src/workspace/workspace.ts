@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import {
@@ -49,7 +50,8 @@ export function createWorkspace({ configuration, plugins, ...sources }: Workspac
     minimumFreeBytes: staging.minimumFree ?? minimumFreeByDefault,
     settingNames: { directory: 'staging.directory', budget: 'staging.budget', minimumFree: 'staging.minimumFree' },
   }
-  const directory = staging.directory === undefined ? defaultDirectory(sources.environment) : resolve(folder, staging.directory)
+  const directory =
+    staging.directory === undefined ? defaultDirectory(configuration.file, sources.environment) : resolve(folder, staging.directory)
 
   const openAgent = async (
     entry: { readonly agent: string; readonly plugin?: string | undefined; readonly settings: unknown },
@@ -124,9 +126,13 @@ function contractChecked<Opened extends { readonly contract: string }>(opened: O
   )
 }
 
-/** XDG_STATE_HOME where it is set; else what the platform has for services, or for people. */
-function defaultDirectory({ XDG_STATE_HOME, HOME, LOCALAPPDATA }: Readonly<Record<string, string | undefined>>): string {
+/**
+ * XDG_STATE_HOME where it is set; else what the platform has for services, or for people. A folder of its own for each configuration
+ * file: what one could not send is never sent to the repository that a job of the same name has in another.
+ */
+function defaultDirectory(file: string, { XDG_STATE_HOME, HOME, LOCALAPPDATA }: SecretSources['environment']): string {
   const forService = process.platform === 'win32' ? LOCALAPPDATA : process.getuid?.() === 0 ? '/var/lib' : undefined
   const root = XDG_STATE_HOME || forService || (HOME === undefined ? undefined : resolve(HOME, '.local/state'))
-  return resolve(root ?? '.', 'backup-planet', 'staging')
+  const ofFile = createHash('sha256').update(file).digest('hex').slice(0, 16)
+  return resolve(root ?? '.', 'backup-planet', 'staging', ofFile)
 }
