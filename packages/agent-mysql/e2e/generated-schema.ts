@@ -203,7 +203,7 @@ function tableSql(name: string, kind: string, columns: Columns, rows: readonly (
       after: [
         `UNIQUE KEY (${quoteIdentifier(own(0))}, ${quoteIdentifier('never filled')})`,
         `KEY ${quoteIdentifier('i ` %')} (${quoteIdentifier(own(0))} DESC) IGNORED`,
-        `CONSTRAINT ${quoteIdentifier('c, )')} CHECK (${quoteIdentifier(own(0))} >= 0 OR ${plain} <> ')')`,
+        `CONSTRAINT ${quoteIdentifier('c, )')} CHECK (${quoteIdentifier(own(0))} >= 0 OR ${plain} <> ')' OR ${plain} LIKE '%')`,
       ],
       options: `ENGINE=InnoDB ROW_FORMAT=REDUNDANT COMMENT=${quoteText(comment)}`,
     },

@@ -13,7 +13,11 @@ describe('checkCreateStatement refuses', () => {
     ['table', 'CREATE TABLE `x` (`a` int) AS SELECT * FROM mysql.user'],
     ['table', 'CREATE TABLE `x` (`a` int) /*!50000 AS SELECT * FROM mysql.user */'],
     ['table', 'CREATE TABLE `x` LIKE mysql.user'],
+    ['table', 'CREATE TABLE `x` (LIKE mysql.user)'],
+    ['table', 'CREATE TABLE `x` (/*!50000 LIKE mysql.user */)'],
     ['table', 'CREATE TABLE `x` SELECT 1'],
+    ['table', 'CREATE TABLE `x` (`a` int) (SELECT 1)'],
+    ['table', 'CREATE TABLE `x` (`a` int) TABLE mysql.user'],
     ['table', 'CREATE /*!50000 TEMPORARY */ TABLE `x` (`a` int)'],
     ['table', 'CREATE VIEW `x` AS SELECT 1'],
     ['view', 'CREATE TABLE `x` (`a` int)'],
@@ -40,6 +44,7 @@ describe('checkCreateStatement refuses', () => {
 describe('checkCreateStatement accepts', () => {
   const good: [CreateKind, string, string?][] = [
     ['table', "CREATE TABLE `x` (\n  `a;` int(11) COMMENT ';SELECT'\n) ENGINE=InnoDB"],
+    ['table', "CREATE TABLE `x` (`a` text CHECK (`a` like '%@%'), `b` int GENERATED ALWAYS AS (`a` not like 'x%') VIRTUAL) ENGINE=InnoDB"],
     ['view', 'CREATE ALGORITHM=UNDEFINED DEFINER=`a`@`%` SQL SECURITY DEFINER VIEW `x` AS select 1 AS `1;`'],
     ['view', 'CREATE ALGORITHM=MERGE DEFINER=`a`@`%` SQL SECURITY INVOKER VIEW `s`.`x` AS select 1'],
     ['sequence', 'CREATE SEQUENCE `x` start with 1 minvalue 1 ENGINE=InnoDB'],
@@ -50,6 +55,7 @@ describe('checkCreateStatement accepts', () => {
     ['procedure', 'CREATE DEFINER="a"@"b" PROCEDURE "x" (n INT) AS a INT := 1; BEGIN SELECT a; END', 'PIPES_AS_CONCAT,ANSI_QUOTES,ORACLE'],
     ['package body', 'CREATE DEFINER="a"@"b" PACKAGE BODY "x" AS FUNCTION f RETURN INT AS BEGIN RETURN 1; END; END', 'ORACLE'],
     ['function', 'CREATE DEFINER=`r` FUNCTION `x`() RETURNS int(11) DETERMINISTIC\nRETURN CASE WHEN 1 THEN 2 END'],
+    ['function', 'CREATE FUNCTION `x`() RETURNS int(11)\nRETURN (SELECT soname FROM libraries)'],
     ['trigger', 'CREATE DEFINER=`a`@`b` TRIGGER `s`.`x` BEFORE INSERT ON `t` FOR EACH ROW SET NEW.a = 1'],
     ['event', 'CREATE DEFINER=`a`@`b` EVENT `x` ON SCHEDULE EVERY 1 DAY ON COMPLETION PRESERVE ENABLE DO BEGIN DELETE FROM t; END'],
   ]

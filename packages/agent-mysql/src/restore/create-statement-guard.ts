@@ -63,17 +63,21 @@ export function checkCreateStatement(
   if (last?.type !== 'identifier' && last?.type !== 'word') throw refuse('it has no name')
   const afterName = nameIndex + nameTokens.length
   const rest = tokens.slice(afterName)
-  if (expected.kind === 'function' && rest.some((token) => token.type === 'word' && token.word === 'SONAME'))
+  if (expected.kind === 'function' && rest[0]?.word !== '(' && rest.some((token) => token.type === 'word' && token.word === 'SONAME'))
     throw refuse('it loads a library')
   if (withBody.has(expected.kind)) {
     if (semicolonOutsideBody(rest, expected.sqlMode ?? '')) throw refuse('it holds a second statement')
   } else if (tokens.some(isSemicolon)) throw refuse('it holds a second statement')
-  if (expected.kind === 'table') {
-    if (rest[0]?.word !== '(' || rest.some((token) => token.type === 'word' && (token.word === 'SELECT' || token.word === 'LIKE'))) {
-      throw refuse('it copies from another table')
-    }
-  }
+  if (expected.kind === 'table' && copiesTable(rest)) throw refuse('it copies from another table')
   return { tokens, nameTokens, afterName, ...(definer === undefined ? {} : { definer }) }
+}
+
+/** LIKE, SELECT and (MySQL 8) TABLE name another table; behind the first place of the list, LIKE is the operator of a CHECK or a generated column. */
+function copiesTable(afterName: readonly SqlToken[]): boolean {
+  const [open, first] = afterName.filter((token) => token.type !== 'executable-begin')
+  const isWord = (token: SqlToken | undefined, word: string): boolean => token?.type === 'word' && token.word === word
+  if (open?.word !== '(' || isWord(first, 'LIKE')) return true
+  return afterName.some((token) => isWord(token, 'SELECT') || isWord(token, 'TABLE'))
 }
 
 /** The CREATE USER or CREATE ROLE of exactly this account. Throws `CORRUPTED`. */
