@@ -22,6 +22,9 @@ CREATE SEQUENCE \`down\` START WITH -9223372036854775807 MINVALUE -9223372036854
 CREATE SEQUENCE \`zero step\` INCREMENT BY 0 CACHE 10;
 CREATE SEQUENCE \`used up\` START WITH 1 MAXVALUE 3 NOCYCLE CACHE 2;
 CREATE SEQUENCE \`mine\` START WITH 7 ENGINE=MyISAM;
+CREATE SEQUENCE \`set back\` START WITH 1000 NOCACHE; ALTER SEQUENCE \`set back\` RESTART 5;
+CREATE SEQUENCE \`set up\` START WITH -1 INCREMENT BY -3 MAXVALUE 1000 NOCACHE; ALTER SEQUENCE \`set up\` RESTART 500;
+CREATE SEQUENCE \`around\` START WITH 100 MINVALUE 1 MAXVALUE 102 CYCLE NOCACHE; SELECT NEXTVAL(\`around\`), NEXTVAL(\`around\`), NEXTVAL(\`around\`), NEXTVAL(\`around\`);
 DO NEXTVAL(\`cycle ;\`), NEXTVAL(\`cycle ;\`), NEXTVAL(\`cycle ;\`);
 DO NEXTVAL(\`used up\`), NEXTVAL(\`used up\`), NEXTVAL(\`used up\`);
 
@@ -60,6 +63,8 @@ CREATE TABLE everything (
 INSERT INTO everything (id, made, squeezed, squeezed_bytes, j, n, latin) VALUES
   (0, 'zero', REPEAT('é', 3000), REPEAT(x'00ff', 2000), '{"a": [1, "\\\\u00e9"]}', 1, 'ü'),
   (1, NULL, '', '', NULL, NULL, ''), (9007199254739999, 'x', NULL, NULL, '[]', 7, 'x');
+CREATE TABLE liked (a VARCHAR(20) PRIMARY KEY CHECK (a LIKE '%'), b INT AS (a NOT LIKE 'x%') VIRTUAL);
+INSERT INTO liked (a) VALUES ('xa'), ('b');
 CREATE TABLE full_text (id INT PRIMARY KEY, a TEXT, b TEXT, FULLTEXT KEY fa (a), FULLTEXT KEY fb (b), FULLTEXT KEY fab (a, b)) ENGINE=InnoDB;
 INSERT INTO full_text SELECT seq, CONCAT('word', seq), 'more words' FROM seq_1_to_50;
 CREATE TABLE hashed (id INT PRIMARY KEY, b TEXT, UNIQUE KEY (b)) ENGINE=InnoDB;

@@ -56,7 +56,11 @@ export function definitionFiles(
       text: `${schema.create.replace(/^CREATE DATABASE (?!IF|\/)/, 'CREATE DATABASE IF NOT EXISTS ')};\n`,
     },
     ...sequences.map((sequence) =>
-      file(sequence.name, '-sequence', `${head}${sequence.create};\nDO SETVAL(${quoteIdentifier(sequence.name)}, ${sequence.next}, 0);\n`),
+      file(
+        sequence.name,
+        '-sequence',
+        `${head}${sequence.create};\nALTER SEQUENCE ${quoteIdentifier(sequence.name)} RESTART ${sequence.next};\n`,
+      ),
     ),
     ...tables.map((table) => file(table.name, '', `${head}${table.create};\n`)),
     ...views.map((view) => file(view.name, '', `${head}${placeholder(view)};\n`)),

@@ -27,7 +27,8 @@ export async function createSchema(prepared: PreparedSchema, context: SchemaRest
       const name = quoteIdentifier(sequence.name)
       await connection.run(`DROP SEQUENCE IF EXISTS ${name}`)
       await connection.run(sequence.sql, `creating sequence ${to}.${sequence.name}`)
-      await connection.run(`DO SETVAL(${name}, ${sequence.next}, 0)`, `setting sequence ${to}.${sequence.name}`)
+      // SETVAL would not go behind the start, where a sequence stands that was restarted or has come around.
+      await connection.run(`ALTER SEQUENCE ${name} RESTART ${sequence.next}`, `setting sequence ${to}.${sequence.name}`)
     })
   }
   for (const { table, text } of prepared.tables) {
