@@ -69,6 +69,7 @@ export class DirectoryRunStage implements RunStage {
     this.#events = new StageEvents(
       () => ledger.needsRelease,
       (cause) => ledger.stop(cause),
+      parts.budgetName,
     )
     for (const entry of this.#state.timeline) {
       this.#events.push(entry.type === 'file' ? { type: 'file', local: entry.local, file: this.#stagedFile(entry.local) } : entry)
@@ -228,17 +229,26 @@ export class DirectoryRunStage implements RunStage {
 
   async #sealItem(facts: ItemFacts): Promise<void> {
     this.#state.endItem(facts.item)
-    await this.#parts.journal.append({ type: 'item', facts })
-    await this.#parts.journal.sync()
+    await this.#endItem(facts.item, { type: 'item', facts })
     this.#events.push({ type: 'item', item: facts })
   }
 
   async #failItem(item: string, failure: ItemFailure): Promise<void> {
     const files = this.#state.failItem(item, failure)
-    await this.#parts.journal.append({ type: 'item-failed', item, failure })
+    await this.#endItem(item, { type: 'item-failed', item, failure })
     this.#events.push({ type: 'item-failed', item, failure })
     // What the drainer already has stays until it lets go; the rest is of no use to anybody.
     for (const local of files) if (!local.offered) await this.#release(local)
+  }
+
+  async #endItem(item: string, record: JournalRecord): Promise<void> {
+    try {
+      await this.#parts.journal.append(record)
+      await this.#parts.journal.sync()
+    } catch (error) {
+      this.#state.reopenItem(item)
+      throw error
+    }
   }
 
   async #seal(facts: CaptureFacts): Promise<void> {
@@ -250,6 +260,7 @@ export class DirectoryRunStage implements RunStage {
       await this.#parts.journal.sync()
       await syncFolder(this.#parts.folder)
     } catch (error) {
+      this.#sealing = false
       throw diskError(error, 'write', this.#parts.folder)
     }
     this.#state.seal()

@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { CaptureFacts, RunStage, StageEvent, Staging } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
 import { createDirectoryStaging, type DirectoryStagingSettings } from './directory-staging.ts'
+import { StageJournal } from './stage-journal.ts'
 
 const facts: CaptureFacts = {
   application: 'test',
@@ -166,6 +167,31 @@ describe('writing', () => {
   })
 })
 
+describe('a journal that cannot be written', () => {
+  const full = new BackupError('no space left on the disk', { code: 'OUT_OF_SPACE', hint: 'Free disk space.' })
+
+  test('leaves an item open, so that the agent can fail it and is told of the disk', async () => {
+    const { stage } = await begin()
+    await stage.write({ item: 'i', name: 'f' }, bytes('x'))
+    const append = vi.spyOn(StageJournal.prototype, 'append').mockRejectedValueOnce(full)
+    await expect(stage.sealItem({ item: 'i', facts: {} })).rejects.toBe(full)
+    append.mockRejectedValueOnce(full)
+    await expect(stage.failItem('i', { code: 'OUT_OF_SPACE', message: 'no space' })).rejects.toBe(full)
+    await stage.sealItem({ item: 'i', facts: {} })
+    append.mockRestore()
+  })
+
+  test('leaves the stage unsealed, and the repository is told that nobody will come back to it', async () => {
+    const both = await begin()
+    await both.stage.write({ item: 'i', name: 'f' }, bytes('x'))
+    await both.stage.sealItem({ item: 'i', facts: {} })
+    const append = vi.spyOn(StageJournal.prototype, 'append').mockRejectedValueOnce(full)
+    await expect(both.stage.seal(facts)).rejects.toBe(full)
+    expect([both.sealed, both.contents.sealed]).toEqual([false, false])
+    append.mockRestore()
+  })
+})
+
 describe('adopting', () => {
   test('takes over what the application wrote', async () => {
     const { stage } = await begin()
@@ -235,11 +261,12 @@ describe('draining while filling', () => {
   })
 
   test('a drainer that leaves without a word fails who waits for it', async () => {
-    const both = await begin()
+    const both = await begin('r1', { settingNames: { budget: 'staging.budget' } })
     await both.stage.write({ item: 'i', name: 'a' }, bytes(Buffer.alloc(50)))
     await both.stage.write({ item: 'i', name: 'b' }, bytes(Buffer.alloc(40)))
     const waiting = expect(both.stage.write({ item: 'i', name: 'c' }, bytes(Buffer.alloc(30)))).rejects.toMatchObject({
       code: 'OUT_OF_SPACE',
+      hint: expect.stringContaining('raise staging.budget'),
     })
     for await (const event of both.contents.drain()) if (event.type === 'pressure') break
     await waiting

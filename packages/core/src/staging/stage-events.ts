@@ -11,15 +11,18 @@ export class StageEvents {
   readonly #entries: Entry[] = []
   readonly #needsRelease: () => boolean
   readonly #onDrainerGone: (cause: unknown) => void
+  readonly #budgetName: string
   #failed: { readonly cause: unknown } | undefined
   #wake: (() => void) | undefined
   #draining = false
   /** Counts every change after which saying `pressure` again makes sense. */
   #pressureCause = 0
 
-  constructor(needsRelease: () => boolean, onDrainerGone: (cause: unknown) => void) {
+  /** @param budgetName how hints call the setting that the budget comes from */
+  constructor(needsRelease: () => boolean, onDrainerGone: (cause: unknown) => void, budgetName: string) {
     this.#needsRelease = needsRelease
     this.#onDrainerGone = onDrainerGone
+    this.#budgetName = budgetName
   }
 
   push(entry: Entry): void {
@@ -69,7 +72,7 @@ export class StageEvents {
     } finally {
       this.#draining = false
       options.signal?.removeEventListener('abort', onAbort)
-      if (!complete) this.#onDrainerGone(drainerGone())
+      if (!complete) this.#onDrainerGone(drainerGone(this.#budgetName))
     }
   }
 
@@ -81,9 +84,9 @@ export class StageEvents {
   }
 }
 
-function drainerGone(): BackupError {
+function drainerGone(budgetName: string): BackupError {
   return new BackupError('the staging budget is used up and nobody sends what is staged', {
     code: 'OUT_OF_SPACE',
-    hint: 'Look for the error that ended the upload first; raise the staging setting budgetBytes if captures must go on without it.',
+    hint: `Look for the error that ended the upload first; raise ${budgetName} if captures must go on without it.`,
   })
 }

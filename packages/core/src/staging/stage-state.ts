@@ -137,6 +137,11 @@ export class StageState {
     return state.files
   }
 
+  /** Takes back `endItem` or `failItem` where it could not be made durable: the agent decides again. */
+  reopenItem(item: string): void {
+    Object.assign(this.#item(item), { state: 'open', failure: undefined })
+  }
+
   assertComplete(): void {
     if (this.#failed !== undefined) throw this.#failed.cause
     if (this.#sealed) throw new TypeError('this stage is sealed')
