@@ -165,6 +165,43 @@ test('check writes to the repository, and tells when it cannot', async () => {
   expect(code).toBe(1)
 })
 
+test('a repository that cannot be reached does not hide the others from list and verify', async () => {
+  await using other = await commandLineOf(
+    sampleConfiguration.replace(
+      'repositories:\n',
+      'repositories:\n  gone: { kind: archive, destination: ./unmounted, uploader: { settings: { createDirectory: false } } }\n',
+    ),
+  )
+  await other.run(['run', 'shop'])
+  const list = await other.run(['list'])
+  expect(list.stderr).toMatch(/^error: NOT_FOUND\n {2}the repository "gone" cannot be listed: .*\n {2}hint: .*mounted/)
+  expect(list.stdout).toMatch(/\nshop .* complete /)
+  expect(list.code).toBe(3)
+  expect((await other.run(['list', '--json'])).lines.map(({ type }) => type)).toEqual(['backup', 'problem', 'result'])
+  const verified = await other.run(['verify'])
+  expect(verified.stderr).toContain('error: NOT_FOUND\n  the repository "gone" cannot be verified: ')
+  expect(verified.stderr).toContain('ok: backup ')
+  expect(verified.stdout).toBe('1 backup whole in structure, 1 error\n')
+  expect(verified.code).toBe(1)
+  expect((await other.run(['verify', '--json'])).lines).toContainEqual({
+    type: 'finding',
+    repository: 'gone',
+    finding: expect.objectContaining({ severity: 'error', code: 'NOT_FOUND' }),
+  })
+})
+
+test('where no repository can be reached, list and verify fail with what is wrong', async () => {
+  await using other = await commandLineOf(
+    sampleConfiguration.replace('./backups }', './unmounted, uploader: { settings: { createDirectory: false } } }'),
+  )
+  expect(await other.run(['list'])).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringMatching(/^failed: NOT_FOUND\n {2}list of /),
+  })
+  expect(await other.run(['verify'])).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('unmounted') })
+})
+
 test('verify of nothing at all is a failure', async () => {
   expect(await here.run(['verify'])).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('there is no backup to verify') })
   expect(await here.run(['verify', 'shop'])).toMatchObject({ code: 1, stderr: expect.stringContaining('backup-planet run shop') })

@@ -1,10 +1,11 @@
-import { type Backup, describeBytes } from '@backup-planet/core'
+import { type Backup, describeBytes, type Problem, type Progress, type Repository } from '@backup-planet/core'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
 import { describeDuration } from '../configuration/duration.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { problemsText } from '../output/plan-text.ts'
 import { textTable } from '../output/text-table.ts'
+import { withEveryRepository } from '../workspace/every-repository.ts'
 import { examples } from './command-options.ts'
 
 export function addListCommand(program: Command, context: CommandContext): void {
@@ -12,7 +13,7 @@ export function addListCommand(program: Command, context: CommandContext): void 
     .command('list')
     .summary('show the backups there are')
     .description(
-      'Lists the backups in the repositories, oldest first, read from the repositories themselves. Exit code 3 when a record cannot be read.',
+      'Lists the backups in the repositories, oldest first, read from the repositories themselves. Exit code 3 when a record cannot be read, or one of several repositories not be reached.',
     )
     .argument('[job]', 'only this job')
     .addHelpText('after', examples('backup-planet list', 'backup-planet list shop', 'backup-planet list shop --json'))
@@ -22,20 +23,20 @@ export function addListCommand(program: Command, context: CommandContext): void 
       const repositories = job === undefined ? Object.keys(content.repositories) : [workspace.configuration.job(job).repository]
       const backups: ListedBackup[] = []
       let unreadable = 0
-      for (const name of repositories) {
-        await using repository = await workspace.repository(name)
-        const onProgress = (progress: { readonly type: string; readonly problem?: Parameters<typeof problemsText>[0][number] }) => {
-          if (progress.problem === undefined) return
-          unreadable++
-          context.output.emit(progress)
-          context.output.remark(problemsText([progress.problem]))
-        }
+      const tell = (problem: Problem) => {
+        unreadable++
+        context.output.emit({ type: 'problem', problem })
+        context.output.remark(problemsText([problem]))
+      }
+      const list = async (repository: Repository, name: string) => {
+        const onProgress = (progress: Progress) => (progress.type === 'problem' ? tell(progress.problem) : undefined)
         for await (const backup of repository.list(job === undefined ? {} : { job }, { signal: context.signal, onProgress })) {
           const storedBytes = repository.storedBytes?.(backup)
           backups.push({ ...backup, storedBytes })
           context.output.emit({ type: 'backup', repository: name, backup, storedBytes })
         }
       }
+      await withEveryRepository(workspace, repositories, 'listed', list, { signal: context.signal, onProblem: tell })
       context.output.emit({ type: 'result', command: 'list', backups: backups.length, unreadable })
       context.output.print(
         backups.length === 0 ? `no backups${job === undefined ? '' : ` of job ${job}`} yet` : backupTable(backups, context.now()),

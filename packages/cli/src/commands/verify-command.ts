@@ -1,4 +1,4 @@
-import { BackupError, type Finding, verify } from '@backup-planet/core'
+import { BackupError, type Finding, type Repository, verify } from '@backup-planet/core'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -7,6 +7,7 @@ import { count } from '../output/plan-text.ts'
 import { followEvents } from '../progress/run-events.ts'
 import { selectBackup } from '../restoring/backup-selection.ts'
 import { UsageError } from '../usage-error.ts'
+import { withEveryRepository } from '../workspace/every-repository.ts'
 import { examples } from './command-options.ts'
 
 export function addVerifyCommand(program: Command, context: CommandContext): void {
@@ -14,7 +15,7 @@ export function addVerifyCommand(program: Command, context: CommandContext): voi
     .command('verify')
     .summary('check that the backups are whole')
     .description(
-      'Checks every backup in the repositories: its structure always, every byte of it with --read-data. Changes nothing. Exit code 1 when one is damaged, and when there is none at all.',
+      'Checks every backup in the repositories: its structure always, every byte of it with --read-data. Changes nothing. Exit code 1 when one is damaged, when there is none at all, and when a repository cannot be reached.',
     )
     .argument('[job]', 'only this job')
     .option('--read-data', 'read everything and compare checksums; takes as long as downloading it')
@@ -28,8 +29,12 @@ export function addVerifyCommand(program: Command, context: CommandContext): voi
       const { content } = workspace.configuration
       const names = job === undefined ? Object.keys(content.repositories) : [workspace.configuration.job(job).repository]
       const findings: Finding[] = []
-      for (const name of names) {
-        await using repository = await workspace.repository(name)
+      const tell = (finding: Finding, name: string) => {
+        findings.push(finding)
+        context.output.emit({ type: 'finding', repository: name, finding })
+        context.output.remark(findingText(finding))
+      }
+      const check = async (repository: Repository, name: string) => {
         const request = {
           repository,
           readData: options.readData === true,
@@ -39,12 +44,9 @@ export function addVerifyCommand(program: Command, context: CommandContext): voi
             : { id: (await selectBackup(repository, job, options, { signal: context.signal })).id }),
         }
         using follower = followEvents(context)
-        for await (const finding of verify(request, { signal: context.signal, onEvent: follower.onEvent })) {
-          findings.push(finding)
-          context.output.emit({ type: 'finding', repository: name, finding })
-          context.output.remark(findingText(finding))
-        }
+        for await (const finding of verify(request, { signal: context.signal, onEvent: follower.onEvent })) tell(finding, name)
       }
+      await withEveryRepository(workspace, names, 'verified', check, { signal: context.signal, onProblem: tell })
       if (findings.length === 0) throw nothingToVerify(job)
       const errors = findings.filter(({ severity }) => severity === 'error').length
       const whole = findings.filter(({ severity }) => severity === 'ok').length
