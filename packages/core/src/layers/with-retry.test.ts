@@ -145,6 +145,19 @@ describe('withRetry', () => {
     expect((await bytesOf(retrying(breaking, { attempts: 3 }).layer.download('a', { begin: 2, end: 5 }))).toString()).toBe('234')
   })
 
+  it('passes on a permanent failure after the last byte, such as a checksum that is wrong', async () => {
+    const memory = createMemoryUploader()
+    await memory.upload('a', reopenable(Buffer.from('0123456789')))
+    const corrupted = new BackupError('the checksum of the range is wrong', { code: 'CORRUPTED' })
+    const damaged = uploaderLayer(memory, {
+      async *download(key, range, options) {
+        yield* memory.download(key, range, options)
+        throw corrupted
+      },
+    })
+    await expect(bytesOf(retrying(damaged).layer.download('a', { begin: 2, end: 5 }))).rejects.toBe(corrupted)
+  })
+
   it('gives up a download that gets on no more', async () => {
     const memory = createMemoryUploader({ faults: failing('download', 9) })
     await memory.upload('a', reopenable(Buffer.from('x')))

@@ -102,7 +102,9 @@ export function withRetry(uploader: Uploader, settings: RetrySettings = {}): Upl
           }
           return
         } catch (error) {
-          if (range?.end !== undefined && received > 0 && received >= range.end - range.begin && !options?.signal?.aborted) return
+          // Every byte was given: what may heal needs no other attempt.
+          const complete = range?.end !== undefined && received > 0 && received >= range.end - range.begin
+          if (complete && mayHeal(uploader, error) && !options?.signal?.aborted) return
           await pause(error, 'download', key, attempt, options?.signal)
         }
       }
