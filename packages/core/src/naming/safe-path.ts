@@ -20,6 +20,10 @@ export function assertSafePath(path: string, what: string): string {
   })
 }
 
+export function isSafePath(path: string): boolean {
+  return unsafeReason(path) === undefined
+}
+
 function unsafeReason(path: string): string | undefined {
   if (path === '') return 'it is empty'
   if (Buffer.byteLength(path) > longestPath) return `it is longer than ${longestPath} bytes`

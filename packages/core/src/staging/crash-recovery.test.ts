@@ -244,6 +244,18 @@ describe('a crash at any moment', () => {
     await session.both[Symbol.asyncDispose]()
   })
 
+  test('a line that names a file outside of its item voids the journal from there on, and stands in the way of nobody', async () => {
+    const directory = path.join(root, 'tampered')
+    const session = new Session(await stagingIn(directory).begin({ job: 'shop', id: 'r1', beganAt: '2026-11-22T00:00:00Z' }))
+    await session.apply({ do: 'write', item: 0, size: 1 })
+    await session.apply({ do: 'seal' })
+    const copy = await crash(directory)
+    const journal = path.join(copy, 'shop', 'r1', 'stage.journal')
+    await writeFile(journal, (await readFile(journal, 'utf8')).replaceAll('"name":"f0"', '"name":"../f0"'))
+    await assertRecovered(copy, { ...session.model, sealed: false })
+    await session.both[Symbol.asyncDispose]()
+  })
+
   test('files of a failed item are not given again, not even those that the drainer held', async () => {
     const directory = path.join(root, 'failed')
     const session = new Session(await stagingIn(directory).begin({ job: 'shop', id: 'r1', beganAt: '2026-11-22T00:00:00Z' }))

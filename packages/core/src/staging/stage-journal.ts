@@ -2,6 +2,7 @@ import { type FileHandle, open, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import * as z from 'zod'
 import type { CaptureFacts, ItemFacts, ItemFailure, Json, StagedRun } from '../contracts/index.ts'
+import { isSafePath } from '../naming/safe-path.ts'
 import { diskError } from './disk-errors.ts'
 
 export const journalName = 'stage.journal'
@@ -24,6 +25,7 @@ export type JournalRecord =
   | { readonly type: 'sealed'; readonly facts: CaptureFacts }
 
 const text = z.string()
+const fileName = z.string().refine(isSafePath)
 /** Facts are written by ourselves and only carried along; what decides about files is checked. */
 const recordSchema = z.discriminatedUnion('type', [
   z.object({
@@ -34,14 +36,14 @@ const recordSchema = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('file'),
     item: text,
-    name: text,
+    name: fileName,
     size: z.int().nonnegative(),
     sha256: z.string().regex(/^[0-9a-f]{64}$/),
     modified: z.number(),
   }),
   z.object({ type: z.literal('item'), facts: z.looseObject({ item: text }) }),
   z.object({ type: z.literal('item-failed'), item: text, failure: z.looseObject({ code: text, message: text }) }),
-  z.object({ type: z.literal('released'), item: text, name: text }),
+  z.object({ type: z.literal('released'), item: text, name: fileName }),
   z.object({ type: z.literal('note'), note: z.unknown() }),
   z.object({ type: z.literal('sealed'), facts: z.looseObject({ application: text, kind: text }) }),
 ])
@@ -101,7 +103,12 @@ export class StageJournal {
   static async open(folder: string, bytes: number): Promise<StageJournal> {
     const file = path.join(folder, journalName)
     const handle = await open(file, 'r+')
-    await handle.truncate(bytes)
+    try {
+      await handle.truncate(bytes)
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
     return new StageJournal(handle, file, bytes)
   }
 
