@@ -142,6 +142,16 @@ describe('the reporter', () => {
     expect(events.at(-1)).toEqual({ type: 'finished', outcome: 'partial', seconds: 1.5, bytes: 3 })
   })
 
+  test('says nothing after the end, whatever a plugin that was stopped still says', () => {
+    const events: RunEvent[] = []
+    using reporter = new RunReporter({ onEvent: (event) => events.push(event) })
+    reporter.finish('aborted')
+    reporter.onProgress(bytes(1))
+    reporter.onProgress({ type: 'step', text: 'too late' })
+    reporter.emit({ type: 'resuming', id: '1' })
+    expect(events.map(({ type }) => type)).toEqual(['finished'])
+  })
+
   test.each([
     [new BackupError('stopped', { code: 'ABORTED' }), 'aborted'],
     [new BackupError('broken', { code: 'CORRUPTED' }), 'failed'],

@@ -60,6 +60,7 @@ export class RunReporter implements Disposable {
   }
 
   emit(event: RunEvent): void {
+    if (this.#finished) return
     try {
       this.#listener?.(event)
     } catch {
@@ -76,13 +77,13 @@ export class RunReporter implements Disposable {
     this.onProgress({ type: 'problem', problem })
   }
 
-  /** The last event; only the first call counts. */
+  /** The last event: only the first call counts, and nothing is said afterwards. */
   finish(outcome: RunOutcome): void {
     if (this.#finished) return
-    this.#finished = true
     clearInterval(this.#timer)
     this.flush()
     this.emit({ type: 'finished', outcome, seconds: this.seconds, bytes: this.bytes })
+    this.#finished = true
   }
 
   [Symbol.dispose](): void {

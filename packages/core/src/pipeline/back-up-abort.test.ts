@@ -12,6 +12,7 @@ describe('an abort', () => {
     await expect(bench.run({ signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'ABORTED' })
     expect(bench.calls.names).toEqual([])
     expect(await bench.kept()).toEqual([])
+    expect(bench.events.map(({ type }) => type)).toEqual(['started', 'finished'])
     expect(bench.outcome).toBe('aborted')
   })
 

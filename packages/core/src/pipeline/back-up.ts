@@ -54,7 +54,6 @@ export function backUp(parts: BackUpParts, options: RunOptions = {}): Promise<Ba
 
 async function run(parts: BackUpParts, reporter: RunReporter, { signal }: RunOptions): Promise<BackUpReport> {
   const { agent, repository, staging, request } = parts
-  throwIfAborted(signal, `backing up job "${request.job}"`)
   const operation: OperationOptions = { signal, onProgress: reporter.onProgress }
   const began = (parts.now ?? (() => new Date()))()
   const staged = {
@@ -64,6 +63,7 @@ async function run(parts: BackUpParts, reporter: RunReporter, { signal }: RunOpt
     ...(request.items === undefined ? {} : { limitedTo: request.items }),
   }
   reporter.emit({ type: 'started', action: 'backup', job: staged.job, id: staged.id, application: agent.application, kind: request.kind })
+  throwIfAborted(signal, `backing up job "${request.job}"`)
 
   const { stored: resumed, givenUp } = await storeResumed({ agent, repository, staging, job: request.job }, reporter, operation)
   const chain = await readChain(repository, request.job, operation)

@@ -87,6 +87,26 @@ describe('extracting files', () => {
     expect(await readdir(outside)).toEqual([])
   })
 
+  test('an abort beforehand has no effect at all', async () => {
+    const backup = addBackup(repository, '1', { a: { '1': 'x' } })
+    const options = { signal: AbortSignal.abort(), onEvent: (event: RunEvent) => events.push(event) }
+    await expect(extractFiles({ repository, backup, directory: target() }, options)).rejects.toMatchObject({ code: 'ABORTED' })
+    expect(events).toMatchObject([{ type: 'started' }, { type: 'finished', outcome: 'aborted' }])
+    expect(await readdir(directory)).toEqual([])
+  })
+
+  test('an abort half-way leaves whole files only', async () => {
+    const backup = addBackup(repository, '1', { a: { '1': 'first', '2': 'x'.repeat(50), '3': 'third' } })
+    const controller = new AbortController()
+    repository.tamper = (bytes) => {
+      if (bytes.length === 50) controller.abort()
+      return bytes
+    }
+    const extracting = extractFiles({ repository, backup, directory: target() }, { signal: controller.signal })
+    await expect(extracting).rejects.toMatchObject({ code: 'ABORTED' })
+    expect(await readdir(path.join(target(), 'a'))).toEqual(['1'])
+  })
+
   test('names that would leave the directory are refused before anything is written', async () => {
     const backup = addBackup(repository, '1', { a: { '../x': 'x' } })
     await expect(extractFiles({ repository, backup, directory: target() })).rejects.toMatchObject({ code: 'INVALID_INPUT' })

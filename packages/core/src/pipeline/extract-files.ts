@@ -43,9 +43,9 @@ export function extractFiles(request: ExtractFilesRequest, options: RunOptions =
 
 async function run(request: ExtractFilesRequest, reporter: RunReporter, { signal }: RunOptions): Promise<ExtractFilesReport> {
   const { repository, backup, items } = request
-  throwIfAborted(signal, 'extracting files')
   const operation: OperationOptions = { signal, onProgress: reporter.onProgress }
   reporter.emit({ type: 'started', action: 'files', job: backup.job, id: backup.id, application: backup.application, kind: backup.kind })
+  throwIfAborted(signal, 'extracting files')
   assertItems(items ?? [], [backup])
   const failed = backup.items.flatMap(({ item, failure }) => (items === undefined && failure !== undefined ? [item] : []))
   for (const item of failed) reporter.problem(problemOfLeftOut(backup, item))

@@ -137,6 +137,7 @@ describe('restoring', () => {
     const backup = addBackup(repository, '1', { a: { '1': 'x' } })
     const problem = { severity: 'error', code: 'ALREADY_EXISTS', message: 'a is there', hint: 'Allow it.' } as const
     await expect(run({ ...planOf([backup]), problems: [problem] }, async () => undefined)).rejects.toMatchObject({ code: 'ALREADY_EXISTS' })
+    expect(events.map(({ type }) => type)).toEqual(['started', 'finished'])
     await expect(run({ ...planOf([backup]), application: 'other' }, async () => undefined)).rejects.toMatchObject({ code: 'INVALID_INPUT' })
     repository.backups.length = 0
     await expect(run(planOf([backup]), async () => undefined)).rejects.toMatchObject({ code: 'NOT_FOUND' })
@@ -175,6 +176,13 @@ describe('restoring', () => {
       code: 'OUT_OF_SPACE',
       message: expect.stringContaining('has 49 B free: there is no room for 50 B more, because 0 B must stay free'),
     })
+  })
+
+  test('an abort beforehand has no effect at all', async () => {
+    const plan = planOf([addBackup(repository, '1', { a: {} })])
+    await expect(run(plan, async () => undefined, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'ABORTED' })
+    expect(events).toMatchObject([{ type: 'started' }, { type: 'finished', outcome: 'aborted' }])
+    expect(await readdir(directory)).toEqual([])
   })
 
   test('an abort ends a stream that waits for room, and everything is removed', async () => {

@@ -60,10 +60,10 @@ async function run(
   reporter: RunReporter,
   { signal }: RunOptions,
 ): Promise<RestoreReport> {
-  throwIfAborted(signal, 'the restore')
-  assertExecutable(plan, agent)
   const operation: OperationOptions = { signal, onProgress: reporter.onProgress }
   reporter.emit({ type: 'started', action: 'restore', id: plan.id, application: plan.application })
+  throwIfAborted(signal, 'the restore')
+  assertExecutable(plan, agent)
   const backups = await findBackups(repository, plan, operation)
   for (const { item, backup } of plan.items) {
     assertItems(

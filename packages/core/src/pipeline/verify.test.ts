@@ -11,11 +11,25 @@ beforeEach(() => {
 })
 
 describe('verifying', () => {
-  const findings = async (parts: { readData?: boolean; id?: string } = {}) => {
+  const findings = async (parts: { readData?: boolean; id?: string } = {}, signal?: AbortSignal) => {
     const found = []
-    for await (const finding of verify({ repository, ...parts }, { onEvent: (event) => events.push(event) })) found.push(finding)
+    for await (const finding of verify({ repository, ...parts }, { signal, onEvent: (event) => events.push(event) })) found.push(finding)
     return found
   }
+
+  test('aborted beforehand asks the repository nothing', async () => {
+    await expect(findings({}, AbortSignal.abort())).rejects.toMatchObject({ code: 'ABORTED' })
+    expect(events).toMatchObject([{ type: 'started' }, { type: 'finished', outcome: 'aborted' }])
+  })
+
+  test('left by its reader ends aborted', async () => {
+    repository.findings = [
+      { severity: 'ok', message: 'whole' },
+      { severity: 'ok', message: 'whole too' },
+    ]
+    for await (const _ of verify({ repository }, { onEvent: (event) => events.push(event) })) break
+    expect(events.at(-1)).toMatchObject({ type: 'finished', outcome: 'aborted' })
+  })
 
   test('passes every finding on, with progress, and ends failed when one is an error', async () => {
     addBackup(repository, '1', { a: { '1': 'x'.repeat(14) } })

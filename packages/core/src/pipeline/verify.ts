@@ -13,7 +13,6 @@ export interface VerifyParts {
 /** What is whole in a repository and what is not. Changes nothing. Throws `NOT_FOUND` when `id` names no backup. */
 export async function* verify(parts: VerifyParts, options: RunOptions = {}): AsyncGenerator<Finding, void, void> {
   const { repository, readData = false, job, id } = parts
-  throwIfAborted(options.signal, 'verifying')
   using reporter = new RunReporter(options)
   const operation = { signal: options.signal, onProgress: reporter.onProgress }
   const filter = { ...(job === undefined ? {} : { job }), ...(id === undefined ? {} : { id }) }
@@ -21,6 +20,7 @@ export async function* verify(parts: VerifyParts, options: RunOptions = {}): Asy
   let ended = false
   try {
     reporter.emit({ type: 'started', action: 'verify', ...filter })
+    throwIfAborted(options.signal, 'verifying')
     if (id !== undefined || (readData && !repository.supports.deduplicates)) {
       let bytes = 0
       let found = false
