@@ -36,7 +36,7 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
     .command('restore')
     .summary('bring a backup back onto a server')
     .description(
-      'Plans a restore, and carries it out. Without --backup and --at it is the newest backup. Nothing on the target is replaced without --overwrite,\nand even then only after the name of the server was typed, or with --yes. Exit code 3 when some items failed; they are named at the end.',
+      'Plans a restore, and carries it out. Without --backup and --at it is the newest backup. Nothing on the target is replaced without --overwrite, and even then only after the name of the server was typed, or with --yes. Exit code 3 when some items failed; they are named at the end.',
     )
     .argument('<job>', 'name of the job whose backup is restored')
     .requiredOption('--to <target>', 'where to: a name under "targets", or "source" for the server of the job')

@@ -21,7 +21,7 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     .command('run')
     .summary('make one backup')
     .description(
-      'Makes one backup of a job, with progress. It exists once it is complete in the repository, and not before.\nExit code 3 when some items failed; they are named and cannot be restored from this backup.\nWith --item it is a backup of these items beside the others: the application is not told that it is backed up, no later backup\nbuilds on it, and restore uses it only for who asks for these items, or for it by its id.',
+      'Makes one backup of a job, with progress. It exists once it is complete in the repository, and not before.\nExit code 3 when some items failed; they are named and cannot be restored from this backup.\nWith --item it is a backup of these items beside the others: the application is not told that it is backed up, no later backup builds on it, and restore uses it only for who asks for these items, or for it by its id.',
     )
     .argument('<job>', 'name of the job')
     .addOption(kindOption())
