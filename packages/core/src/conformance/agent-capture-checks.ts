@@ -5,12 +5,15 @@ import { assertSafePath } from '../naming/safe-path.ts'
 import { stall } from '../testing/faults.ts'
 import {
   type AgentHarness,
+  assertNoErrors,
+  assertNumbered,
   assertReleased,
   assertUnchanged,
   backUpOnce,
+  firstOf,
   fullRequest,
   planOnto,
-  withFiles,
+  restoreOnto,
   withStage,
 } from './agent-harness.ts'
 import { type ConformanceCheck, collect, eventually, rejectsWith, within } from './conformance-check.ts'
@@ -49,21 +52,13 @@ export const agentCaptureChecks: readonly ConformanceCheck<AgentHarness>[] = [
     async run({ source, items, secrets = [] }) {
       const before = await source.observe()
       const problems = await source.agent.check(fullRequest())
-      assert.deepEqual(
-        problems.filter((problem) => problem.severity === 'error'),
-        [],
-        'a capture that works has no errors beforehand',
-      )
+      assertNoErrors(problems, 'a capture that works has no errors beforehand')
       for (const problem of problems) assert.ok(problem.hint !== '' && problem.message !== '', 'every problem has a message and a hint')
       const plan = await source.agent.plan(fullRequest())
       assert.equal(plan.application, source.agent.application)
       assert.equal(plan.kind, 'full')
       assert.ok(plan.steps.length > 0, 'a plan has steps')
-      assert.deepEqual(
-        plan.steps.map((step) => step.number),
-        plan.steps.map((_, index) => index + 1),
-        'steps are numbered from 1',
-      )
+      assertNumbered(plan.steps)
       for (const item of items)
         assert.ok(
           plan.items.some((planned) => planned.name === item),
@@ -93,7 +88,7 @@ export const agentCaptureChecks: readonly ConformanceCheck<AgentHarness>[] = [
   {
     name: 'refuses an item that does not exist',
     async run({ source, items }) {
-      const request = fullRequest({ items: [items[0] ?? '', 'no-such-item-anywhere'] })
+      const request = fullRequest({ items: [firstOf(items), 'no-such-item-anywhere'] })
       const act = async () => {
         const capture = await source.agent.beginCapture(request)
         await capture[Symbol.asyncDispose]()
@@ -123,8 +118,7 @@ export const agentCaptureChecks: readonly ConformanceCheck<AgentHarness>[] = [
   {
     name: 'captures only the items that are asked for',
     async run({ source, items }) {
-      const [first] = items
-      assert.ok(first !== undefined)
+      const first = firstOf(items)
       const { stage } = await backUpOnce(source.agent, fullRequest({ items: [first] }))
       assert.deepEqual([...stage.sealedItems.keys()], [first])
     },
@@ -178,8 +172,7 @@ export const agentCaptureChecks: readonly ConformanceCheck<AgentHarness>[] = [
       const captured = await backUpOnce(source.agent, fullRequest(), {
         afterBegin: () => within(source.change(last), 'a change by a user during a capture'),
       })
-      const plan = await planOnto(harness, captured, false)
-      await withFiles(captured, [captured.backup], (files) => harness.target.agent.restore(plan, files))
+      await restoreOnto(harness, captured, await planOnto(harness, captured, { overwrite: false }))
       const found = await harness.target.content(last)
       const whole = [before, await source.content(last)].some((moment) => isDeepStrictEqual(found, moment))
       assert.ok(whole, `${last} must be as it was at one moment, before or after the change, and never mixed`)
@@ -237,8 +230,7 @@ export const agentCaptureChecks: readonly ConformanceCheck<AgentHarness>[] = [
     name: 'fails one item and goes on with the others',
     async run({ source, items, failItem }) {
       if (failItem === undefined) return
-      const [first] = items
-      assert.ok(first !== undefined)
+      const first = firstOf(items)
       await failItem(first)
       const { stage, backup } = await backUpOnce(source.agent)
       assert.deepEqual([...stage.failedItems], [first], `exactly ${first} must fail`)

@@ -2,7 +2,20 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Agent, Backup, Capture, CaptureRequest, Json, RestoredFiles, RestorePlan } from '../contracts/index.ts'
+import type {
+  Agent,
+  Backup,
+  Capture,
+  CaptureRequest,
+  Json,
+  OperationOptions,
+  PlanStep,
+  Problem,
+  RestoredFiles,
+  RestorePlan,
+  RestoreReport,
+  RestoreTarget,
+} from '../contracts/index.ts'
 import { createMemoryRepository, type MemoryRepository } from '../testing/memory-repository.ts'
 import { restoredFilesOf } from '../testing/memory-restored-files.ts'
 import { createMemoryStage, type MemoryStage } from '../testing/memory-stage.ts'
@@ -103,18 +116,50 @@ export async function withFiles<Result>(
 export async function planOnto(
   harness: AgentHarness,
   captured: Captured,
-  overwrite: boolean,
+  target: RestoreTarget,
   items?: readonly string[],
 ): Promise<RestorePlan> {
   const options = harness.restoreOptions
   const plan = await harness.target.agent.planRestore({
     backups: [captured.backup],
     ...(items === undefined ? {} : { items }),
-    target: { overwrite, ...(options === undefined ? {} : { options }) },
+    target: { ...(options === undefined ? {} : { options }), ...target },
   })
   const stored = JSON.parse(JSON.stringify(plan)) as RestorePlan
   assert.deepEqual(stored, plan, 'a plan must be a value that JSON keeps')
   return stored
+}
+
+/** Executes a plan made by `planOnto`, with the files of the captured backup. */
+export async function restoreOnto(
+  harness: AgentHarness,
+  captured: Captured,
+  plan: RestorePlan,
+  options: OperationOptions = {},
+): Promise<RestoreReport> {
+  return await withFiles(captured, [captured.backup], (files) => harness.target.agent.restore(plan, files, options))
+}
+
+export function firstOf(items: readonly string[]): string {
+  const [first] = items
+  assert.ok(first !== undefined, 'the harness must name items')
+  return first
+}
+
+export function assertNumbered(steps: readonly PlanStep[]): void {
+  assert.deepEqual(
+    steps.map((step) => step.number),
+    steps.map((_, index) => index + 1),
+    'steps are numbered from 1',
+  )
+}
+
+export function assertNoErrors(problems: readonly Problem[], because: string): void {
+  assert.deepEqual(
+    problems.filter((problem) => problem.severity === 'error'),
+    [],
+    because,
+  )
 }
 
 export async function assertUnchanged(server: AgentServer, before: unknown, what: string): Promise<void> {

@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict'
 import type { RestoredFiles } from '../contracts/index.ts'
 import { stall } from '../testing/faults.ts'
-import { type AgentHarness, assertReleased, assertUnchanged, backUpOnce, planOnto, withFiles } from './agent-harness.ts'
+import {
+  type AgentHarness,
+  assertNoErrors,
+  assertNumbered,
+  assertReleased,
+  assertUnchanged,
+  backUpOnce,
+  firstOf,
+  planOnto,
+  restoreOnto,
+  withFiles,
+} from './agent-harness.ts'
 import { type ConformanceCheck, rejectsWith } from './conformance-check.ts'
 
 /** How a capture comes back, and what a restore refuses to do. */
@@ -12,23 +23,15 @@ export const agentRestoreChecks: readonly ConformanceCheck<AgentHarness>[] = [
       const { source, target, items } = harness
       const captured = await backUpOnce(source.agent)
       const before = await target.observe()
-      const plan = await planOnto(harness, captured, false)
+      const plan = await planOnto(harness, captured, { overwrite: false })
       assert.equal(plan.contract, 'restore-plan/1')
       assert.equal(plan.application, target.agent.application)
       assert.deepEqual(plan.backups, [captured.backup.id])
       assert.deepEqual(plan.items.map((item) => item.item).sort(), captured.backup.items.map((item) => item.item).sort())
       for (const item of items)
         assert.deepEqual(plan.items.find((planned) => planned.item === item)?.overwrites, [], `nothing of ${item} is overwritten`)
-      assert.deepEqual(
-        plan.problems.filter((problem) => problem.severity === 'error'),
-        [],
-        'nothing stands against a restore to an empty target',
-      )
-      assert.deepEqual(
-        plan.steps.map((step) => step.number),
-        plan.steps.map((_, index) => index + 1),
-        'steps are numbered from 1',
-      )
+      assertNoErrors(plan.problems, 'nothing stands against a restore to an empty target')
+      assertNumbered(plan.steps)
       await assertUnchanged(target, before, 'planning a restore')
       await assertReleased(target, 'planning a restore')
     },
@@ -39,8 +42,8 @@ export const agentRestoreChecks: readonly ConformanceCheck<AgentHarness>[] = [
       const { source, target, items } = harness
       const expected = await Promise.all(items.map((item) => source.content(item)))
       const captured = await backUpOnce(source.agent)
-      const plan = await planOnto(harness, captured, false)
-      const report = await withFiles(captured, [captured.backup], (files) => target.agent.restore(plan, files))
+      const plan = await planOnto(harness, captured, { overwrite: false })
+      const report = await restoreOnto(harness, captured, plan)
       for (const [index, item] of items.entries()) {
         const restored = report.items.find((candidate) => candidate.item === item)
         assert.ok(restored !== undefined, `the report must name ${item}`)
@@ -56,27 +59,23 @@ export const agentRestoreChecks: readonly ConformanceCheck<AgentHarness>[] = [
     name: 'restores only the items that are asked for',
     async run(harness) {
       const { source, target, items } = harness
-      const [first, ...others] = items
-      assert.ok(first !== undefined)
+      const first = firstOf(items)
       const captured = await backUpOnce(source.agent)
-      const plan = await planOnto(harness, captured, false, [first])
-      await withFiles(captured, [captured.backup], (files) => target.agent.restore(plan, files))
+      const plan = await planOnto(harness, captured, { overwrite: false }, [first])
+      await restoreOnto(harness, captured, plan)
       assert.deepEqual(await target.content(first), await source.content(first))
-      for (const item of others) assert.equal(await target.content(item), undefined, `${item} was not asked for`)
+      for (const item of items.slice(1)) assert.equal(await target.content(item), undefined, `${item} was not asked for`)
     },
   },
   {
     name: 'restores under another name, where it can',
-    async run({ source, target, items, restoreOptions }) {
-      const [first] = items
-      if (!target.agent.supports.rename || first === undefined) return
+    async run(harness) {
+      const { source, target, items } = harness
+      if (!target.agent.supports.rename) return
+      const first = firstOf(items)
       const captured = await backUpOnce(source.agent)
-      const plan = await target.agent.planRestore({
-        backups: [captured.backup],
-        items: [first],
-        target: { overwrite: false, rename: { [first]: 'renamed' }, ...(restoreOptions === undefined ? {} : { options: restoreOptions }) },
-      })
-      await withFiles(captured, [captured.backup], (files) => target.agent.restore(plan, files))
+      const plan = await planOnto(harness, captured, { overwrite: false, rename: { [first]: 'renamed' } }, [first])
+      await restoreOnto(harness, captured, plan)
       assert.deepEqual(await target.content('renamed'), await source.content(first))
       assert.equal(await target.content(first), undefined, 'nothing may be restored under the old name')
     },
@@ -85,17 +84,12 @@ export const agentRestoreChecks: readonly ConformanceCheck<AgentHarness>[] = [
     name: 'refuses with CONFLICT when the target changed after the plan, before it changes anything',
     async run(harness) {
       const { source, target, items } = harness
-      const [first] = items
-      assert.ok(first !== undefined)
+      const first = firstOf(items)
       const captured = await backUpOnce(source.agent)
-      const plan = await planOnto(harness, captured, true)
+      const plan = await planOnto(harness, captured, { overwrite: true })
       await target.change(first)
       const before = await target.observe()
-      await rejectsWith(
-        () => withFiles(captured, [captured.backup], (files) => target.agent.restore(plan, files)),
-        'CONFLICT',
-        'restore onto a changed target',
-      )
+      await rejectsWith(() => restoreOnto(harness, captured, plan), 'CONFLICT', 'restore onto a changed target')
       await assertUnchanged(target, before, 'a restore that was refused')
       await assertReleased(target, 'a restore that was refused')
     },
@@ -104,20 +98,15 @@ export const agentRestoreChecks: readonly ConformanceCheck<AgentHarness>[] = [
     name: 'refuses with ALREADY_EXISTS to overwrite when nobody allowed it',
     async run(harness) {
       const { source, target, items } = harness
-      const [first] = items
-      assert.ok(first !== undefined)
+      const first = firstOf(items)
       const captured = await backUpOnce(source.agent)
       await target.change(first)
       const before = await target.observe()
-      const plan = await planOnto(harness, captured, false)
+      const plan = await planOnto(harness, captured, { overwrite: false })
       const problem = plan.problems.find((found) => found.severity === 'error' && found.code === 'ALREADY_EXISTS')
       assert.ok(problem !== undefined, 'the plan must say that something exists')
       assert.notEqual(problem.hint, '')
-      await rejectsWith(
-        () => withFiles(captured, [captured.backup], (files) => target.agent.restore(plan, files)),
-        'ALREADY_EXISTS',
-        'restore over what exists',
-      )
+      await rejectsWith(() => restoreOnto(harness, captured, plan), 'ALREADY_EXISTS', 'restore over what exists')
       await assertUnchanged(target, before, 'a restore that was refused')
     },
   },
@@ -125,13 +114,12 @@ export const agentRestoreChecks: readonly ConformanceCheck<AgentHarness>[] = [
     name: 'says what it overwrites when that is allowed, and does it',
     async run(harness) {
       const { source, target, items } = harness
-      const [first] = items
-      assert.ok(first !== undefined)
+      const first = firstOf(items)
       const captured = await backUpOnce(source.agent)
       await target.change(first)
-      const plan = await planOnto(harness, captured, true, [first])
+      const plan = await planOnto(harness, captured, { overwrite: true }, [first])
       assert.ok((plan.items[0]?.overwrites.length ?? 0) > 0, 'the plan must say what is overwritten')
-      await withFiles(captured, [captured.backup], (files) => target.agent.restore(plan, files))
+      await restoreOnto(harness, captured, plan)
       assert.deepEqual(await target.content(first), await source.content(first))
     },
   },
@@ -142,11 +130,11 @@ export const agentRestoreChecks: readonly ConformanceCheck<AgentHarness>[] = [
       const captured = await backUpOnce(source.agent)
       const before = await target.observe()
       await rejectsUnknown(
-        () => planOnto(harness, captured, false, ['no-such-item-anywhere']),
+        () => planOnto(harness, captured, { overwrite: false }, ['no-such-item-anywhere']),
         'plan for an item that is not in the backup',
       )
       await rejectsUnknown(
-        () => target.agent.planRestore({ backups: [captured.backup], target: { overwrite: false, options: { noSuchOption: true } } }),
+        () => planOnto(harness, captured, { overwrite: false, options: { noSuchOption: true } }),
         'plan with an unknown option',
       )
       await rejectsWith(
@@ -163,7 +151,7 @@ export const agentRestoreChecks: readonly ConformanceCheck<AgentHarness>[] = [
       const { source, target, items } = harness
       const captured = await backUpOnce(source.agent)
       const before = await target.observe()
-      const plan = await planOnto(harness, captured, false)
+      const plan = await planOnto(harness, captured, { overwrite: false })
       await withFiles(captured, [captured.backup], async (files) => {
         const beforehand = { signal: AbortSignal.abort() }
         await rejectsWith(() => target.agent.restore(plan, files, beforehand), 'ABORTED', 'restore aborted beforehand')

@@ -1,11 +1,6 @@
-import { describe, it } from 'vitest'
-import type { ConformanceCheck } from './conformance-check.ts'
-import { stagingFileChecks } from './staging-file-checks.ts'
+import { describeChecks } from './describe-checks.ts'
+import { stagingChecks } from './staging-checks.ts'
 import type { StagingHarness } from './staging-harness.ts'
-import { stagingRunChecks } from './staging-run-checks.ts'
-
-/** Every promise of `Staging`, each to be run on an empty place of its own. */
-export const stagingChecks: readonly ConformanceCheck<StagingHarness>[] = [...stagingFileChecks, ...stagingRunChecks]
 
 export interface StagingContractSettings {
   /** Called for every check; nothing else uses the staging. */
@@ -16,20 +11,5 @@ export interface StagingContractSettings {
 
 /** Proves a staging with vitest: fills it up, breaks both sides, kills it, and looks at what is left. */
 export function describeStagingContract(name: string, settings: StagingContractSettings): void {
-  describe(`${name} keeps the staging contract`, () => {
-    for (const check of stagingChecks) {
-      it(
-        check.name,
-        async () => {
-          const harness = await settings.makeStaging()
-          try {
-            await check.run(harness)
-          } finally {
-            await harness.dispose?.()
-          }
-        },
-        settings.timeoutMs ?? 60_000,
-      )
-    }
-  })
+  describeChecks(`${name} keeps the staging contract`, stagingChecks, () => settings.makeStaging(), settings.timeoutMs)
 }

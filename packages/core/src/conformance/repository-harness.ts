@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Backup, CaptureFacts, Repository, StagedRun } from '../contracts/index.ts'
+import type { Backup, CaptureFacts, OperationOptions, Repository, StageContents, StagedRun } from '../contracts/index.ts'
 import { bytesOf, chunksOf, sampleBytes } from '../testing/chunks-of.ts'
 import { createMemoryStage, type MemoryStage } from '../testing/memory-stage.ts'
 import { collect } from './conformance-check.ts'
@@ -56,9 +56,33 @@ export async function filledStage(run: Partial<StagedRun> = {}, contents: Conten
   return stage
 }
 
+/** Stores a stage as the pipeline does; with `contents`, what the repository sees of it is changed on the way. */
+export async function storeStage(
+  repository: Repository,
+  stage: MemoryStage,
+  options: OperationOptions & { readonly contents?: StageContents } = {},
+): Promise<Backup> {
+  const { contents = stage.contents, ...operation } = options
+  return await repository.store({ run: stage.run, agent }, contents, operation)
+}
+
+/** The same contents with another drain. */
+export function withDrain(contents: StageContents, drain: StageContents['drain']): StageContents {
+  return {
+    budget: contents.budget,
+    get sealed() {
+      return contents.sealed
+    },
+    get notes() {
+      return contents.notes
+    },
+    note: (note) => contents.note(note),
+    drain,
+  }
+}
+
 export async function storeAll(repository: Repository, run: Partial<StagedRun> = {}, contents: Contents = sampleContents): Promise<Backup> {
-  const stage = await filledStage(run, contents)
-  return await repository.store({ run: stage.run, agent }, stage.contents)
+  return await storeStage(repository, await filledStage(run, contents))
 }
 
 export async function idsOf(repository: Repository): Promise<string[]> {

@@ -4,7 +4,6 @@ import { bytesOf, sampleBytes } from '../testing/chunks-of.ts'
 import { createMemoryStage } from '../testing/memory-stage.ts'
 import { type ConformanceCheck, collect, rejectsWith } from './conformance-check.ts'
 import {
-  agent,
   assertNoBackups,
   assertReadable,
   captureFacts,
@@ -14,6 +13,7 @@ import {
   type RepositoryHarness,
   sampleContents,
   storeAll,
+  storeStage,
 } from './repository-harness.ts'
 
 /** What committed backups give back, how damage is found, and what removal takes away. */
@@ -188,7 +188,7 @@ export const repositoryReadChecks: readonly ConformanceCheck<RepositoryHarness>[
       const stage = createMemoryStage({ run: { id: 'unfinished', job: 'shop' } })
       await fillItem(stage, 'shop', { 'a.bin': sampleBytes(50_000, 9) })
       stage.stopFilling(new BackupError('server went away', { code: 'APPLICATION' }))
-      await rejectsWith(() => repository.store({ run: stage.run, agent }, stage.contents), 'APPLICATION', 'store of a failed capture')
+      await rejectsWith(() => storeStage(repository, stage), 'APPLICATION', 'store of a failed capture')
       const young = await repository.removeUnfinished({ olderThanSeconds: 3600 })
       assert.deepEqual(young.removed, [], 'what is young may still be going on')
       await repository.removeUnfinished({ olderThanSeconds: 0, runs: ['another', 'kept'] })
@@ -198,7 +198,7 @@ export const repositoryReadChecks: readonly ConformanceCheck<RepositoryHarness>[
       assert.deepEqual(await idsOf(repository), ['kept'])
       await assertReadable(await another(), kept)
       const again = await filledStage({ id: 'after', job: 'shop' })
-      await assertReadable(repository, await repository.store({ run: again.run, agent }, again.contents))
+      await assertReadable(repository, await storeStage(repository, again))
     },
   },
   {

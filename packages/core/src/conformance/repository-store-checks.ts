@@ -14,6 +14,8 @@ import {
   type RepositoryHarness,
   sampleContents,
   storeAll,
+  storeStage,
+  withDrain,
 } from './repository-harness.ts'
 
 /** What becomes a backup, and what never does. */
@@ -22,7 +24,7 @@ export const repositoryStoreChecks: readonly ConformanceCheck<RepositoryHarness>
     name: 'commits what was staged with all its facts, and lists it elsewhere as it was returned',
     async run({ repository, another }) {
       const stage = await filledStage({ job: 'shop', id: 'run-1', beganAt: '2026-01-01T00:00:00.000Z' })
-      const backup = await repository.store({ run: stage.run, agent }, stage.contents)
+      const backup = await storeStage(repository, stage)
       const facts = captureFacts()
       const { format, id, job, application, kind, status, beganAt, consistentAt, position, source } = backup
       assert.deepEqual(
@@ -56,7 +58,7 @@ export const repositoryStoreChecks: readonly ConformanceCheck<RepositoryHarness>
     name: 'remembers that a run was limited to some items, since nothing may build on it',
     async run({ repository, another }) {
       const stage = await filledStage({ id: 'limited', limitedTo: ['shop'] })
-      const backup = await repository.store({ run: stage.run, agent }, stage.contents)
+      const backup = await storeStage(repository, stage)
       assert.deepEqual(backup.limitedTo, ['shop'])
       const [listed] = await collect((await another()).list())
       assert.deepEqual(listed?.limitedTo, ['shop'])
@@ -66,7 +68,7 @@ export const repositoryStoreChecks: readonly ConformanceCheck<RepositoryHarness>
     name: 'frees every staged file once it is stored',
     async run({ repository }) {
       const stage = await filledStage()
-      await repository.store({ run: stage.run, agent }, stage.contents)
+      await storeStage(repository, stage)
       const staged = Object.entries(sampleContents).flatMap(([item, files]) => Object.keys(files).map((name) => `${item}/${name}`))
       assert.deepEqual([...stage.released].sort(), staged.sort())
     },
@@ -75,7 +77,7 @@ export const repositoryStoreChecks: readonly ConformanceCheck<RepositoryHarness>
     name: 'sends and frees what it holds back when a writer waits for room',
     async run({ repository }) {
       const stage = createMemoryStage()
-      const store = repository.store({ run: stage.run, agent }, stage.contents)
+      const store = storeStage(repository, stage)
       store.catch(() => undefined)
       for (const [index, name] of ['a.bin', 'b.bin', 'c.bin'].entries()) {
         await stage.stage.write({ item: 'shop', name }, chunksOf(sampleBytes(5000, index + 1), [5000]))
@@ -99,7 +101,7 @@ export const repositoryStoreChecks: readonly ConformanceCheck<RepositoryHarness>
       await stage.stage.failItem('never-begun', { code: 'ACCESS_DENIED', message: 'no right to read' })
       await fillItem(stage, 'whole-too', { 'b.bin': sampleBytes(1000, 3) })
       await stage.stage.seal(captureFacts())
-      const backup = await repository.store({ run: stage.run, agent }, stage.contents)
+      const backup = await storeStage(repository, stage)
       assert.equal(backup.status, 'partial')
       const reader = await another()
       const listed = (await collect(reader.list()))[0]
@@ -121,11 +123,7 @@ export const repositoryStoreChecks: readonly ConformanceCheck<RepositoryHarness>
       const stage = createMemoryStage()
       await fillItem(stage, 'shop', { 'a.bin': sampleBytes(100_000) })
       stage.stopFilling(new BackupError('server went away', { code: 'APPLICATION', hint: 'Start the server.' }))
-      const error = await rejectsWith(
-        () => repository.store({ run: stage.run, agent }, stage.contents),
-        'APPLICATION',
-        'store of a failed capture',
-      )
+      const error = await rejectsWith(() => storeStage(repository, stage), 'APPLICATION', 'store of a failed capture')
       assert.equal(error.message, 'server went away')
       await assertNoBackups(harness)
     },
@@ -142,7 +140,7 @@ export const repositoryStoreChecks: readonly ConformanceCheck<RepositoryHarness>
       for (const [index, change] of changes.entries()) {
         const stage = await filledStage({ id: `damaged-${index}` }, { shop: { 'a.bin': sampleBytes(20_000) } })
         stage.damage('shop', 'a.bin', change)
-        await rejectsWith(() => repository.store({ run: stage.run, agent }, stage.contents), 'CORRUPTED', 'store of a damaged stage')
+        await rejectsWith(() => storeStage(repository, stage), 'CORRUPTED', 'store of a damaged stage')
         assert.deepEqual(stage.released, [], 'a file that could not be stored must not be freed')
       }
       await assertNoBackups(harness)
@@ -154,7 +152,7 @@ export const repositoryStoreChecks: readonly ConformanceCheck<RepositoryHarness>
       const { repository } = harness
       const stage = await filledStage()
       const options = { signal: AbortSignal.abort() }
-      await rejectsWith(() => repository.store({ run: stage.run, agent }, stage.contents, options), 'ABORTED', 'store aborted beforehand')
+      await rejectsWith(() => storeStage(repository, stage, options), 'ABORTED', 'store aborted beforehand')
       assert.deepEqual([stage.opened, stage.released], [[], []])
       await assertNoBackups(harness)
       const backup = await storeAll(repository)
@@ -174,7 +172,7 @@ export const repositoryStoreChecks: readonly ConformanceCheck<RepositoryHarness>
       const stage = createMemoryStage()
       await fillItem(stage, 'shop', { 'a.bin': sampleBytes(50_000) })
       const controller = new AbortController()
-      const store = repository.store({ run: stage.run, agent }, stage.contents, { signal: controller.signal })
+      const store = storeStage(repository, stage, { signal: controller.signal })
       store.catch(() => undefined)
       await eventually(() => stage.opened.length > 0, 'the repository begins to read')
       controller.abort()
@@ -188,22 +186,14 @@ export const repositoryStoreChecks: readonly ConformanceCheck<RepositoryHarness>
       const { repository } = harness
       const stage = await filledStage()
       const controller = new AbortController()
-      const contents = {
-        budget: stage.contents.budget,
-        get sealed() {
-          return stage.contents.sealed
-        },
-        notes: stage.contents.notes,
-        note: stage.contents.note,
-        async *drain(options: object = {}) {
-          for await (const event of stage.contents.drain(options)) {
-            if (event.type === 'sealed') controller.abort()
-            yield event
-          }
-        },
-      }
+      const contents = withDrain(stage.contents, async function* (options) {
+        for await (const event of stage.contents.drain(options)) {
+          if (event.type === 'sealed') controller.abort()
+          yield event
+        }
+      })
       try {
-        const backup = await within(repository.store({ run: stage.run, agent }, contents, { signal: controller.signal }), 'store')
+        const backup = await within(storeStage(repository, stage, { contents, signal: controller.signal }), 'store')
         await assertReadable(repository, backup)
       } catch (error) {
         assert.ok(BackupError.is(error) && error.code === 'ABORTED', `must fail with ABORTED, failed with ${String(error)}`)
@@ -217,26 +207,18 @@ export const repositoryStoreChecks: readonly ConformanceCheck<RepositoryHarness>
       const { repository, another } = harness
       const stage = await filledStage({ id: 'resumed' })
       const broken = new BackupError('connection lost', { code: 'UNREACHABLE', hint: 'Try again.' })
-      const cut = {
-        budget: stage.contents.budget,
-        get sealed() {
-          return stage.contents.sealed
-        },
-        notes: stage.contents.notes,
-        note: stage.contents.note,
-        async *drain(options: object = {}) {
-          let files = 0
-          for await (const event of stage.contents.drain(options)) {
-            if (event.type === 'file' && ++files === 5) throw broken
-            yield event
-          }
-        },
-      }
-      await rejectsWith(() => repository.store({ run: stage.run, agent }, cut), 'UNREACHABLE', 'store that is cut')
+      const cut = withDrain(stage.contents, async function* (options) {
+        let files = 0
+        for await (const event of stage.contents.drain(options)) {
+          if (event.type === 'file' && ++files === 5) throw broken
+          yield event
+        }
+      })
+      await rejectsWith(() => storeStage(repository, stage, { contents: cut }), 'UNREACHABLE', 'store that is cut')
       await assertNoBackups(harness)
       const releasedBefore = [...stage.released]
       const openedBefore = stage.opened.length
-      const backup = await (await another()).store({ run: stage.run, agent }, stage.contents)
+      const backup = await storeStage(await another(), stage)
       for (const label of stage.opened.slice(openedBefore)) assert.ok(!releasedBefore.includes(label), `${label} must not be sent again`)
       assert.equal(backup.status, 'complete')
       await assertReadable(repository, backup)
@@ -247,8 +229,8 @@ export const repositoryStoreChecks: readonly ConformanceCheck<RepositoryHarness>
     name: 'finds that a run is already committed when its stage is sent again, and loses nothing',
     async run({ repository, another }) {
       const stage = await filledStage({ id: 'twice' })
-      await repository.store({ run: stage.run, agent }, stage.contents)
-      const again = await (await another()).store({ run: stage.run, agent }, stage.contents)
+      await storeStage(repository, stage)
+      const again = await storeStage(await another(), stage)
       assert.equal(again.id, 'twice')
       const listed = await collect(repository.list())
       assert.equal(listed.length, 1, 'one run is one backup')

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { CaptureFacts, RunStage, StageEvent, Staging } from '../contracts/index.ts'
+import { bytesOf } from '../testing/chunks-of.ts'
 
 export const captureFacts: CaptureFacts = {
   application: 'conformance',
@@ -16,12 +17,6 @@ export function runOf(id: string) {
 
 export async function* chunks(size: number, byte = 120, chunkSize = 1024): AsyncGenerator<Uint8Array, void, void> {
   for (let left = size; left > 0; left -= chunkSize) yield Buffer.alloc(Math.min(left, chunkSize), byte)
-}
-
-export async function bytesOf(content: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const parts: Uint8Array[] = []
-  for await (const part of content) parts.push(Uint8Array.from(part))
-  return Buffer.concat(parts)
 }
 
 /** A stage with these files, one item after the other, sealed and let go. */

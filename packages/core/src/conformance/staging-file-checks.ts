@@ -3,8 +3,9 @@ import { createHash } from 'node:crypto'
 import { appendFile, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { BackupError } from '../errors/backup-error.ts'
+import { bytesOf } from '../testing/chunks-of.ts'
 import { type ConformanceCheck, collect, rejectsWith, within } from './conformance-check.ts'
-import { bytesOf, captureFacts, chunks, eventText, fillAndSeal, runOf } from './staging-actions.ts'
+import { captureFacts, chunks, eventText, fillAndSeal, runOf } from './staging-actions.ts'
 import type { StagingHarness } from './staging-harness.ts'
 
 const first = (item = 'item', name = 'file') => ({ item, name })

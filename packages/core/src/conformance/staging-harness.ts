@@ -6,5 +6,5 @@ export interface StagingHarness {
   readonly staging: Staging
   /** The staging as a new process finds it after this one was killed now: whatever is only in memory is lost, and so are its locks. */
   crash(): Promise<Staging>
-  dispose?(): Promise<void>
+  readonly dispose?: () => Promise<void>
 }

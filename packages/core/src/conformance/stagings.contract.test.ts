@@ -4,7 +4,8 @@ import path from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { RunStage, Stage, StageContents, StageEvent, Staging } from '../contracts/index.ts'
 import { createDirectoryStaging } from '../staging/directory-staging.ts'
-import { describeStagingContract, stagingChecks } from './describe-staging-contract.ts'
+import { describeStagingContract } from './describe-staging-contract.ts'
+import { stagingChecks } from './staging-checks.ts'
 import type { StagingHarness } from './staging-harness.ts'
 
 async function makeStaging(spoil: (staging: Staging) => Staging = (staging) => staging): Promise<StagingHarness> {

@@ -4,7 +4,7 @@ import { BackupError } from '../errors/backup-error.ts'
 import { chunksOf, reopenable, sampleBytes } from '../testing/chunks-of.ts'
 import { type ConformanceCheck, collect, rejectsWith, within } from './conformance-check.ts'
 import { endsEarly, goesOn, pausesHalfWay, throwsHalfWay, wrongHash } from './lying-content.ts'
-import { assertAbsent, assertHolds, assertNothingElse, get, keysOf, put, type UploaderHarness } from './uploader-harness.ts'
+import { assertAbsent, assertHolds, assertNothingElse, get, keysOf, otherOf, put, type UploaderHarness } from './uploader-harness.ts'
 
 const bytes = sampleBytes(200_000, 11)
 const old = sampleBytes(1234, 12)
@@ -152,8 +152,9 @@ export const uploaderFailureChecks: readonly ConformanceCheck<UploaderHarness>[]
   },
   {
     name: 'shows nothing of an upload before it resolves',
-    async run({ uploader, another }) {
-      const other = another === undefined ? uploader : await another()
+    async run(harness) {
+      const { uploader } = harness
+      const other = await otherOf(harness)
       await put(uploader, 'during/old', old)
       for (const key of ['during/new', 'during/old']) {
         const gate = openGate()
@@ -188,8 +189,8 @@ export const uploaderFailureChecks: readonly ConformanceCheck<UploaderHarness>[]
   {
     name: 'lets two uploads race for one key, and one of them win whole',
     async run(harness) {
-      const { uploader, another } = harness
-      const other = another === undefined ? uploader : await another()
+      const { uploader } = harness
+      const other = await otherOf(harness)
       const rivals = [sampleBytes(150_000, 21), sampleBytes(90_000, 22)] as const
       for (let round = 0; round < 5; round++) {
         const outcomes = await within(
@@ -220,8 +221,8 @@ export const uploaderFailureChecks: readonly ConformanceCheck<UploaderHarness>[]
   {
     name: 'uploads and removes side by side in the same folders',
     async run(harness) {
-      const { uploader, another } = harness
-      const other = another === undefined ? uploader : await another()
+      const { uploader } = harness
+      const other = await otherOf(harness)
       const width = Math.min(8, Math.max(2, uploader.supports.concurrency * 2))
       await within(
         Promise.all(
@@ -244,8 +245,9 @@ export const uploaderFailureChecks: readonly ConformanceCheck<UploaderHarness>[]
   },
   {
     name: 'lists what stays while other objects come and go',
-    async run({ uploader, another }) {
-      const other = another === undefined ? uploader : await another()
+    async run(harness) {
+      const { uploader } = harness
+      const other = await otherOf(harness)
       const staying = Array.from({ length: 12 }, (_, index) => `list/stays-${index}`)
       for (const key of staying) await put(uploader, key, old)
       let stop = false

@@ -15,6 +15,11 @@ export interface UploaderHarness {
   readonly dispose?: () => Promise<void>
 }
 
+/** A second uploader on the same place, or the same one where there can be no second. */
+export async function otherOf({ uploader, another }: UploaderHarness): Promise<Uploader> {
+  return another === undefined ? uploader : await another()
+}
+
 export async function put(uploader: Uploader, key: string, bytes: Uint8Array | string): Promise<void> {
   await uploader.upload(key, reopenable(Buffer.from(bytes)))
 }
@@ -37,8 +42,7 @@ export async function assertHolds(uploader: Uploader, key: string, bytes: Uint8A
 
 /** Asserts that nobody, neither this uploader nor another on the same place, sees anything of `key`. */
 export async function assertAbsent(harness: UploaderHarness, key: string): Promise<void> {
-  const uploaders = [harness.uploader, ...(harness.another === undefined ? [] : [await harness.another()])]
-  for (const uploader of uploaders) {
+  for (const uploader of [harness.uploader, await otherOf(harness)]) {
     assert.equal(await uploader.stat(key), undefined, `stat must not see ${key}`)
     assert.deepEqual(await keysOf(uploader, key), [], `list must not see anything under ${key}`)
   }
