@@ -6,6 +6,10 @@ import type { MysqlConnectionSettings } from './mysql-agent-settings.ts'
 const sessionSetup: readonly string[] = [
   "SET SESSION sql_mode = ''",
   'SET NAMES utf8mb4',
+  // What LOAD DATA answers and what warnings say is read.
+  "SET SESSION lc_messages = 'en_US'",
+  'SET SESSION sql_select_limit = 18446744073709551615, sql_big_selects = 1, sql_safe_updates = 0, completion_type = 0',
+  'SET SESSION TRANSACTION READ WRITE',
   "SET SESSION time_zone = '+00:00'",
   'SET SESSION wait_timeout = 2147483, net_write_timeout = 1800, net_read_timeout = 1800',
   'SET SESSION sql_quote_show_create = 1',

@@ -13,6 +13,11 @@ export const restoreSqlMode = 'NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION,ALLO
 /** Left out where the server does not know the variable or wants a right that its default makes unnecessary. */
 const optionalSetup: readonly string[] = [
   'SET SESSION innodb_strict_mode = OFF',
+  // Definitions say all that a TIMESTAMP has: nothing is to be added.
+  'SET SESSION explicit_defaults_for_timestamp = ON',
+  // MariaDB: definitions of older servers say utf8 for utf8mb3, and leave out the default collations that those had.
+  "SET SESSION old_mode = 'UTF8_IS_UTF8MB3'",
+  "SET SESSION character_set_collations = ''",
   // MariaDB: history of system-versioned tables.
   'SET SESSION system_versioning_insert_history = ON',
   "SET SESSION system_versioning_alter_history = 'KEEP'",
@@ -56,8 +61,8 @@ export async function connectForRestore(
   }
 }
 
-/** ER_UNKNOWN_SYSTEM_VARIABLE, ER_GLOBAL_VARIABLE, ER_INCORRECT_GLOBAL_LOCAL_VAR, ER_SPECIFIC_ACCESS_DENIED. */
-const unavailable: ReadonlySet<number> = new Set([1193, 1228, 1229, 1238, 1227])
+/** ER_UNKNOWN_SYSTEM_VARIABLE, ER_LOCAL_VARIABLE, ER_GLOBAL_VARIABLE, ER_INCORRECT_GLOBAL_LOCAL_VAR, ER_SPECIFIC_ACCESS_DENIED, ER_WRONG_VALUE_FOR_VAR. */
+const unavailable: ReadonlySet<number> = new Set([1193, 1228, 1229, 1238, 1227, 1231])
 
 async function runOptional(connection: MysqlConnection, sql: string): Promise<void> {
   try {

@@ -57,9 +57,11 @@ export async function readTarget(session: MysqlSession, schemas: readonly string
     readOnly: isOn('read_only') || isOn('super_read_only'),
     refusesFunctions: server.logBin && !isOn('log_bin_trust_function_creators'),
     requirePrimaryKey: isOn('sql_require_primary_key') || isOn('innodb_force_primary_key'),
-    collations: await withContextualCollations(
-      session,
-      collations.map((row) => row.text('name').toLowerCase()),
+    collations: withOldNames(
+      await withContextualCollations(
+        session,
+        collations.map((row) => row.text('name').toLowerCase()),
+      ),
     ),
     grants: await readGrants(session, server),
     account: own?.text('account') ?? '',
@@ -99,6 +101,11 @@ async function withContextualCollations(session: MysqlSession, names: readonly s
     'listing the collations of the target',
   )
   return new Set([...names, ...rows.map((row) => row.text('name').toLowerCase())])
+}
+
+/** Servers that list `utf8mb3_bin` take `utf8_bin` for it (MariaDB 10.6 and MySQL 8.0.30 release notes). */
+function withOldNames(names: ReadonlySet<string>): ReadonlySet<string> {
+  return new Set([...names].flatMap((name) => [name, name.replace(/^utf8mb3_/, 'utf8_')]))
 }
 
 /** A condition on a column of `information_schema` that compares without case; the server itself finds a schema in any case or in its own only. */
