@@ -14,6 +14,7 @@ beforeAll(async () => {
   await server
     .client(`CREATE DATABASE shop; CREATE TABLE shop.t (a INT);
     CREATE USER 'app'@'%' IDENTIFIED BY 'secret' REQUIRE SSL WITH MAX_QUERIES_PER_HOUR 7; GRANT SELECT ON *.* TO 'app'@'%' WITH GRANT OPTION;
+    CREATE USER 'lapsed'@'%' IDENTIFIED BY 'x' PASSWORD EXPIRE INTERVAL 120 DAY; ALTER USER 'lapsed'@'%' PASSWORD EXPIRE;
     CREATE USER 'two'@'%' IDENTIFIED VIA ed25519 USING PASSWORD('x') OR unix_socket; GRANT SELECT ON shop.* TO 'two'@'%';
     GRANT SELECT ON shop.t TO PUBLIC`)
     .catch(async () => {
@@ -26,7 +27,7 @@ beforeAll(async () => {
 
 beforeEach(() =>
   server.client(
-    "DROP DATABASE IF EXISTS shop; DROP DATABASE IF EXISTS backup_planet_restore; DROP USER IF EXISTS 'app'@'%', 'two'@'%'; REVOKE ALL PRIVILEGES, GRANT OPTION FROM PUBLIC",
+    "DROP DATABASE IF EXISTS shop; DROP DATABASE IF EXISTS backup_planet_restore; DROP USER IF EXISTS 'app'@'%', 'two'@'%', 'lapsed'@'%'; REVOKE ALL PRIVILEGES, GRANT OPTION FROM PUBLIC",
   ),
 )
 
@@ -63,6 +64,9 @@ describe('accounts of a whole server', () => {
       /GRANT SELECT ON \*\.\* TO `app`@`%` IDENTIFIED BY PASSWORD '\*.*REQUIRE SSL WITH GRANT OPTION MAX_QUERIES_PER_HOUR 7/,
     )
     expect(await rightsOf("'two'@'%'")).toContain('OR unix_socket')
+    const [created, altered] = (await server.client("SHOW CREATE USER 'lapsed'@'%'")).split('\n')
+    expect(created).toMatch(/PASSWORD EXPIRE$/)
+    expect(altered).toMatch(/PASSWORD EXPIRE INTERVAL 120 DAY$/)
     expect(await rightsOf("'root'@'localhost'")).toBe(root)
     expect(await rightsOf('PUBLIC')).not.toContain('shop')
     expect(report.problems.map((problem) => problem.message)).toEqual(

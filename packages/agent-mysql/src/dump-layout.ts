@@ -131,8 +131,10 @@ export interface DumpAccount {
   readonly user: string
   /** Empty for a MariaDB role. */
   readonly host: string
-  /** `SHOW CREATE USER`, or `CREATE ROLE`. Holds password hashes. */
+  /** `SHOW CREATE USER` without DEFAULT ROLE, or `CREATE ROLE`. Holds password hashes. */
   readonly create: string
+  /** MariaDB prints how long passwords last apart, when the present one has been made to expire: `ALTER USER … PASSWORD EXPIRE INTERVAL 90 DAY`. */
+  readonly alter?: string
   /** Granted roles first, then grants, then the default role. */
   readonly grants: readonly string[]
 }

@@ -3,6 +3,7 @@ import type { MysqlSession } from '../mysql-connection.ts'
 import { quoteIdentifier, quoteText } from '../mysql-quoting.ts'
 import type { ServerFacts } from '../mysql-server.ts'
 import { grantWithoutPassword } from '../restore/grant-guard.ts'
+import { applyEdits, significantTokens, tokenizeSql } from '../restore/sql-tokenizer.ts'
 
 /** Accounts that every server makes for itself. */
 const systemAccounts: ReadonlySet<string> = new Set([
@@ -33,17 +34,47 @@ export async function readAccounts(session: MysqlSession, server: ServerFacts, s
     const account = role ? quoteIdentifier(user) : `${quoteText(user)}@${quoteText(host)}`
     // What everybody may do is granted to PUBLIC (MariaDB 10.11), which is always there and cannot be created.
     const everybody = role && user === 'PUBLIC'
-    const create = everybody ? '' : role ? `CREATE ROLE ${account}` : await showCreateUser(session, account)
+    const created = everybody ? { create: '' } : role ? { create: `CREATE ROLE ${account}` } : await showCreateUser(session, account)
+    const { create, alter, defaultRole } = { alter: undefined, defaultRole: undefined, ...created }
     const grants = await session.rows(`SHOW GRANTS FOR ${account}`, `reading the grants of ${account}`)
     const lines = grants.map((grant) => grant.at(0) ?? '').filter((line) => !role || isOfRole(line, user))
-    accounts.push({ type: 'account', kind: role ? 'role' : 'user', user, host: role ? '' : host, create, grants: orderedGrants(lines) })
+    accounts.push({
+      type: 'account',
+      kind: role ? 'role' : 'user',
+      user,
+      host: role ? '' : host,
+      create,
+      ...(alter === undefined ? {} : { alter }),
+      grants: orderedGrants(defaultRole === undefined ? lines : [...lines, `SET DEFAULT ROLE ${defaultRole} TO ${account}`]),
+    })
   }
   return accounts
 }
 
-async function showCreateUser(session: MysqlSession, account: string): Promise<string> {
-  const [row] = await session.rows(`SHOW CREATE USER ${account}`, `reading account ${account}`)
-  return row?.at(0) ?? ''
+interface CreatedUser {
+  readonly create: string
+  readonly alter?: string | undefined
+  readonly defaultRole?: string | undefined
+}
+
+async function showCreateUser(session: MysqlSession, account: string): Promise<CreatedUser> {
+  const [created, altered] = await session.rows(`SHOW CREATE USER ${account}`, `reading account ${account}`)
+  return { ...withoutDefaultRole(created?.at(0) ?? ''), alter: altered?.at(0) }
+}
+
+/** MySQL 8 prints DEFAULT ROLE within CREATE USER, where it asks for roles that may not be there yet (8.4 manual, "CREATE USER Statement"). */
+function withoutDefaultRole(create: string): CreatedUser {
+  const tokens = significantTokens(tokenizeSql(create))
+  const isWord = (index: number, word: string): boolean => tokens[index]?.type === 'word' && tokens[index].word === word
+  const place = tokens.findIndex((_, index) => isWord(index, 'DEFAULT') && isWord(index + 1, 'ROLE'))
+  const [begin, first] = [tokens[place], tokens[place + 2]]
+  if (place < 0 || begin === undefined || first === undefined) return { create }
+  const next = tokens.slice(place + 2).find((token) => token.type === 'word' && !token.word.startsWith('@'))
+  const end = next?.begin ?? create.length
+  return {
+    create: applyEdits(create, [{ begin: begin.begin, end, text: '' }]).trimEnd(),
+    defaultRole: create.slice(first.begin, end).trimEnd(),
+  }
 }
 
 /** SHOW GRANTS of a MariaDB role prints the grants of the roles it holds as well. */
@@ -66,7 +97,9 @@ export function orderedGrants(lines: readonly string[]): readonly string[] {
 export function accountsSql(accounts: readonly DumpAccount[]): string {
   const create = (account: DumpAccount): string =>
     account.create.replace(/^CREATE (USER|ROLE) (?!IF NOT EXISTS)/i, 'CREATE $1 IF NOT EXISTS ')
-  const users = accounts.filter((account) => account.kind === 'user').map(create)
+  const users = accounts
+    .filter((account) => account.kind === 'user')
+    .flatMap((account) => [create(account), ...(account.alter === undefined ? [] : [account.alter])])
   const roles = accounts.filter((account) => account.kind === 'role' && account.create !== '').map(create)
   const grants = [...accounts]
     .sort((a, b) => Number(a.kind === 'user') - Number(b.kind === 'user'))

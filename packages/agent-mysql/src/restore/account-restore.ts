@@ -4,7 +4,7 @@ import type { MysqlConnection } from '../mysql-connection.ts'
 import { errorNumber } from '../mysql-errors.ts'
 import { quoteText } from '../mysql-quoting.ts'
 import type { ServerFacts } from '../mysql-server.ts'
-import { checkAccountStatement } from './create-statement-guard.ts'
+import { checkAccountStatements } from './create-statement-guard.ts'
 import { checkGrantStatement } from './grant-guard.ts'
 import type { RestoreJournal } from './restore-journal.ts'
 import type { MysqlRestoreOptions } from './restore-options.ts'
@@ -40,7 +40,7 @@ const ownAccounts: ReadonlySet<string> = new Set([
 /** Checks every statement of the accounts. Throws `CORRUPTED`; changes nothing. */
 export function checkAccounts(accounts: readonly DumpAccount[]): void {
   for (const account of accounts) {
-    if (account.user !== 'PUBLIC' || account.kind !== 'role') checkAccountStatement(account)
+    if (account.user !== 'PUBLIC' || account.kind !== 'role') checkAccountStatements(account)
     for (const grant of account.grants) checkGrantStatement(account, grant)
   }
 }
@@ -67,6 +67,7 @@ export async function createAccounts(accounts: readonly DumpAccount[], context: 
       await context.journal.once(context.connection, [context.item, 'account begun', name], async () => undefined)
       if (there) await context.connection.run(`DROP ${account.kind.toUpperCase()} ${quoteParts(account)}`, `dropping account ${name}`)
       await context.connection.run(account.create, `creating account ${name}`)
+      if (account.alter !== undefined) await context.connection.run(account.alter, `setting how long passwords of account ${name} last`)
     })
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type CreateKind, checkAccountStatement, checkCreateStatement } from './create-statement-guard.ts'
+import { type CreateKind, checkAccountStatements, checkCreateStatement } from './create-statement-guard.ts'
 
 const check = (kind: CreateKind, text: string, sqlMode = '') => checkCreateStatement({ kind, name: 'x', schema: 's', sqlMode }, text)
 
@@ -79,9 +79,9 @@ describe('checkCreateStatement accepts', () => {
 describe('accounts and grants', () => {
   const account = { type: 'account', kind: 'user', user: 'u', host: '%', grants: [] } as const
   it('accepts the account that was announced, and nothing else', () => {
-    expect(() => checkAccountStatement({ ...account, create: "CREATE USER `u`@`%` IDENTIFIED BY PASSWORD '*A;B'" })).not.toThrow()
-    expect(() => checkAccountStatement({ ...account, create: "CREATE USER 'u'@'%'" })).not.toThrow()
-    expect(() => checkAccountStatement({ ...account, kind: 'role', host: '', create: 'CREATE ROLE `u`' })).not.toThrow()
+    expect(() => checkAccountStatements({ ...account, create: "CREATE USER `u`@`%` IDENTIFIED BY PASSWORD '*A;B'" })).not.toThrow()
+    expect(() => checkAccountStatements({ ...account, create: "CREATE USER 'u'@'%'" })).not.toThrow()
+    expect(() => checkAccountStatements({ ...account, kind: 'role', host: '', create: 'CREATE ROLE `u`' })).not.toThrow()
     for (const create of [
       'CREATE USER `root`@`%`',
       'CREATE USER `u`@`h`',
@@ -89,7 +89,23 @@ describe('accounts and grants', () => {
       'DROP USER `u`@`%`',
       'CREATE USER `u`@`%`; SELECT 1',
     ]) {
-      expect(() => checkAccountStatement({ ...account, create }), create).toThrow(expect.objectContaining({ code: 'CORRUPTED' }))
+      expect(() => checkAccountStatements({ ...account, create }), create).toThrow(expect.objectContaining({ code: 'CORRUPTED' }))
+    }
+  })
+
+  it('accepts of an ALTER USER only how long the passwords of that account last', () => {
+    const create = 'CREATE USER `u`@`%` PASSWORD EXPIRE'
+    for (const alter of ['ALTER USER `u`@`%` PASSWORD EXPIRE NEVER', 'ALTER USER `u`@`%` PASSWORD EXPIRE INTERVAL 120 DAY'])
+      expect(() => checkAccountStatements({ ...account, create, alter })).not.toThrow()
+    for (const alter of [
+      'ALTER USER `root`@`localhost` PASSWORD EXPIRE NEVER',
+      "ALTER USER `u`@`%` IDENTIFIED BY 'x'",
+      'ALTER USER `u`@`%`, `v`@`%` PASSWORD EXPIRE NEVER',
+      'ALTER USER `u`@`%` PASSWORD EXPIRE NEVER; SELECT 1',
+      'ALTER USER `u`@`%` PASSWORD EXPIRE NEVER ACCOUNT UNLOCK',
+      'CREATE USER `u`@`%` PASSWORD EXPIRE NEVER',
+    ]) {
+      expect(() => checkAccountStatements({ ...account, create, alter }), alter).toThrow(expect.objectContaining({ code: 'CORRUPTED' }))
     }
   })
 })

@@ -80,19 +80,25 @@ function copiesTable(afterName: readonly SqlToken[]): boolean {
   return afterName.some((token) => isWord(token, 'SELECT') || isWord(token, 'TABLE'))
 }
 
-/** The CREATE USER or CREATE ROLE of exactly this account. Throws `CORRUPTED`. */
-export function checkAccountStatement(account: DumpAccount): void {
-  const text = account.create
-  const tokens = significantTokens(tokenizeSql(text))
-  const begins = tokens[0]?.word === 'CREATE' && tokens[1]?.word === account.kind.toUpperCase()
-  const found = begins ? readAccount(tokens, 2, text) : undefined
-  const next = found === undefined ? undefined : tokens[found.next]
-  const same = found?.user === account.user && found.host === account.host
-  if (same && next?.word !== ',' && !tokens.some((token) => isSemicolon(token) || token.type === 'executable-begin')) return
+/** The CREATE USER or CREATE ROLE of exactly this account, and an ALTER USER that says how long its passwords last. Throws `CORRUPTED`. */
+export function checkAccountStatements(account: DumpAccount): void {
+  const { create, alter } = account
+  const isCreate = afterAccount(account, 'CREATE', create) !== undefined
+  if (isCreate && (alter === undefined || /^ PASSWORD EXPIRE (NEVER|INTERVAL \d+ DAY)$/.test(afterAccount(account, 'ALTER', alter) ?? '')))
+    return
   throw new BackupError(`the statement for account ${account.user}@${account.host} is refused: it does something else`, {
     code: 'CORRUPTED',
     hint: tamperedHint,
   })
+}
+
+/** What follows the account in a single CREATE or ALTER of exactly this one; `undefined` for any other statement. */
+function afterAccount(account: DumpAccount, verb: 'CREATE' | 'ALTER', text: string): string | undefined {
+  const tokens = significantTokens(tokenizeSql(text))
+  if (tokens[0]?.word !== verb || tokens[1]?.word !== account.kind.toUpperCase()) return undefined
+  const found = readAccount(tokens, 2, text)
+  if (found?.user !== account.user || found.host !== account.host || tokens[found.next]?.word === ',') return undefined
+  return tokens.some((token) => isSemicolon(token) || token.type === 'executable-begin') ? undefined : text.slice(found.end)
 }
 
 function readHead(tokens: readonly SqlToken[], kind: CreateKind, text: string) {

@@ -67,6 +67,7 @@ const object = z.discriminatedUnion('type', [
     user: z.string().max(128),
     host: z.string().max(255),
     create: z.string(),
+    alter: z.string().optional(),
     grants: z.array(z.string()),
   }),
 ])
