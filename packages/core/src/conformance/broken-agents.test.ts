@@ -1,12 +1,13 @@
-import { describe, expect, it } from 'vitest'
 import type { Agent, Capture, RestorePlan } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
+import { chunksOf } from '../testing/chunks-of.ts'
 import type { MemoryAgent } from '../testing/memory-agent.ts'
+import { describeCatches, type Fault } from './__fixtures__/describe-catches.ts'
+import { memoryAgentHarness } from './__fixtures__/memory-agent-harness.ts'
 import { agentChecks } from './agent-checks.ts'
-import { memoryAgentHarness } from './memory-agent-harness.ts'
 
 /** Each breaks one promise, as backup tools have been seen to break it. */
-const broken: Readonly<Record<string, { readonly caughtBy: string; readonly breakIt: (sound: MemoryAgent) => Partial<Agent> }>> = {
+const broken: Readonly<Record<string, Fault<(sound: MemoryAgent) => Partial<Agent>>>> = {
   'truncates the log when it has copied, before anybody stored the copy': {
     caughtBy: 'tells the application nothing before it is confirmed',
     breakIt: (sound) =>
@@ -208,6 +209,78 @@ const broken: Readonly<Record<string, { readonly caughtBy: string; readonly brea
       },
     }),
   },
+  'is called by two words': {
+    caughtBy: 'declares its contract',
+    breakIt: () => ({ application: 'Memory Server' }),
+  },
+  'calls the same server another one each time': {
+    caughtBy: 'always the same source',
+    breakIt: (sound) => {
+      let times = 0
+      return {
+        async *discover(options) {
+          for await (const source of sound.discover(options)) yield { ...source, id: `connection-${++times}` }
+        },
+      }
+    },
+  },
+  'leaves out what it does not find, without a word': {
+    caughtBy: 'refuses an item that does not exist',
+    breakIt: (sound) => ({
+      beginCapture: ({ items, ...request }, options) =>
+        sound.beginCapture(
+          { ...request, items: (items ?? [...sound.server.items.keys()]).filter((item) => sound.server.items.has(item)) },
+          options,
+        ),
+    }),
+  },
+  'copies what is there when it gets to it': {
+    caughtBy: 'keeps to one point in time',
+    breakIt: (sound) =>
+      withCapture(sound, (capture) => {
+        const begun = new Map(sound.server.items)
+        const mixed = (item: string): Uint8Array => {
+          const before = begun.get(item) ?? Buffer.alloc(0)
+          const now = sound.server.items.get(item) ?? before
+          return now === before ? before : Buffer.concat([before.subarray(0, 100), now])
+        }
+        return {
+          copyTo: (stage, options) =>
+            capture.copyTo({ ...stage, write: (file, _, more) => stage.write(file, chunksOf(mixed(file.item), [1000]), more) }, options),
+        }
+      }),
+  },
+  'cannot be disposed twice': {
+    caughtBy: 'disposed twice',
+    breakIt: () => {
+      let disposed = false
+      return {
+        async [Symbol.asyncDispose]() {
+          if (disposed) throw new TypeError('already closed')
+          disposed = true
+        },
+      }
+    },
+  },
+  'restores everything': {
+    caughtBy: 'restores only the items that are asked for',
+    breakIt: (sound) => ({ planRestore: ({ backups, target }, options) => sound.planRestore({ backups, target }, options) }),
+  },
+  'restores under the old name': {
+    caughtBy: 'under another name',
+    breakIt: (sound) => ({
+      planRestore: (request, options) => sound.planRestore({ ...request, target: { ...request.target, rename: {} } }, options),
+    }),
+  },
+  'does not say what it overwrites': {
+    caughtBy: 'says what it overwrites',
+    breakIt: (sound) => ({
+      async planRestore(request, options) {
+        const plan = await sound.planRestore(request, options)
+        return { ...plan, items: plan.items.map((item) => ({ ...item, overwrites: [] })) }
+      },
+    }),
+  },
   'ignores restore options that it does not know': {
     caughtBy: 'refuses items and restore options',
     breakIt: (sound) => ({
@@ -225,15 +298,4 @@ function withCapture(sound: MemoryAgent, change: (capture: Capture) => Partial<C
   }
 }
 
-describe.concurrent('the agent suite catches an agent that', () => {
-  for (const [fault, { caughtBy, breakIt }] of Object.entries(broken)) {
-    it(fault, async () => {
-      const checks = agentChecks.filter((check) => check.name.includes(caughtBy))
-      expect(checks).toHaveLength(1)
-      for (const check of checks) {
-        const run = check.run(memoryAgentHarness((sound) => ({ ...sound, ...breakIt(sound) })))
-        await expect(run, check.name).rejects.toThrow()
-      }
-    })
-  }
-})
+describeCatches('agent', agentChecks, broken, (breakIt) => memoryAgentHarness((sound) => ({ ...sound, ...breakIt(sound) })))

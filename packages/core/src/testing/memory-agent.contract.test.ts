@@ -1,4 +1,4 @@
+import { memoryAgentHarness } from '../conformance/__fixtures__/memory-agent-harness.ts'
 import { describeAgentContract } from '../conformance/describe-agent-contract.ts'
-import { memoryAgentHarness } from '../conformance/memory-agent-harness.ts'
 
 describeAgentContract('memory agent', { makeHarness: async () => memoryAgentHarness() })

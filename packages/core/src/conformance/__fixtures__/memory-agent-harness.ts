@@ -1,8 +1,8 @@
-import type { Agent } from '../contracts/index.ts'
-import { sampleBytes } from '../testing/chunks-of.ts'
-import { createMemoryAgent, type MemoryAgent } from '../testing/memory-agent.ts'
-import { createMemoryApplication, type MemoryApplication } from '../testing/memory-application.ts'
-import type { AgentHarness, AgentServer } from './agent-harness.ts'
+import type { Agent } from '../../contracts/index.ts'
+import { sampleBytes } from '../../testing/chunks-of.ts'
+import { createMemoryAgent, type MemoryAgent } from '../../testing/memory-agent.ts'
+import { createMemoryApplication, type MemoryApplication } from '../../testing/memory-application.ts'
+import type { AgentHarness, AgentServer } from '../agent-harness.ts'
 
 /** Two memory applications, with agents that `change` may break. */
 export function memoryAgentHarness(change: (sound: MemoryAgent) => Agent = (sound) => sound): AgentHarness {

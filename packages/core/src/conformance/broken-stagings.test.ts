@@ -1,0 +1,221 @@
+import type { RunStage, Stage, StageContents, StagedFile, StageEvent, Staging } from '../contracts/index.ts'
+import { BackupError } from '../errors/backup-error.ts'
+import { chunksOf } from '../testing/chunks-of.ts'
+import { describeCatches, type Fault } from './__fixtures__/describe-catches.ts'
+import { directoryStagingHarness } from './__fixtures__/directory-staging-harness.ts'
+import { stagingChecks } from './staging-checks.ts'
+
+interface Lies {
+  readonly stage?: (stage: Stage) => Partial<Stage>
+  readonly contents?: (contents: StageContents) => Partial<StageContents>
+  readonly run?: (both: RunStage) => Partial<RunStage>
+  readonly staging?: (staging: Staging) => Partial<Staging>
+}
+
+function lying({ stage, contents, run, staging: lies }: Lies): (staging: Staging) => Staging {
+  const spoiled = (both: RunStage): RunStage => ({
+    run: both.run,
+    abandonedRuns: both.abandonedRuns,
+    stage: { ...both.stage, ...stage?.(both.stage) },
+    contents: {
+      ...both.contents,
+      get sealed() {
+        return both.contents.sealed
+      },
+      ...contents?.(both.contents),
+    },
+    get sealed() {
+      return both.sealed
+    },
+    stopDraining: (cause) => both.stopDraining(cause),
+    stopFilling: (cause) => both.stopFilling(cause),
+    remove: () => both.remove(),
+    [Symbol.asyncDispose]: () => both[Symbol.asyncDispose](),
+    ...run?.(both),
+  })
+  return (staging) => ({
+    begin: async (request, options) => spoiled(await staging.begin(request, options)),
+    async *resumable(job, options) {
+      for await (const both of staging.resumable(job, options)) yield spoiled(both)
+    },
+    ...lies?.(staging),
+  })
+}
+
+const without = (type: StageEvent['type']) => (contents: StageContents) => ({
+  async *drain(options?: Parameters<StageContents['drain']>[0]) {
+    for await (const event of contents.drain(options)) if (event.type !== type) yield event
+  },
+})
+
+async function* withoutFailure(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+  try {
+    yield* content
+  } catch {}
+}
+
+function emptyFile(item: string): StagedFile {
+  return { item, name: 'file', size: 0, sha256: '', open: () => chunksOf(Buffer.alloc(0), [1]), release: async () => undefined }
+}
+
+/** Each breaks one promise. */
+const broken: Readonly<Record<string, Fault<Lies>>> = {
+  'says a wrong hash': {
+    caughtBy: 'a written file has the size and SHA-256 of its content, and is read back as it is, often and in ranges',
+    breakIt: { stage: (stage) => ({ write: async (...parts) => ({ ...(await stage.write(...parts)), sha256: '0'.repeat(64) }) }) },
+  },
+  'swallows the failure of a content': {
+    caughtBy: 'nothing is left of a file whose content throws, and its name is free again',
+    breakIt: {
+      stage: (stage) => ({
+        write: (file, content, options) =>
+          stage.write(
+            file,
+            (async function* () {
+              try {
+                yield* content
+              } catch {}
+            })(),
+            options,
+          ),
+      }),
+    },
+  },
+  'ignores the signal': {
+    caughtBy: 'a signal that is aborted beforehand has no effect',
+    breakIt: { stage: (stage) => ({ write: (file, content) => stage.write(file, content) }) },
+  },
+  'lets names out': {
+    caughtBy: 'a name that could leave the item is refused',
+    breakIt: {
+      stage: (stage) => ({
+        write: (file, content, options) => stage.write({ ...file, name: file.name.replaceAll(/[^a-z0-9]/g, '') || 'x' }, content, options),
+      }),
+    },
+  },
+  'promises a larger file than it takes': {
+    caughtBy: 'a file larger than largestFile is OUT_OF_SPACE',
+    breakIt: { stage: (stage) => ({ largestFile: stage.largestFile + 1 }) },
+  },
+  'does not hear that draining stopped': {
+    caughtBy: 'after stopDraining a writer that has to wait fails with the cause, one that has room goes on',
+    breakIt: { run: () => ({ stopDraining: () => undefined }) },
+  },
+  'does not hear that filling stopped': {
+    caughtBy: 'after stopFilling the drain throws the cause, and nothing can be sealed',
+    breakIt: { run: () => ({ stopFilling: () => undefined }) },
+  },
+  'loses notes': {
+    caughtBy: 'a crash after the seal loses nothing: not what is left to send, and not what is sent already',
+    breakIt: { contents: () => ({ note: async () => undefined }) },
+  },
+  'never offers what it keeps': {
+    caughtBy: 'a stage that is disposed unsealed is gone; a sealed one stays until it is removed',
+    breakIt: { staging: () => ({ async *resumable() {} }) },
+  },
+  'keeps nothing that is let go': {
+    caughtBy: 'a stage that is disposed unsealed is gone; a sealed one stays until it is removed',
+    breakIt: { run: (both) => ({ [Symbol.asyncDispose]: () => both.remove() }) },
+  },
+  'seals a stage with an open item': {
+    caughtBy: 'a stage with an item that is neither sealed nor failed cannot be sealed',
+    breakIt: { stage: () => ({ seal: async () => undefined }) },
+  },
+  'never says that a writer waits': {
+    caughtBy: 'several writers at once get through with a drainer that lets go only when pressed, and the budget holds',
+    breakIt: { contents: without('pressure') },
+  },
+  'forgets to say that items are complete': {
+    caughtBy: 'everything comes in order, and the drain ends after sealed',
+    breakIt: { contents: without('item') },
+  },
+  'keeps the name of a write that was aborted': {
+    caughtBy: 'an abort ends a write whose content hangs',
+    breakIt: {
+      stage: (stage) => {
+        const taken = new Set<string>()
+        return {
+          async write(file, content, options) {
+            if (taken.has(file.name)) throw new BackupError(`${file.name} is there`, { code: 'ALREADY_EXISTS' })
+            taken.add(file.name)
+            return await stage.write(file, content, options)
+          },
+        }
+      },
+    },
+  },
+  'takes a name as often as it is given': {
+    caughtBy: 'a name is taken only once',
+    breakIt: {
+      stage: (stage) => {
+        let times = 0
+        return { write: (file, content, options) => stage.write({ ...file, name: `${file.name}-${++times}` }, content, options) }
+      },
+    },
+  },
+  'adopts links': {
+    caughtBy: 'a file that the application wrote is adopted',
+    breakIt: {
+      stage: (stage) => ({
+        async adopt(file, options) {
+          if (file.name === 'link') return { ...file, size: 7, sha256: '' }
+          return await stage.adopt(file, options)
+        },
+      }),
+    },
+  },
+  'reads what is there, changed or not': {
+    caughtBy: 'a staged file that was changed',
+    breakIt: {
+      contents: (contents) => ({
+        async *drain(options) {
+          for await (const event of contents.drain(options))
+            yield event.type === 'file'
+              ? { ...event, file: { ...event.file, open: (range) => withoutFailure(event.file.open(range)) } }
+              : event
+        },
+      }),
+    },
+  },
+  'lets two runs of a job work at once': {
+    caughtBy: 'a second run of the job is a CONFLICT',
+    breakIt: { staging: (staging) => ({ begin: (run, options) => staging.begin({ ...run, job: `${run.job} ${run.id}` }, options) }) },
+  },
+  'offers the newest first': {
+    caughtBy: 'sealed stages come oldest first',
+    breakIt: {
+      staging: (staging) => ({
+        async *resumable(job, options) {
+          const all: RunStage[] = []
+          for await (const both of staging.resumable(job, options)) all.unshift(both)
+          yield* all
+        },
+      }),
+    },
+  },
+  'offers what is half-filled': {
+    caughtBy: 'a crash before the seal leaves nothing to resume',
+    breakIt: {
+      staging: (staging) => ({
+        async *resumable(job) {
+          yield await staging.begin({ job, id: 'half', beganAt: '2026-01-01T00:00:00.000Z' })
+        },
+      }),
+    },
+  },
+  'gives files of a failed item': {
+    caughtBy: 'files of a failed item are not given',
+    breakIt: {
+      contents: (contents) => ({
+        async *drain(options) {
+          for await (const event of contents.drain(options)) {
+            if (event.type === 'item-failed') yield { type: 'file', file: emptyFile(event.item) }
+            yield event
+          }
+        },
+      }),
+    },
+  },
+}
+
+describeCatches('staging', stagingChecks, broken, (lies) => directoryStagingHarness(lying(lies)))
