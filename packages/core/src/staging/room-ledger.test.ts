@@ -180,24 +180,25 @@ describe('the budget', () => {
     )
   })
 
-  test('would stop everybody without the rules: two half files take it all', async () => {
-    // What the rules prevent: both writers have taken half of the budget, both need more, nothing is complete.
+  test('keeps room for the oldest file, however many younger ones want it', async () => {
     const ledger = new RoomLedger(10, 0, () => undefined)
-    const first = ledger.begin('a')
-    const second = ledger.begin('b')
-    await first.grow(4)
-    await second.grow(5)
+    const oldest = ledger.begin('oldest')
+    await ledger.begin('a').grow(3)
+    await ledger.begin('b').grow(2)
     let granted = false
-    second.keep()
-    const third = ledger.begin('c')
-    const waiting = third.grow(2).then(() => {
-      granted = true
-    })
-    await first.grow(1)
+    // Of 10 bytes only 5 are taken, but with one more for the younger ones the oldest could not become as large as it may.
+    const waiting = ledger
+      .begin('c')
+      .grow(1)
+      .then(() => {
+        granted = true
+      })
     await settled()
     expect(granted).toBe(false)
-    first.keep()
+    await oldest.grow(5)
+    oldest.keep()
     ledger.free(5)
     await waiting
+    expect(ledger.used).toBe(6)
   })
 })
