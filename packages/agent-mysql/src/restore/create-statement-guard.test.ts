@@ -29,6 +29,7 @@ describe('checkCreateStatement refuses', () => {
     ['procedure', 'CREATE FUNCTION `x`() RETURNS int RETURN 1'],
     ['function', "CREATE FUNCTION `x` RETURNS STRING SONAME 'evil.so'"],
     ['function', "CREATE AGGREGATE FUNCTION `x` RETURNS INTEGER SONAME 'evil.so'"],
+    ['function', "CREATE FUNCTION `x`() RETURNS INTEGER /*!50000 SONAME */ 'evil.so'"],
     ['trigger', 'CREATE TRIGGER `other`.`x` BEFORE INSERT ON `t` FOR EACH ROW SET @a = 1'],
     ['trigger', 'CREATE TRIGGER `x` BEFORE INSERT ON `t` FOR EACH ROW SET @a = 1; GRANT ALL ON *.* TO `a`'],
     ['event', 'CREATE USER `x`'],

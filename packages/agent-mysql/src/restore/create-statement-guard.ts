@@ -63,13 +63,17 @@ export function checkCreateStatement(
   if (last?.type !== 'identifier' && last?.type !== 'word') throw refuse('it has no name')
   const afterName = nameIndex + nameTokens.length
   const rest = tokens.slice(afterName)
-  if (expected.kind === 'function' && rest[0]?.word !== '(' && rest.some((token) => token.type === 'word' && token.word === 'SONAME'))
-    throw refuse('it loads a library')
+  if (expected.kind === 'function' && namesLibrary(rest)) throw refuse('it loads a library')
   if (withBody.has(expected.kind)) {
     if (semicolonOutsideBody(rest, expected.sqlMode ?? '')) throw refuse('it holds a second statement')
   } else if (tokens.some(isSemicolon)) throw refuse('it holds a second statement')
   if (expected.kind === 'table' && copiesTable(rest)) throw refuse('it copies from another table')
   return { tokens, nameTokens, afterName, ...(definer === undefined ? {} : { definer }) }
+}
+
+function namesLibrary(afterName: readonly SqlToken[]): boolean {
+  const tokens = afterName.filter((token) => token.type !== 'executable-begin' && token.type !== 'executable-end')
+  return tokens.some((token, index) => token.type === 'word' && token.word === 'SONAME' && tokens[index + 1]?.type === 'string')
 }
 
 /** LIKE, SELECT and (MySQL 8) TABLE name another table; behind the first place of the list, LIKE is the operator of a CHECK or a generated column. */
