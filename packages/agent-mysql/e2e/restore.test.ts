@@ -166,9 +166,11 @@ describe('a plan', () => {
   })
 
   it('refuses collations that the target does not know, and takes those that it is told instead', async () => {
+    const used = folder.backup.items.find(({ item }) => item === 'shop')?.facts.collations
+    expect(used).toEqual(['latin1_german1_ci', 'latin1_swedish_ci', 'utf8mb4_general_ci', 'utf8mb4_unicode_ci'])
     const items = folder.backup.items.map((item) => ({
       ...item,
-      facts: { ...item.facts, collations: ['utf8mb4_bin', 'utf8mb4_0900_ai_ci'] },
+      facts: { ...item.facts, collations: [...(used as string[]), 'utf8mb4_0900_ai_ci'] },
     }))
     const other: FolderBackup = { ...folder, backup: { ...folder.backup, items } }
     const problems = async (collationMap: Record<string, string>) =>

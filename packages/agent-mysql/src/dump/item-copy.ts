@@ -1,5 +1,6 @@
 import { BackupError, type ItemFailure, type OperationOptions, type Position, type Problem, type Stage } from '@backup-planet/core'
 import { type DumpChunk, type DumpChunkLine, type DumpSequence, type DumpTable, layoutFiles } from '../dump-layout.ts'
+import { itemCollations } from '../item-collations.ts'
 import type { ResolvedMysqlAgentSettings } from '../mysql-agent-settings.ts'
 import { checksumStatement } from '../mysql-checksum.ts'
 import type { MysqlSession } from '../mysql-connection.ts'
@@ -261,7 +262,7 @@ export class ItemCopy {
   }
 
   async #end(): Promise<void> {
-    const { stage, position, onProgress, tables } = this.#options
+    const { stage, position, onProgress, inventory, tables } = this.#options
     await this.#begin()
     if (this.#failure === undefined) await this.#write({ name: layoutFiles.chunks, text: jsonLines(this.#lines) })
     if (this.#failure !== undefined) {
@@ -281,6 +282,7 @@ export class ItemCopy {
         rows: this.#rows,
         chunks: this.#lines.filter((line) => line.type === 'chunk').length,
         inconsistentTables: loose,
+        collations: [...itemCollations({ ...inventory, tables: tables.map(({ table }) => table) })],
       },
     })
     onProgress?.({ type: 'item', phase: 'capture', item: this.name, state: 'ended' })

@@ -38,13 +38,14 @@ export function nameProblems(items: readonly ItemTarget[], rename: Readonly<Reco
   return problems
 }
 
-/** Collations that the backup says an item uses and the target does not know. Backups that do not say it are refused when their item is read. */
+/** Collations that the backup says an item uses and the target does not know. Which of them the chosen tables use is only known once they are read. */
 function collationProblems(
   backup: Backup,
   target: RestoreTargetFacts,
   items: readonly ItemTarget[],
-  map: Readonly<Record<string, string>>,
+  { collationMap: map, tables }: Pick<MysqlRestoreOptions, 'collationMap' | 'tables'>,
 ) {
+  if (tables !== undefined) return []
   return items.flatMap(({ item }): Problem[] => {
     const named = backup.items.find((candidate) => candidate.item === item)?.facts.collations
     const names = Array.isArray(named) ? named.filter((name) => typeof name === 'string') : []
@@ -66,9 +67,9 @@ export function compatibilityProblems(
   backup: Backup,
   target: RestoreTargetFacts,
   items: readonly ItemTarget[],
-  collationMap: Readonly<Record<string, string>> = {},
+  restore: Pick<MysqlRestoreOptions, 'collationMap' | 'tables'>,
 ): Problem[] {
-  const problems: Problem[] = collationProblems(backup, target, items, collationMap)
+  const problems: Problem[] = collationProblems(backup, target, items, restore)
   const lowerCase = backup.facts.lowerCaseTableNames
   const { server } = target
   if (typeof lowerCase === 'number' && lowerCase !== server.lowerCaseTableNames) {

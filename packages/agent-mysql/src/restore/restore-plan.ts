@@ -42,7 +42,7 @@ export async function planMysqlRestore(
   const target = await readTarget(connection, schemas, chosen.length > schemas.length)
   problems.push(
     ...nameProblems(chosen, rename, target.systemSchemas),
-    ...compatibilityProblems(backup, target, chosen, restore.collationMap),
+    ...compatibilityProblems(backup, target, chosen, restore),
     ...targetProblems(target, chosen, restore),
   )
   const items = chosen.map((item) => planItem(backup, item, target, restore))

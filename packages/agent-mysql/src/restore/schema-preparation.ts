@@ -1,5 +1,6 @@
 import { BackupError, type OperationOptions } from '@backup-planet/core'
 import { type DumpTable, layoutFiles, type ProgramContext } from '../dump-layout.ts'
+import { itemCollations } from '../item-collations.ts'
 import type { MysqlConnection } from '../mysql-connection.ts'
 import { quoteIdentifier } from '../mysql-quoting.ts'
 import type { ServerFacts } from '../mysql-server.ts'
@@ -145,21 +146,9 @@ function mapContext(program: ProgramContext, map: Readonly<Record<string, string
 
 function checkCollations(contents: ItemContents, context: SchemaRestoreContext): void {
   const map = context.restore.collationMap
-  const named = [
-    contents.schema?.collation,
-    ...contents.tables.flatMap((table) => table.columns.map((column) => column.collation)),
-    ...[...contents.views, ...contents.routines, ...contents.triggers, ...contents.events].map(
-      (program) => program.context.collationConnection,
-    ),
-  ]
-  const unknown = new Set(
-    named.flatMap((name) => {
-      const target = name === undefined || name === '' ? undefined : (map[name] ?? name)
-      return target === undefined || context.collations.has(target.toLowerCase()) ? [] : [name ?? '']
-    }),
-  )
-  if (unknown.size === 0) return
-  const { message, hint } = unknownCollations([...unknown].sort(), contents.item)
+  const unknown = itemCollations(contents).filter((name) => !context.collations.has((map[name] ?? name).toLowerCase()))
+  if (unknown.length === 0) return
+  const { message, hint } = unknownCollations(unknown, contents.item)
   throw new BackupError(message, { code: 'UNSUPPORTED', hint })
 }
 
