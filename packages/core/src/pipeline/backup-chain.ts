@@ -30,7 +30,7 @@ function withoutFiles(backup: Backup): Backup {
 }
 
 /** Whether a later log or differential may build on it: everything that the job captures is in it. */
-export function continuesChain(backup: Backup): boolean {
+function continuesChain(backup: Backup): boolean {
   return backup.status === 'complete' && backup.limitedTo === undefined
 }
 

@@ -13,11 +13,12 @@ import type {
   StagedFileFacts,
   StagedRun,
 } from '../contracts/index.ts'
+import { syncFolder } from '../disk/sync-folder.ts'
 import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
 import { encodeSegment } from '../naming/path-segment.ts'
 import { adoptFile } from './adopt-file.ts'
 import { diskError, type FreeSpaceGuard } from './disk-errors.ts'
-import { syncFolder, writeNewFile } from './file-writer.ts'
+import { writeNewFile } from './file-writer.ts'
 import type { JobLock } from './job-lock.ts'
 import { RoomLedger } from './room-ledger.ts'
 import { StageEvents } from './stage-events.ts'

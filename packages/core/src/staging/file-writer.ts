@@ -69,14 +69,3 @@ async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
     written += (await handle.write(bytes, written, bytes.byteLength - written)).bytesWritten
   }
 }
-
-/** Makes what was created or renamed in a folder survive a power cut. Windows does this by itself and refuses to be asked. */
-export async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises'
 import path from 'node:path'
-import { syncFolder } from './file-writer.ts'
+import { syncFolder } from '../disk/sync-folder.ts'
 import type { LocalFile } from './staged-file.ts'
 
 /** Makes the remaining files and every folder above them durable. A file that is released meanwhile does not matter. */

@@ -36,7 +36,7 @@ const codes: Readonly<Record<string, FailureCode>> = {
   EAGAIN: 'OVERLOADED',
 }
 
-export function errnoOf(error: unknown): string | undefined {
+function errnoOf(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null) return undefined
   const { code } = error as { code?: unknown }
   return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : undefined

@@ -3,6 +3,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, lstat, mkdir, open, opendir, realpath, rename, rmdir, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { syncFolder } from '../disk/sync-folder.ts'
 import { BackupError } from '../errors/backup-error.ts'
 import { isErrno } from './directory-errors.ts'
 
@@ -76,29 +77,12 @@ function linkInTheWay(path: string): BackupError {
 
 /** Makes the entries of `folder` and of every folder above it, up to and with `root`, survive a loss of power. */
 export async function syncFolders(root: string, folder: string): Promise<void> {
-  if (windows) return
   for (let current = folder; ; current = dirname(current)) {
-    await syncFolder(current)
+    await syncFolder(current).catch((error: unknown) => {
+      // Pruned meanwhile: then there is nothing left in it to keep.
+      if (!isErrno(error, 'ENOENT')) throw error
+    })
     if (current === root || current.length <= root.length) return
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  let handle: FileHandle
-  try {
-    handle = await open(folder, constants.O_RDONLY | (constants.O_DIRECTORY ?? 0))
-  } catch (error) {
-    // Pruned meanwhile: then there is nothing left in it to keep.
-    if (isErrno(error, 'ENOENT')) return
-    throw error
-  }
-  try {
-    await handle.sync()
-  } catch (error) {
-    // Some network and FUSE file systems have no fsync of folders and keep them durable on their own.
-    if (!isErrno(error, 'EINVAL', 'ENOTSUP', 'ENOSYS')) throw error
-  } finally {
-    await handle.close()
   }
 }
 

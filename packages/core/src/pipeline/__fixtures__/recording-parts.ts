@@ -211,7 +211,7 @@ function plain({ name, size, sha256 }: StoredFile): ManifestFile {
   return { name, size, sha256 }
 }
 
-export function backupOf(run: StagedRun, version: string, captured: CaptureFacts, items: readonly ManifestItem[]): Backup {
+function backupOf(run: StagedRun, version: string, captured: CaptureFacts, items: readonly ManifestItem[]): Backup {
   const { restoreGuide: _, ...kept } = captured
   return {
     format: 'backup-planet/manifest/1',
