@@ -2,10 +2,21 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ByteRange, CaptureFacts, ItemFacts, Json, RunStage, StagedFile, StagedRun, StageEvent } from '../contracts/index.ts'
+import type {
+  ByteRange,
+  CaptureFacts,
+  ItemFacts,
+  Json,
+  RunStage,
+  StagedFile,
+  StagedFileFacts,
+  StagedRun,
+  StageEvent,
+} from '../contracts/index.ts'
 import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
 import { encodeSegment } from '../naming/path-segment.ts'
 import { assertSafePath } from '../naming/safe-path.ts'
+import { assertPlainFile, itemFilePath } from '../staging/stage-paths.ts'
 import { clampRange } from '../uploaders/byte-range.ts'
 import { abortable } from '../uploaders/checked-content.ts'
 import { chunksOf } from './chunks-of.ts'
@@ -42,7 +53,6 @@ export function createMemoryStage(settings: MemoryStageSettings = {}): MemorySta
   const failedItems = new Set<string>()
   let facts: CaptureFacts | undefined
   let failure: { readonly error: unknown } | undefined
-  let notDrained: { readonly cause: unknown } | undefined
   let wake: () => void = () => undefined
   let changed = new Promise<void>((resolve) => {
     wake = resolve
@@ -60,7 +70,6 @@ export function createMemoryStage(settings: MemoryStageSettings = {}): MemorySta
     if (facts !== undefined) throw new TypeError('the stage is sealed')
     if (sealedItems.has(item) || failedItems.has(item)) throw new TypeError(`item ${item} is sealed or failed`)
     if (failure !== undefined) throw failure.error
-    if (notDrained !== undefined) throw notDrained.cause
   }
 
   function stagedFile(item: string, name: string, bytes: Buffer): StagedFile {
@@ -85,7 +94,12 @@ export function createMemoryStage(settings: MemoryStageSettings = {}): MemorySta
     }
   }
 
-  async function add(item: string, name: string, content: AsyncIterable<Uint8Array>, signal: AbortSignal | undefined): Promise<StagedFile> {
+  async function add(
+    item: string,
+    name: string,
+    content: AsyncIterable<Uint8Array>,
+    signal: AbortSignal | undefined,
+  ): Promise<StagedFileFacts> {
     assertSafePath(name, 'file name')
     throwIfAborted(signal, `staging of ${name}`)
     assertOpen(item)
@@ -98,7 +112,7 @@ export function createMemoryStage(settings: MemoryStageSettings = {}): MemorySta
     const file = stagedFile(item, name, Buffer.concat(chunks))
     events.push({ type: 'file', file })
     notify()
-    return file
+    return { item, name, size: file.size, sha256: file.sha256 }
   }
 
   const directory = settings.directory ?? ''
@@ -139,9 +153,11 @@ export function createMemoryStage(settings: MemoryStageSettings = {}): MemorySta
       },
       write: ({ item, name }, content, options) => add(item, name, content, options?.signal),
       async adopt({ item, name }, options) {
-        assertSafePath(name, 'file name')
+        throwIfAborted(options?.signal, `staging of ${name}`)
         if (directory === '') throw new TypeError('this memory stage was created without a directory')
-        return await add(item, name, createReadStream(join(directory, encodeSegment(item), name)), options?.signal)
+        const file = itemFilePath(directory, item, name)
+        await assertPlainFile(directory, file)
+        return await add(item, name, createReadStream(file), options?.signal)
       },
       async sealItem(item) {
         assertOpen(item.item)
@@ -179,9 +195,8 @@ export function createMemoryStage(settings: MemoryStageSettings = {}): MemorySta
         return abortable(drain(), 'drain of the stage', options)
       },
     },
-    stopDraining(cause) {
-      notDrained = { cause }
-      notify()
+    stopDraining() {
+      // Without a budget no writer ever waits for room, and whoever has room goes on.
     },
     async remove() {
       contents.clear()
