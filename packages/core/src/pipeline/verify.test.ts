@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import type { OperationOptions } from '../contracts/index.ts'
 import type { RunEvent } from '../events/run-event.ts'
 import { addBackup, Calls, RecordingRepository } from './__fixtures__/recording-parts.ts'
 import { verify } from './verify.ts'
@@ -41,6 +42,21 @@ describe('verifying', () => {
     expect(events.filter(({ type }) => type === 'bytes').at(-1)).toMatchObject({ phase: 'verify', bytes: 14, expected: 14 })
     expect(events.at(-1)).toMatchObject({ type: 'finished', outcome: 'failed' })
   })
+
+  test.each([{ readData: true }, { id: 'unreadable' }])(
+    'says of an unreadable record once what is wrong with it, as a finding (%j)',
+    async (parts) => {
+      repository.list = async function* (_, options: OperationOptions = {}) {
+        await Promise.resolve()
+        options.onProgress?.({ type: 'problem', problem: { severity: 'warning', code: 'CORRUPTED', message: 'left out', hint: 'Verify.' } })
+        yield* []
+      }
+      repository.findings = [{ severity: 'error', message: 'unreadable' }]
+      expect(await findings(parts)).toEqual(repository.findings)
+      expect(events.filter(({ type }) => type === 'problem')).toEqual([])
+      expect(events.at(-1)).toMatchObject({ type: 'finished', outcome: 'failed' })
+    },
+  )
 
   test('an unknown id is NOT_FOUND', async () => {
     await expect(findings({ id: 'none' })).rejects.toMatchObject({ code: 'NOT_FOUND' })

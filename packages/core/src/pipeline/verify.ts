@@ -1,4 +1,4 @@
-import type { Finding, Repository } from '../contracts/index.ts'
+import type { Finding, Progress, Repository } from '../contracts/index.ts'
 import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
 import { type RunOptions, RunReporter } from '../events/run-reporter.ts'
 
@@ -24,7 +24,11 @@ export async function* verify(parts: VerifyParts, options: RunOptions = {}): Asy
     if (id !== undefined || (readData && !repository.supports.deduplicates)) {
       let bytes = 0
       let found = false
-      for await (const backup of repository.list(filter, operation)) {
+      // What cannot be read is said below, as a finding.
+      const onProgress = ({ type }: Progress) => {
+        if (type === 'problem') found = true
+      }
+      for await (const backup of repository.list(filter, { signal: options.signal, onProgress })) {
         found = true
         for (const { files = [] } of backup.items) for (const { size } of files) bytes += size
       }
