@@ -32,8 +32,9 @@ export interface ExtractFilesReport {
 
 /**
  * Writes the files of one backup as `<directory>/<item>/<name>` (items encoded by `encodeSegment`), and `RESTORE.md` where the
- * repository keeps it. A file appears under its name only when it is whole and verified; nothing is replaced and no link followed.
- * Throws `ALREADY_EXISTS` for a directory that is not empty, `OUT_OF_SPACE` beforehand, `CORRUPTED`, `NOT_FOUND`, `INVALID_INPUT`.
+ * repository keeps it. A file appears under its name only when it is whole and verified (killed in that very moment, it may be
+ * empty); nothing is replaced and no link followed. Throws `ALREADY_EXISTS` for a directory that is not empty,
+ * `CONFLICT` for one that is a file, `OUT_OF_SPACE` beforehand, `CORRUPTED`, `NOT_FOUND`, `INVALID_INPUT`.
  */
 export function extractFiles(request: ExtractFilesRequest, options: RunOptions = {}): Promise<ExtractFilesReport> {
   return reportRun(options, async (reporter) => {
