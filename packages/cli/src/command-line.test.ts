@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { BackupError, directoryUploaderPlugin, type RepositoryPlugin, type UploaderPlugin, uploaderLayer } from '@backup-planet/core'
 import { createMemoryRepository } from '@backup-planet/core/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { commandLineOf, sampleConfiguration } from './__fixtures__/command-line-run.ts'
+import { commandLineOf, sampleConfiguration, samplePassword } from './__fixtures__/command-line-run.ts'
 import { samplePlugin } from './__fixtures__/sample-agent.ts'
 
 let here: Awaited<ReturnType<typeof commandLineOf>>
@@ -146,6 +146,27 @@ test('what could not be sent is never sent to the repository that a job of the s
   const second = await here.run(['--no-config', '--config', other, 'run', 'shop'])
   expect(second).toMatchObject({ code: 0, stderr: expect.not.stringContaining('sending first') })
   expect((await here.run(['run', 'shop'])).stderr).toContain('sending first: run ')
+})
+
+test('check tells that a passphrase is not the one of the backups that are there', async () => {
+  await using other = await commandLineOf(
+    sampleConfiguration.replace('./backups }', `./backups, encryption: { passphrase: "\${env:PASSPHRASE}", workFactor: 10 } }`),
+  )
+  const environment = { SAMPLE_PASSWORD: samplePassword, XDG_STATE_HOME: other.directory, PASSPHRASE: 'the right one' }
+  await other.run(['run', 'shop'], { environment })
+  expect(await other.run(['check'], { environment })).toMatchObject({ code: 0 })
+  const { code, stdout } = await other.run(['check'], { environment: { ...environment, PASSPHRASE: 'another one' } })
+  expect(stdout).toMatch(
+    /^job shop: 1 problem\nerror: WRONG_CREDENTIALS\n.*does not open shop\/identity\.age\n {2}hint: Set encryption\.passphrase/,
+  )
+  expect(code).toBe(1)
+})
+
+test('check tells a damaged record once', async () => {
+  await here.run(['run', 'shop'])
+  const [folder = ''] = await readdir(join(here.directory, 'backups', 'shop'))
+  await writeFile(join(here.directory, 'backups', 'shop', folder, 'manifest.json'), '{}')
+  expect((await here.run(['check'])).stdout).toMatch(/^job shop: 1 problem\nwarning: CORRUPTED\n/)
 })
 
 test('check writes to the repository, and tells when it cannot', async () => {

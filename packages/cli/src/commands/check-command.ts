@@ -65,6 +65,9 @@ async function problemsOf(workspace: Workspace, job: string, kindText: string, c
   if (chain !== undefined) {
     await using uploader = await workspace.uploaderOf(job)
     problems.push(...(await repositoryProblems(uploader, { signal })))
+    await addFindings(repository, job, problems, context).catch((error: unknown) => {
+      failed(error, `the repository ${repository.destination} cannot be looked through: `)
+    })
   }
   try {
     problems.push(...(await agent.check({ job, kind, chain: chain ?? [] }, { signal })))
@@ -72,6 +75,16 @@ async function problemsOf(workspace: Workspace, job: string, kindText: string, c
     failed(error)
   }
   return problems
+}
+
+/** What a repository finds amiss that is of no backup stands in the way of the next one, such as a passphrase that does not fit. */
+async function addFindings(repository: Repository, job: string, problems: Problem[], { signal }: CommandContext): Promise<void> {
+  for await (const { severity, backup, code, message, hint } of repository.verify({ job }, { signal })) {
+    if (severity === 'ok' || backup !== undefined || code === undefined) continue
+    // Records that cannot be read were told with the list.
+    if (problems.some((problem) => problem.message.includes(message))) continue
+    problems.push({ severity: 'error', code, message, hint: hint ?? failureFacts(new BackupError(message, { code })).hint })
+  }
 }
 
 function listedChain(repository: Repository, job: string, problems: Problem[], { signal }: CommandContext): Promise<readonly Backup[]> {
