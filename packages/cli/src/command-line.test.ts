@@ -162,6 +162,28 @@ test('check tells that a passphrase is not the one of the backups that are there
   expect(code).toBe(1)
 })
 
+test('restore and files say when the newest backup is not the one they take, because its record is damaged', async () => {
+  await here.run(['run', 'shop'])
+  const { lines } = await here.run(['run', 'shop', '--json'])
+  const { id } = (lines.at(-1) as { backup: { id: string } }).backup
+  const folders = await readdir(join(here.directory, 'backups', 'shop'))
+  const folder = folders.find((name) => name.endsWith(id)) ?? ''
+  await writeFile(join(here.directory, 'backups', 'shop', folder, 'manifest.json'), '{}')
+  const plan = await here.run(['restore', 'shop', '--to', 'scratch', '--plan'])
+  expect(plan.stderr).toMatch(/^warning: CORRUPTED\n {2}this backup is left out: .*\n {2}hint: /)
+  const files = await here.run(['files', 'shop', '--to', join(here.directory, 'files'), '--json'])
+  expect(files.lines[0]).toMatchObject({ type: 'problem', problem: { code: 'CORRUPTED' } })
+  expect(files.code).toBe(0)
+  for (const argv of [
+    ['restore', 'shop', '--to', 'scratch', '--backup', id],
+    ['verify', 'shop', '--backup', id],
+  ]) {
+    const named = await here.run(argv)
+    expect(named.stderr).toContain(`failed: CORRUPTED\n  backup "${id}" of job shop cannot be read: `)
+    expect(named.code).toBe(1)
+  }
+})
+
 test('check tells a damaged record once', async () => {
   await here.run(['run', 'shop'])
   const [folder = ''] = await readdir(join(here.directory, 'backups', 'shop'))

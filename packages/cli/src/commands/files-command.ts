@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { printable } from '../output/output.ts'
-import { followRun } from '../progress/run-events.ts'
+import { followRun, toldOptions } from '../progress/run-events.ts'
 import { type BackupWish, selectBackup } from '../restoring/backup-selection.ts'
 import { examples, itemOption, itemsOf } from './command-options.ts'
 
@@ -35,7 +35,7 @@ export function addFilesCommand(program: Command, context: CommandContext): void
     .action(async (job: string, options: FilesOptions) => {
       const workspace = await context.workspace()
       await using repository = await workspace.repositoryOf(job)
-      const backup = await selectBackup(repository, job, options, { signal: context.signal })
+      const backup = await selectBackup(repository, job, options, toldOptions(context))
       const directory = resolve(options.to)
       const report = await followRun(context, (followed) =>
         extractFiles({ repository, backup, directory, ...itemsOf(options.item) }, followed),

@@ -13,7 +13,7 @@ import type { CommandContext } from '../command-context.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { count, problemsText, restorePlanText } from '../output/plan-text.ts'
 import { restoreReportText } from '../output/restore-report-text.ts'
-import { followRun } from '../progress/run-events.ts'
+import { followRun, toldOptions } from '../progress/run-events.ts'
 import { type BackupWish, selectBackup } from '../restoring/backup-selection.ts'
 import { parseRenames } from '../restoring/rename-option.ts'
 import { confirmReplacing, replacedBy } from '../restoring/restore-confirmation.ts'
@@ -66,7 +66,7 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
       await using repository = await workspace.repositoryOf(job)
       await using agent = await workspace.agentOn(options.to, job)
       const items = itemsOf(options.item ?? databasesOf(options.table))
-      const backup = await selectBackup(repository, job, { ...options, item: items.items }, { signal })
+      const backup = await selectBackup(repository, job, { ...options, item: items.items }, toldOptions(context))
       const target = { rename, overwrite: options.overwrite === true, options: choices }
       const plan = await restorePlan({ agent, repository, backup, ...items, target }, { signal })
       if (options.plan) return showPlan(plan, backup, context)

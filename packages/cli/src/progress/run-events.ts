@@ -1,4 +1,4 @@
-import type { RunEvent, RunOptions } from '@backup-planet/core'
+import type { OperationOptions, RunEvent, RunOptions } from '@backup-planet/core'
 import type { CommandContext } from '../command-context.ts'
 import { printable } from '../output/output.ts'
 import { problemsText } from '../output/plan-text.ts'
@@ -23,6 +23,19 @@ export function followEvents({ output, progress, untold }: CommandContext): Even
       if (text !== undefined && text !== '') output.remark(text)
     },
     [Symbol.dispose]: () => display[Symbol.dispose](),
+  }
+}
+
+/** Options for a step before the run itself, with what it finds told at once. */
+export function toldOptions({ output, signal, untold }: CommandContext): OperationOptions {
+  return {
+    signal,
+    onProgress(progress) {
+      if (progress.type !== 'problem') return
+      output.emit(progress)
+      const news = untold([progress.problem])
+      if (news.length > 0) output.remark(problemsText(news))
+    },
   }
 }
 

@@ -29,7 +29,16 @@ export async function selectBackup(repository: Repository, job: string, wish: Ba
       hint: damaged.hint,
     })
   }
+  if (wish.backup !== undefined) refuseUnreadable(wish.backup, job, backups, unreadable)
   return chooseBackup(backups, job, wish)
+}
+
+/** Who names a backup whose record is damaged does not want to hear of another one. */
+function refuseUnreadable(wanted: string, job: string, backups: readonly Backup[], unreadable: readonly Problem[]): void {
+  const meant = wanted.length < 4 ? undefined : unreadable.find(({ message }) => message.includes(wanted))
+  if (meant === undefined || backups.some((backup) => isNamed(backup, wanted))) return
+  const { code, message, hint } = meant
+  throw new BackupError(`backup ${JSON.stringify(wanted)} of job ${job} cannot be read: ${message}`, { code, hint })
 }
 
 /** The pure half of `selectBackup`. */
@@ -56,10 +65,15 @@ function holds({ items, limitedTo }: Backup, wanted: readonly string[] | undefin
   return wanted.every((name) => items.some(({ item, failure }) => item === name && failure === undefined))
 }
 
+/** By its whole identity, or by a beginning or end of some length. */
+function isNamed({ id }: Backup, wanted: string): boolean {
+  return id === wanted || (wanted.length >= 4 && (id.startsWith(wanted) || id.endsWith(wanted)))
+}
+
 function byIdentity(backups: readonly Backup[], job: string, id: string): Backup {
   const exact = backups.find((backup) => backup.id === id)
   if (exact !== undefined) return exact
-  const similar = id.length < 4 ? [] : backups.filter((backup) => backup.id.startsWith(id) || backup.id.endsWith(id))
+  const similar = backups.filter((backup) => isNamed(backup, id))
   if (similar.length === 1 && similar[0] !== undefined) return similar[0]
   if (similar.length > 1) {
     throw new UsageError(
