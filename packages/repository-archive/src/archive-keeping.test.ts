@@ -146,6 +146,21 @@ describe('removal', () => {
     await expect(repository.remove([backup])).rejects.toMatchObject({ code: 'UNREACHABLE' })
   })
 
+  it('goes through folders of any number of objects', async () => {
+    const uploader = createMemoryUploader()
+    const modifiedAt = new Date(0).toISOString()
+    const many: typeof uploader = {
+      ...uploader,
+      async *list() {
+        for (let number = 0; number < 200_000; number++) {
+          yield { key: `shop/20261122T080000000Z-full-many/shop/${number}`, size: 1, modifiedAt }
+        }
+      },
+    }
+    const report = await createArchiveRepository({ uploader: many }).removeUnfinished({ olderThanSeconds: -60 })
+    expect(report).toMatchObject({ removed: ['shop/20261122T080000000Z-full-many'], bytes: 200_000 })
+  })
+
   it('takes unfinished runs that are old enough, by the clock of the store', async () => {
     let now = Date.now() - 7_200_000
     const uploader = createMemoryUploader({ now: () => new Date(now) })

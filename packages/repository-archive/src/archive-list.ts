@@ -3,11 +3,19 @@ import { type ArchiveContext, below } from './archive-context.ts'
 import { compareFolders, folderOfKey, jobPrefix, manifestName } from './archive-layout.ts'
 import { downloadManifest } from './archive-manifest.ts'
 
-/** A folder in the store with all that lies in it, by key relative to the folder. */
+/** A folder in the store that could be a backup of ours. Of its objects only sums are kept: with the format `files` there may be millions. */
 export interface StoredFolder {
   readonly folder: string
-  readonly objects: Map<string, { readonly size: number; readonly modifiedAt: string }>
+  /** As the store lists it; `undefined` where the folder holds no manifest, and so is no backup. */
+  readonly manifestBytes: number | undefined
+  /** Of all its objects. */
+  readonly bytes: number
+  /** Of its newest object, in milliseconds since 1970. */
+  readonly newest: number
 }
+
+/** What a folder holds, by key relative to the folder. */
+export type FolderObjects = ReadonlyMap<string, { readonly size: number }>
 
 /** Folders that could be backups of ours, oldest first, committed or not. */
 export async function storedFolders(context: ArchiveContext, filter: BackupFilter, options: OperationOptions): Promise<StoredFolder[]> {
@@ -20,15 +28,25 @@ export async function storedFolders(context: ArchiveContext, filter: BackupFilte
   )) {
     const folder = folderOfKey(key)
     if (folder === undefined || !folder.endsWith(end)) continue
-    const found = folders.get(folder) ?? { folder, objects: new Map() }
-    found.objects.set(key.slice(folder.length + 1), { size, modifiedAt })
-    folders.set(folder, found)
+    const before = folders.get(folder)
+    folders.set(folder, {
+      folder,
+      manifestBytes: key === `${folder}/${manifestName}` ? size : before?.manifestBytes,
+      bytes: (before?.bytes ?? 0) + size,
+      newest: Math.max(before?.newest ?? Number.NEGATIVE_INFINITY, Date.parse(modifiedAt)),
+    })
   }
   return [...folders.values()].sort((left, right) => compareFolders(left.folder, right.folder))
 }
 
+export async function objectsOf(context: ArchiveContext, folder: string, options: OperationOptions): Promise<FolderObjects> {
+  const objects = new Map<string, { readonly size: number }>()
+  for await (const { key, size } of context.uploader.list(`${folder}/`, below(options))) objects.set(key.slice(folder.length + 1), { size })
+  return objects
+}
+
 export function isCommitted(folder: StoredFolder): boolean {
-  return folder.objects.has(manifestName)
+  return folder.manifestBytes !== undefined
 }
 
 /** The manifests of these folders in order, a few downloads ahead; a damaged one is an error value. */
@@ -47,7 +65,7 @@ export async function* readManifests(
       while (begun < folders.length && pending.length < ahead) {
         const next = folders[begun++]
         if (next === undefined) break
-        const reading = downloadManifest(context.uploader, next.folder, next.objects.get(manifestName)?.size ?? 0, options)
+        const reading = downloadManifest(context.uploader, next.folder, next.manifestBytes ?? 0, options)
         reading.catch(() => undefined)
         pending.push(reading)
       }

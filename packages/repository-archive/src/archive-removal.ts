@@ -9,7 +9,7 @@ import {
 } from '@backup-planet/core'
 import { type ArchiveContext, below } from './archive-context.ts'
 import { isFolderOf, manifestName } from './archive-layout.ts'
-import { isCommitted, type StoredFolder, storedFolders } from './archive-list.ts'
+import { isCommitted, objectsOf, storedFolders } from './archive-list.ts'
 import { storageOf } from './archive-storage.ts'
 
 /** Failures that say "not now" rather than "not this". */
@@ -60,7 +60,9 @@ export async function removeBackups(
     const manifest = await uploader.stat(`${folder}/${manifestName}`, below(options))
     if (!(await removal.object(`${folder}/${manifestName}`, manifest?.size ?? 0))) continue
     removal.removed.push(backup.id)
-    for (const object of await objectsOf(uploader, folder, options)) await removal.object(object.key, object.size)
+    for (const [key, { size }] of await objectsOf(context, folder, options)) {
+      if (key !== manifestName) await removal.object(`${folder}/${key}`, size)
+    }
   }
   return removal.report()
 }
@@ -76,25 +78,16 @@ export async function removeUnfinished(
   const folders = await storedFolders(context, filter, options)
   // Age by the clock of the store, whose latest word is its newest object: a host whose own clock is ahead must not clear away what another
   // host is just sending.
-  const before = Math.min(Date.now(), ...(folders.length === 0 ? [] : [Math.max(...folders.map(newest))])) - request.olderThanSeconds * 1000
+  const latest = folders.reduce((newest, folder) => Math.max(newest, folder.newest), Number.NEGATIVE_INFINITY)
+  const before = Math.min(Date.now(), latest) - request.olderThanSeconds * 1000
   for (const folder of folders) {
-    if (isCommitted(folder) || newest(folder) > before || request.runs?.some((run) => isFolderOf(folder.folder, run)) === false) continue
+    if (isCommitted(folder) || folder.newest > before || request.runs?.some((run) => isFolderOf(folder.folder, run)) === false) continue
+    const objects = await objectsOf(context, folder.folder, options)
     // A run that has committed since the listing keeps everything.
     if ((await context.uploader.stat(`${folder.folder}/${manifestName}`, below(options))) !== undefined) continue
     const kept = removal.retained.length
-    for (const [key, { size }] of folder.objects) await removal.object(`${folder.folder}/${key}`, size)
+    for (const [key, { size }] of objects) await removal.object(`${folder.folder}/${key}`, size)
     if (removal.retained.length === kept) removal.removed.push(folder.folder)
   }
   return removal.report()
-}
-
-function newest(folder: StoredFolder): number {
-  return Math.max(...[...folder.objects.values()].map(({ modifiedAt }) => Date.parse(modifiedAt)))
-}
-
-async function objectsOf(uploader: Uploader, folder: string, options: OperationOptions): Promise<{ key: string; size: number }[]> {
-  const objects: { key: string; size: number }[] = []
-  for await (const { key, size } of uploader.list(`${folder}/`, below(options)))
-    if (!key.endsWith(`${folder}/${manifestName}`)) objects.push({ key, size })
-  return objects
 }

@@ -2,7 +2,7 @@ import { type Backup, BackupError, type Finding, type OperationOptions, throwIfA
 import { type ArchiveContext, below } from './archive-context.ts'
 import type { ArchiveContents } from './archive-inventory.ts'
 import { jobIdentityKey, manifestName } from './archive-layout.ts'
-import { isCommitted, readManifests, type StoredFolder, storedFolders } from './archive-list.ts'
+import { type FolderObjects, isCommitted, objectsOf, readManifests, type StoredFolder, storedFolders } from './archive-list.ts'
 import { ArchiveReader } from './archive-reader.ts'
 import { type ArchiveStorage, type StoredObject, storageOf, storedObjects } from './archive-storage.ts'
 import { checked } from './checked-content.ts'
@@ -26,7 +26,7 @@ export async function* verifyBackups(context: ArchiveContext, request: VerifyReq
         hint: useAnother,
       }
     } else if (request.id === undefined || read.backup.id === request.id)
-      yield* verifyBackup(context, read.backup, read.folder, request.readData === true, options)
+      yield* verifyBackup(context, read.backup, request.readData === true, options)
   }
 }
 
@@ -48,15 +48,15 @@ async function* verifyJobs(context: ArchiveContext, folders: readonly StoredFold
 async function* verifyBackup(
   context: ArchiveContext,
   backup: Backup,
-  folder: StoredFolder,
   readData: boolean,
   options: OperationOptions,
 ): AsyncIterable<Finding> {
   const storage = storageOf(backup)
-  const at = (key: string) => ({ backup: backup.id, key: `${folder.folder}/${key}` })
+  const at = (key: string) => ({ backup: backup.id, key: `${storage.folder}/${key}` })
+  const objects = await objectsOf(context, storage.folder, options)
   let errors = 0
   for (const object of storedObjects(storage)) {
-    const found = folder.objects.get(object.key)
+    const found = objects.get(object.key)
     if (found?.size === object.size) continue
     errors++
     yield found === undefined
@@ -69,7 +69,7 @@ async function* verifyBackup(
           hint: useAnother,
         }
   }
-  for (const key of strangers(storage, folder)) {
+  for (const key of strangers(storage, objects)) {
     yield {
       severity: 'warning',
       ...at(key),
@@ -79,7 +79,7 @@ async function* verifyBackup(
   }
   let filesRead = false
   if (readData) {
-    for await (const finding of verifyData(context, backup, storage, folder, options)) {
+    for await (const finding of verifyData(context, backup, storage, objects, options)) {
       if (finding === 'files-read') filesRead = true
       else {
         if (finding.severity === 'error') errors++
@@ -101,10 +101,10 @@ async function* verifyData(
   context: ArchiveContext,
   backup: Backup,
   storage: ArchiveStorage,
-  folder: StoredFolder,
+  objects: FolderObjects,
   options: OperationOptions,
 ): AsyncIterable<Finding | 'files-read'> {
-  const at = (key: string) => ({ backup: backup.id, key: `${folder.folder}/${key}` })
+  const at = (key: string) => ({ backup: backup.id, key: `${storage.folder}/${key}` })
   const wanting = (key: string, problem: BackupError): Finding => ({
     severity: 'error',
     ...at(key),
@@ -112,7 +112,7 @@ async function* verifyData(
     message: problem.message,
     hint: useAnother,
   })
-  const complete = (object: StoredObject) => folder.objects.get(object.key)?.size === object.size
+  const complete = (object: StoredObject) => objects.get(object.key)?.size === object.size
   const onBytes = (bytes: number) => options.onProgress?.({ type: 'bytes', phase: 'verify', bytes })
 
   const reader = new ArchiveReader(context, backup, { signal: options.signal })
@@ -178,18 +178,16 @@ async function failureOf(work: () => Promise<void>, options: OperationOptions): 
   }
 }
 
-function* strangers(storage: ArchiveStorage, folder: StoredFolder): Iterable<string> {
+function* strangers(storage: ArchiveStorage, objects: FolderObjects): Iterable<string> {
   const known = new Set([manifestName, ...storedObjects(storage).map((object) => object.key)])
-  for (const key of folder.objects.keys()) if (!known.has(key)) yield key
+  for (const key of objects.keys()) if (!known.has(key)) yield key
 }
 
-function unfinished(folder: StoredFolder): Finding {
-  let bytes = 0
-  for (const { size } of folder.objects.values()) bytes += size
+function unfinished({ folder, bytes }: StoredFolder): Finding {
   return {
     severity: 'warning',
-    key: folder.folder,
-    message: `${folder.folder} holds ${bytes} bytes of a run that is not committed`,
+    key: folder,
+    message: `${folder} holds ${bytes} bytes of a run that is not committed`,
     hint: 'Leave it when that run is still going on or will be resumed; otherwise remove this folder.',
   }
 }
