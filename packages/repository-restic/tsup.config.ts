@@ -1,3 +1,3 @@
 import { packageBuild } from '@backup-planet/tooling/tsup.base'
 
-export default packageBuild({ index: 'src/index.ts', 'chunk-worker-thread': 'src/workers/chunk-worker-thread.ts' })
+export default packageBuild({ index: 'src/index.ts', 'blob-worker-thread': 'src/workers/blob-worker-thread.ts' })

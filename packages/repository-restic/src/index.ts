@@ -1,1 +1,5 @@
-export {}
+export type { RepositoryKey } from './repository-keys.ts'
+export { plugin } from './restic-plugin.ts'
+export { createResticRepository, type ResticRepository } from './restic-repository.ts'
+export type { ResticSettings } from './restic-settings.ts'
+export type { ResticVerifyRequest } from './verify/repository-verification.ts'

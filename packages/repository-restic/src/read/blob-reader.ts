@@ -1,0 +1,198 @@
+import type { BackupError, OperationOptions } from '@backup-planet/core'
+import type { BlobType } from '../format/pack-header.ts'
+import type { StorageId } from '../format/storage-id.ts'
+import type { OpenRepository } from '../repository-access.ts'
+import type { PlacedBlob } from '../repository-index.ts'
+import { objectKey, readRange } from '../repository-objects.ts'
+import { damaged } from '../restic-errors.ts'
+import type { ResticSession } from '../restic-session.ts'
+import { openBlob } from '../workers/blob-sealing.ts'
+import { type BlobWorkers, createBlobWorkers, createInlineBlobWorkers } from '../workers/blob-workers.ts'
+import { Allowance } from '../write/allowance.ts'
+
+/** A blob to be read, with where it lies. */
+export interface WantedBlob {
+  readonly id: StorageId
+  readonly location: PlacedBlob
+}
+
+/** Bytes of the plaintext. */
+export function plainLength({ length, uncompressedLength }: Pick<PlacedBlob, 'length' | 'uncompressedLength'>): number {
+  return uncompressedLength > 0 ? uncompressedLength : length - 32
+}
+
+/** One blob, checked. Throws `CORRUPTED` that names the pack. */
+export async function readBlob(session: ResticSession, type: BlobType, id: StorageId, options: OperationOptions): Promise<Buffer> {
+  const repository = await session.open(options)
+  return readLocatedBlob(repository, id, await session.locate(type, id, options), options)
+}
+
+export async function readLocatedBlob(
+  repository: OpenRepository,
+  id: StorageId,
+  location: PlacedBlob,
+  options: OperationOptions,
+): Promise<Buffer> {
+  const key = objectKey('data', location.pack)
+  const sealed = await readRange(repository.uploader, key, location.offset, location.length, options)
+  try {
+    return openBlob(repository.key, sealed, id, location.uncompressedLength)
+  } catch (error) {
+    throw damagedBlob(location, id, (error as Error).message)
+  }
+}
+
+export function damagedBlob({ pack, type, offset }: PlacedBlob, id: StorageId, reason: string): BackupError {
+  return damaged(objectKey('data', pack), `${type} blob ${id.slice(0, 16)} at ${offset}: ${reason}`)
+}
+
+/** How far reading may be ahead of who takes the bytes, sealed and plain. */
+const aheadBytes = 48 * 1024 ** 2
+/** Blobs that lie this near in one pack are read at once, with what is between them. */
+const gapBytes = 512 * 1024
+const segmentBytes = 16 * 1024 ** 2
+const segmentBlobs = 512
+/** Starting threads pays off from here on. */
+const inlineBytes = 8 * 1024 ** 2
+
+/**
+ * Gives the plaintexts of blobs in order, while the next ones are already read and opened in worker threads: blobs that lie together
+ * in a pack are read together. Throws `CORRUPTED` at the place of a damaged one.
+ */
+export async function* readBlobs(
+  session: ResticSession,
+  wanted: readonly WantedBlob[],
+  options: OperationOptions,
+): AsyncGenerator<Uint8Array, void> {
+  const repository = await session.open(options)
+  const total = wanted.reduce((sum, { location }) => sum + plainLength(location), 0)
+  const data = { key: repository.key, memory: undefined, compressionLevel: 0 }
+  await using workers = total > inlineBytes ? createBlobWorkers(data, session.settings.threads) : createInlineBlobWorkers(data)
+  yield* new ReadAhead(repository, workers, options).read(wanted)
+}
+
+interface Opening {
+  readonly bytes: number
+  readonly plaintext: Promise<Uint8Array>
+}
+
+/** Also used over the many files of a backup, so that the threads start once. */
+export class ReadAhead {
+  readonly #repository: OpenRepository
+  readonly #workers: BlobWorkers
+  readonly #options: OperationOptions
+  readonly #transfers: Allowance
+
+  constructor(repository: OpenRepository, workers: BlobWorkers, options: OperationOptions) {
+    this.#repository = repository
+    this.#workers = workers
+    this.#options = options
+    this.#transfers = new Allowance(Math.max(1, repository.uploader.supports.concurrency))
+  }
+
+  async *read(wanted: Iterable<WantedBlob>): AsyncGenerator<Uint8Array, void> {
+    const segments = segmentsOf(wanted)
+    const ahead: Opening[] = []
+    let bytesAhead = 0
+    let ended = false
+    try {
+      while (true) {
+        while (!ended && bytesAhead < aheadBytes) {
+          const next = segments.next()
+          if (next.done === true) {
+            ended = true
+            break
+          }
+          for (const opening of this.#begin(next.value)) {
+            ahead.push(opening)
+            bytesAhead += opening.bytes
+          }
+        }
+        const first = ahead.shift()
+        if (first === undefined) return
+        yield await first.plaintext
+        bytesAhead -= first.bytes
+      }
+    } finally {
+      this.#transfers.stop(new Error('nobody reads any more'))
+      await Promise.allSettled(ahead.map(({ plaintext }) => plaintext))
+    }
+  }
+
+  /** Reads the runs of a segment, and promises its blobs in their order. */
+  #begin(segment: readonly WantedBlob[]): Opening[] {
+    const openings = new Map<WantedBlob, Promise<Uint8Array>>()
+    for (const run of runsOf(segment)) {
+      const opened = this.#openRun(run)
+      for (const [at, blob] of run.entries()) {
+        const plaintext = opened.then((plaintexts) => {
+          const found = plaintexts[at]
+          if (found instanceof Uint8Array) return found
+          throw damagedBlob(blob.location, blob.id, found ?? 'it is missing')
+        })
+        plaintext.catch(() => undefined)
+        openings.set(blob, plaintext)
+      }
+    }
+    return segment.map((blob) => ({
+      bytes: plainLength(blob.location) + blob.location.length,
+      plaintext: openings.get(blob) ?? Promise.reject(new TypeError('a blob of the segment is in no run')),
+    }))
+  }
+
+  async #openRun(run: readonly WantedBlob[]): Promise<readonly (Uint8Array | string)[]> {
+    const [first] = run
+    if (first === undefined) return []
+    const begin = first.location.offset
+    const end = run.reduce((furthest, { location }) => Math.max(furthest, location.offset + location.length), begin)
+    await this.#transfers.take(1)
+    let bytes: Buffer
+    try {
+      bytes = await readRange(this.#repository.uploader, objectKey('data', first.location.pack), begin, end - begin, this.#options)
+    } finally {
+      this.#transfers.give(1)
+    }
+    const blobs = run.map(({ id, location }) => ({
+      id,
+      offset: location.offset - begin,
+      length: location.length,
+      uncompressedLength: location.uncompressedLength,
+    }))
+    return (await this.#workers.open(bytes, blobs)).blobs
+  }
+}
+
+function* segmentsOf(wanted: Iterable<WantedBlob>): Generator<WantedBlob[], void> {
+  let segment: WantedBlob[] = []
+  let bytes = 0
+  for (const blob of wanted) {
+    segment.push(blob)
+    bytes += blob.location.length
+    if (bytes < segmentBytes && segment.length < segmentBlobs) continue
+    yield segment
+    segment = []
+    bytes = 0
+  }
+  if (segment.length > 0) yield segment
+}
+
+/** Blobs of one pack that lie near each other, in the order in which they lie. */
+function runsOf(segment: readonly WantedBlob[]): WantedBlob[][] {
+  const byPack = Map.groupBy(segment, ({ location }) => location.pack)
+  const runs: WantedBlob[][] = []
+  for (const blobs of byPack.values()) {
+    blobs.sort((left, right) => left.location.offset - right.location.offset)
+    let run: WantedBlob[] = []
+    let end = 0
+    for (const blob of blobs) {
+      if (run.length > 0 && blob.location.offset > end + gapBytes) {
+        runs.push(run)
+        run = []
+      }
+      run.push(blob)
+      end = Math.max(end, blob.location.offset + blob.location.length)
+    }
+    runs.push(run)
+  }
+  return runs
+}

@@ -1,0 +1,272 @@
+import { hostname } from 'node:os'
+import { setTimeout as pause } from 'node:timers/promises'
+import { BackupError, type OperationOptions } from '@backup-planet/core'
+import { type LockRecord, parseLock } from './format/lock-record.ts'
+import type { StorageId } from './format/storage-id.ts'
+import { userName } from './process-identity.ts'
+import type { OpenRepository } from './repository-access.ts'
+import { below, listObjects, objectKey, readSealedJson, writeSealedJson } from './repository-objects.ts'
+
+/** restic, doc/design.rst, "Locks": what was not refreshed for so long belongs to nobody. */
+export const staleAfterMilliseconds = 30 * 60_000
+const refreshEveryMilliseconds = 5 * 60_000
+/** Before others may take our lock for stale, with room for clocks that differ. */
+const lostAfterMilliseconds = staleAfterMilliseconds - 1.5 * refreshEveryMilliseconds
+/** Two who lock at the same moment see each other after this. */
+const settleMilliseconds = 200
+
+export interface HeldLock extends AsyncDisposable {
+  /** Aborted with `CONFLICT` when the lock could not be kept: whatever is being done must end before others act. */
+  readonly lost: AbortSignal
+  /** Throws `CONFLICT` unless the lock is there, fresh, and ours: the last look before a record is written. */
+  assertHeld(options: OperationOptions): Promise<void>
+}
+
+export interface FoundLock extends LockRecord {
+  readonly id: StorageId
+  readonly stale: boolean
+}
+
+export interface LockRequest {
+  readonly exclusive: boolean
+  /** How long to wait for others; 0 when left out. */
+  readonly waitMilliseconds?: number | undefined
+  readonly clock?: LockClock | undefined
+}
+
+export interface LockClock {
+  now(): number
+  /** The timer that refreshes; returns how to stop it. */
+  every(milliseconds: number, action: () => void): () => void
+  sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<void>
+}
+
+export const systemLockClock: LockClock = {
+  now: Date.now,
+  every(milliseconds, action) {
+    const timer = setInterval(action, milliseconds)
+    timer.unref()
+    return () => clearInterval(timer)
+  },
+  sleep: async (milliseconds, signal) => {
+    await pause(milliseconds, undefined, signal === undefined ? {} : { signal }).catch(() => undefined)
+  },
+}
+
+/**
+ * Locks a repository as restic does: looks, writes the lock, waits, and looks again, so that of two who want it at once at most
+ * one gets an exclusive one. Stale locks do not count and are removed. Throws `CONFLICT` that names who holds it.
+ */
+export async function lockRepository(repository: OpenRepository, request: LockRequest, options: OperationOptions): Promise<HeldLock> {
+  const clock = request.clock ?? systemLockClock
+  const deadline = clock.now() + (request.waitMilliseconds ?? 0)
+  for (let delay = 1000; ; delay = Math.min(delay * 2, 30_000)) {
+    const held = await tryLock(repository, request.exclusive, clock, options)
+    if (!('blockedBy' in held)) return held
+    const left = deadline - clock.now()
+    if (left <= 0) throw alreadyLocked(repository, held.blockedBy, request.exclusive)
+    await clock.sleep(Math.min(delay, left), options.signal)
+    if (options.signal?.aborted) throw alreadyLocked(repository, held.blockedBy, request.exclusive)
+  }
+}
+
+async function tryLock(
+  repository: OpenRepository,
+  exclusive: boolean,
+  clock: LockClock,
+  options: OperationOptions,
+): Promise<HeldLock | { readonly blockedBy: FoundLock }> {
+  const before = await blockingLock(repository, exclusive, undefined, clock, options)
+  if (before !== undefined) return { blockedBy: before }
+  const id = await writeSealedJson(repository, 'locks', JSON.stringify(ownLock(exclusive, clock.now())), options)
+  try {
+    await clock.sleep(settleMilliseconds, options.signal)
+    const after = await blockingLock(repository, exclusive, id, clock, options)
+    if (after === undefined) return new RefreshedLock(repository, id, exclusive, clock)
+    await removeLock(repository, id)
+    return { blockedBy: after }
+  } catch (error) {
+    await removeLock(repository, id).catch(() => undefined)
+    throw error
+  }
+}
+
+/** Somebody else's lock that ours does not go with; stale ones are cleared on the way. */
+async function blockingLock(
+  repository: OpenRepository,
+  exclusive: boolean,
+  own: StorageId | undefined,
+  clock: LockClock,
+  options: OperationOptions,
+): Promise<FoundLock | undefined> {
+  for (const lock of await findLocks(repository, options, clock)) {
+    if (lock.id === own) continue
+    if (lock.stale) await removeLock(repository, lock.id, options)
+    else if (exclusive || lock.exclusive) return lock
+  }
+  return undefined
+}
+
+/** Every lock there is. One that vanishes while it is read is passed over; a damaged one counts as exclusive, by nobody. */
+export async function findLocks(
+  repository: OpenRepository,
+  options: OperationOptions,
+  clock: LockClock = systemLockClock,
+): Promise<FoundLock[]> {
+  const locks: FoundLock[] = []
+  for await (const { id } of listObjects(repository.uploader, 'locks', options)) {
+    try {
+      const lock = await readSealedJson(repository, 'locks', id, parseLock, options)
+      locks.push({ ...lock, id, stale: isStale(lock, clock.now()) })
+    } catch (error) {
+      if (!BackupError.is(error)) throw error
+      if (error.code === 'NOT_FOUND') continue
+      if (error.code !== 'CORRUPTED') throw error
+      locks.push({ id, time: '', exclusive: true, hostname: 'an unreadable lock', username: '', pid: 0, stale: false })
+    }
+  }
+  return locks
+}
+
+/** Removes stale locks, or all of them; returns how many. Who removes all must know that nobody works on the repository. */
+export async function removeLocks(repository: OpenRepository, which: 'stale' | 'all', options: OperationOptions): Promise<number> {
+  let removed = 0
+  for (const lock of await findLocks(repository, options)) {
+    if (which === 'stale' && !lock.stale) continue
+    await removeLock(repository, lock.id, options)
+    removed++
+  }
+  return removed
+}
+
+function isStale({ time, hostname: host, pid }: LockRecord, now: number): boolean {
+  const age = now - Date.parse(time)
+  if (!(age < staleAfterMilliseconds)) return true
+  return host === hostname() && pid > 0 && !isRunning(pid)
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+function ownLock(exclusive: boolean, now: number): LockRecord {
+  return {
+    time: new Date(now).toISOString(),
+    exclusive,
+    hostname: hostname(),
+    username: userName(),
+    pid: process.pid,
+    ...(process.getuid === undefined ? {} : { uid: process.getuid() }),
+    ...(process.getgid === undefined ? {} : { gid: process.getgid() }),
+  }
+}
+
+async function removeLock(
+  { uploader }: OpenRepository,
+  id: StorageId,
+  options: OperationOptions = { signal: AbortSignal.timeout(30_000) },
+): Promise<void> {
+  await uploader.remove(objectKey('locks', id), below(options))
+}
+
+class RefreshedLock implements HeldLock {
+  readonly #repository: OpenRepository
+  readonly #exclusive: boolean
+  readonly #clock: LockClock
+  readonly #lost = new AbortController()
+  readonly #stop: () => void
+  #id: StorageId
+  #refreshedAt: number
+  #refreshing: Promise<void> = Promise.resolve()
+  #disposed = false
+
+  constructor(repository: OpenRepository, id: StorageId, exclusive: boolean, clock: LockClock) {
+    this.#repository = repository
+    this.#id = id
+    this.#exclusive = exclusive
+    this.#clock = clock
+    this.#refreshedAt = clock.now()
+    let busy = false
+    this.#stop = clock.every(refreshEveryMilliseconds, () => {
+      if (busy) return
+      busy = true
+      this.#refreshing = this.#refresh().finally(() => {
+        busy = false
+      })
+    })
+  }
+
+  get lost(): AbortSignal {
+    return this.#lost.signal
+  }
+
+  async assertHeld(options: OperationOptions): Promise<void> {
+    await this.#refreshing
+    this.#assertFresh()
+    const found = await this.#repository.uploader.stat(objectKey('locks', this.#id), below(options))
+    if (found === undefined) this.#lose('somebody removed it')
+    this.#lost.signal.throwIfAborted()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#disposed) return
+    this.#disposed = true
+    this.#stop()
+    await this.#refreshing
+    await removeLock(this.#repository, this.#id)
+  }
+
+  /** The new lock is written before the old one goes, so that there is no moment without. */
+  async #refresh(): Promise<void> {
+    if (this.#disposed || this.#lost.signal.aborted) return
+    try {
+      this.#assertFresh()
+      const now = this.#clock.now()
+      const options = { signal: AbortSignal.timeout(refreshEveryMilliseconds) }
+      const old = this.#id
+      this.#id = await writeSealedJson(this.#repository, 'locks', JSON.stringify(ownLock(this.#exclusive, now)), options)
+      this.#refreshedAt = now
+      await removeLock(this.#repository, old, options)
+    } catch {
+      // The next turn tries again; the lock is lost when none succeeds in time.
+    }
+  }
+
+  #assertFresh(): void {
+    const age = this.#clock.now() - this.#refreshedAt
+    if (age > lostAfterMilliseconds) this.#lose(`it could not be refreshed for ${Math.round(age / 60_000)} minutes`)
+    this.#lost.signal.throwIfAborted()
+  }
+
+  #lose(reason: string): void {
+    if (this.#lost.signal.aborted) return
+    this.#lost.abort(
+      new BackupError(`the lock on ${this.#repository.uploader.destination} is lost: ${reason}`, {
+        code: 'CONFLICT',
+        retryable: true,
+        hint: 'Others may have changed the repository meanwhile, so nothing was committed. Run again; what was sent is found and not sent twice.',
+      }),
+    )
+  }
+}
+
+function alreadyLocked(
+  { uploader }: OpenRepository,
+  { hostname: host, username, pid, time, exclusive }: FoundLock,
+  wanted: boolean,
+): BackupError {
+  const holder = `${username === '' ? '' : `${username} on `}${host}${pid > 0 ? `, process ${pid}` : ''}${time === '' ? '' : `, since ${time}`}`
+  return new BackupError(
+    `${uploader.destination} is locked ${exclusive ? 'exclusively ' : ''}by ${holder}${wanted && !exclusive ? ', and has to be ours alone for this' : ''}`,
+    {
+      code: 'CONFLICT',
+      retryable: true,
+      hint: 'Wait until that process has ended. If it has been killed, its lock ends by itself after 30 minutes; backup-planet unlock removes it before, once you are sure.',
+    },
+  )
+}

@@ -1,0 +1,90 @@
+import type { OperationOptions, Uploader } from '@backup-planet/core'
+import type { BlobIndex } from './blob-index/blob-index.ts'
+import type { BlobType } from './format/pack-header.ts'
+import type { SnapshotRecord } from './format/snapshot-record.ts'
+import type { StorageId } from './format/storage-id.ts'
+import { ManifestCache } from './manifest-cache.ts'
+import { type OpenRepository, openRepository } from './repository-access.ts'
+import { addUnindexedPacks, findBlob, type LoadedIndex, loadIndex, type PlacedBlob } from './repository-index.ts'
+import { damaged } from './restic-errors.ts'
+import type { ResolvedResticSettings } from './restic-settings.ts'
+
+/** What one repository object knows of its repository: opened once, read once, and read again where something is missing. */
+export class ResticSession {
+  readonly uploader: Uploader
+  readonly settings: ResolvedResticSettings
+  /** Snapshots never change under their id. */
+  readonly snapshots = new Map<StorageId, SnapshotRecord>()
+  #opened: Promise<OpenRepository> | undefined
+  #index: Promise<LoadedIndex> | undefined
+  #headersRead = false
+
+  constructor(uploader: Uploader, settings: ResolvedResticSettings) {
+    this.uploader = uploader
+    this.settings = settings
+  }
+
+  /** Asks for the password once; a failure is not kept. */
+  open(options: OperationOptions): Promise<OpenRepository> {
+    this.#opened ??= openRepository(this.uploader, this.settings.password, options).catch((error: unknown) => {
+      this.#opened = undefined
+      throw error
+    })
+    return this.#opened
+  }
+
+  /** After a change of the password or the keys. */
+  forgetKeys(): void {
+    this.#opened = undefined
+  }
+
+  async cache(options: OperationOptions): Promise<ManifestCache> {
+    const repository = await this.open(options)
+    return new ManifestCache(this.settings.cacheDirectory, repository)
+  }
+
+  /** What the index files say, read once for all that only reads. */
+  index(options: OperationOptions): Promise<LoadedIndex> {
+    this.#index ??= this.open(options)
+      .then((repository) => loadIndex(repository, options))
+      .catch((error: unknown) => {
+        this.#index = undefined
+        throw error
+      })
+    return this.#index
+  }
+
+  /** Somebody has read the index just now. */
+  useIndex(index: LoadedIndex): void {
+    this.#index = Promise.resolve(index)
+    this.#headersRead = false
+  }
+
+  forgetIndex(): void {
+    this.#index = undefined
+    this.#headersRead = false
+  }
+
+  /**
+   * Where a blob lies. One that is missing makes the index be read again, since others write too, and then the headers of packs
+   * that no index knows. Throws `CORRUPTED` when it is nowhere.
+   */
+  async locate(type: BlobType, id: StorageId, options: OperationOptions): Promise<PlacedBlob> {
+    const before = await this.index(options)
+    const known = findBlob(before.blobs, type, id)
+    if (known !== undefined) return known
+    if (this.#index !== undefined && (await this.#index) === before && !this.#headersRead) this.#index = undefined
+    const { blobs } = await this.index(options)
+    const found = findBlob(blobs, type, id) ?? (await this.#locateByHeaders(blobs, type, id, options))
+    if (found !== undefined) return found
+    throw damaged(`${type} blob ${id}`, 'it is in no index and in no pack')
+  }
+
+  async #locateByHeaders(blobs: BlobIndex, type: BlobType, id: StorageId, options: OperationOptions): Promise<PlacedBlob | undefined> {
+    if (!this.#headersRead) {
+      this.#headersRead = true
+      await addUnindexedPacks(await this.open(options), blobs, options)
+    }
+    return findBlob(blobs, type, id)
+  }
+}

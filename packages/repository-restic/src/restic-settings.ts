@@ -1,0 +1,91 @@
+import { availableParallelism, homedir } from 'node:os'
+import { isAbsolute, join } from 'node:path'
+import { parseSettings } from '@backup-planet/core'
+import * as z from 'zod'
+
+export interface ResticSettings {
+  /** Of any key of the repository. Nobody can read the backups without it. */
+  readonly password: string
+  /** Bytes of a pack, 4 MiB to 128 MiB; 16 MiB when left out, as restic has it. */
+  readonly packBytes?: number | undefined
+  /** zstd, 1 (fast) to 19 (small), 0 for none; 2 when left out. */
+  readonly compressionLevel?: number | undefined
+  /** Worker threads for hashing, compressing and sealing; one for each core, 8 at most, when left out. */
+  readonly threads?: number | undefined
+  /** What data on its way takes of memory, at least 96 MiB; 144 MiB when left out. */
+  readonly memoryBytes?: number | undefined
+  /**
+   * Absolute path of a directory for manifests that were read before, sealed with the repository's key; it may be deleted at any
+   * time. `false` for none; below the user's cache directory when left out.
+   */
+  readonly cacheDirectory?: string | false | undefined
+  /** How long to wait for locks of others, in milliseconds; 0 when left out. */
+  readonly waitForLockMilliseconds?: number | undefined
+}
+
+export interface ResolvedResticSettings {
+  readonly password: string
+  readonly packBytes: number
+  readonly compressionLevel: number
+  readonly threads: number
+  readonly slabs: number
+  readonly packMemoryBytes: number
+  readonly cacheDirectory: string | undefined
+  readonly waitForLockMilliseconds: number
+}
+
+const mebibyte = 1024 ** 2
+
+export const resticSettingsSchema = z.strictObject({
+  password: z.string().min(1, 'must not be empty'),
+  packBytes: z
+    .int()
+    .min(4 * mebibyte)
+    .max(128 * mebibyte)
+    .default(16 * mebibyte),
+  compressionLevel: z.int().min(0).max(19).default(2),
+  threads: z.int().min(1).max(64).optional(),
+  memoryBytes: z
+    .int()
+    .min(96 * mebibyte)
+    .default(144 * mebibyte),
+  cacheDirectory: z.union([z.literal(false), z.string().refine(isAbsolute, 'must be an absolute path')]).optional(),
+  waitForLockMilliseconds: z.int().min(0).default(0),
+})
+
+/** Throws `INVALID_SETTINGS` that names every problem at once and shows no value. */
+export function resolveResticSettings(settings: unknown): ResolvedResticSettings {
+  const parsed = parseSettings(resticSettingsSchema, settings, 'repository')
+  // Four packs: one for data and one for trees that are being filled, and two on their way.
+  const packMemoryBytes = Math.max(4 * parsed.packBytes, Math.floor(parsed.memoryBytes / 2))
+  const slabs = Math.max(6, Math.floor((parsed.memoryBytes - packMemoryBytes) / (8 * mebibyte)))
+  return {
+    password: parsed.password,
+    packBytes: parsed.packBytes,
+    compressionLevel: parsed.compressionLevel,
+    threads: parsed.threads ?? Math.min(8, availableParallelism()),
+    slabs,
+    packMemoryBytes,
+    cacheDirectory: parsed.cacheDirectory === false ? undefined : (parsed.cacheDirectory ?? defaultCacheDirectory()),
+    waitForLockMilliseconds: parsed.waitForLockMilliseconds,
+  }
+}
+
+function defaultCacheDirectory(): string {
+  const base =
+    process.platform === 'win32'
+      ? (process.env.LOCALAPPDATA ?? join(homedir(), 'AppData', 'Local'))
+      : process.platform === 'darwin'
+        ? join(homedir(), 'Library', 'Caches')
+        : (process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'))
+  return join(base, 'backup-planet', 'restic')
+}
+
+export const exampleResticSettings = `password: "\${file:/etc/backup-planet/password}"   # nobody can read the backups without it: keep a copy where the backups are not
+# compressionLevel: 2           # zstd, 1 (fast) to 19 (small)
+# packBytes: 16777216           # larger packs mean fewer objects in the store; up to 134217728
+# memoryBytes: 150994944        # what data on its way may take
+# threads: 2                    # one for each core when left out
+# waitForLockMilliseconds: 0    # how long to wait for others who work on the repository
+# cacheDirectory: /var/cache/backup-planet   # manifests read before; may be deleted at any time; false for none
+`

@@ -1,0 +1,52 @@
+import type { MasterKey } from '../crypto/master-key.ts'
+import type { StorageId } from '../format/storage-id.ts'
+
+export interface BlobWorkerData {
+  readonly key: MasterKey
+  /** Where the plaintexts of `hash` and `seal` lie. */
+  readonly memory: SharedArrayBuffer | undefined
+  readonly compressionLevel: number
+}
+
+/** A piece of the shared memory. */
+export interface Region {
+  readonly address: number
+  readonly length: number
+}
+
+export interface PackedRegion {
+  readonly offset: number
+  readonly length: number
+  readonly uncompressedLength: number
+  readonly id: StorageId
+}
+
+export type BlobJob =
+  | { readonly kind: 'hash'; readonly region: Region }
+  | { readonly kind: 'seal'; readonly regions: readonly Region[] }
+  | { readonly kind: 'open'; readonly bytes: Uint8Array; readonly blobs: readonly PackedRegion[] }
+
+export interface HashResult {
+  /** 32 bytes. */
+  readonly id: Uint8Array
+}
+
+export interface SealResult {
+  /** All blobs, one behind the other. */
+  readonly sealed: Uint8Array
+  readonly blobs: readonly { readonly length: number; readonly uncompressedLength: number }[]
+}
+
+/** In the order of the job's blobs: the plaintext, or what is wrong with the blob. */
+export interface OpenResult {
+  readonly blobs: readonly (Uint8Array | string)[]
+}
+
+export type BlobResult = HashResult | SealResult | OpenResult
+
+export interface BlobRequest {
+  readonly number: number
+  readonly job: BlobJob
+}
+
+export type BlobReply = { readonly number: number } & ({ readonly result: BlobResult } | { readonly error: string })

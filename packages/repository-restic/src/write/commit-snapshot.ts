@@ -1,0 +1,126 @@
+import { hostname } from 'node:os'
+import {
+  type Backup,
+  type CaptureFacts,
+  canonicalJson,
+  type ItemFacts,
+  type ItemFailure,
+  type Json,
+  type Manifest,
+  type ManifestItem,
+  type OperationOptions,
+  type StoreRequest,
+  throwIfAborted,
+} from '@backup-planet/core'
+import { guideName, itemPath, manifestName, snapshotTags, sourcePath } from '../backups/backup-tree.ts'
+import { restoreGuideText } from '../backups/restore-guide.ts'
+import { withSnapshot } from '../backups/snapshot-catalog.ts'
+import { type SnapshotRecord, snapshotJson } from '../format/snapshot-record.ts'
+import type { StorageId } from '../format/storage-id.ts'
+import { userName } from '../process-identity.ts'
+import type { OpenRepository } from '../repository-access.ts'
+import type { HeldLock } from '../repository-lock.ts'
+import { writeSealedJson } from '../repository-objects.ts'
+import type { ResticSession } from '../restic-session.ts'
+import type { BlobWriter } from './blob-writer.ts'
+import { saveTrees, type TreeFile } from './snapshot-tree.ts'
+import type { StoredFile } from './store-notes.ts'
+
+export interface CommitParts {
+  readonly session: ResticSession
+  readonly repository: OpenRepository
+  readonly request: StoreRequest
+  readonly lock: HeldLock
+  readonly writer: BlobWriter
+  readonly facts: CaptureFacts
+  readonly items: readonly {
+    readonly item: string
+    readonly facts: ItemFacts | undefined
+    readonly failure: ItemFailure | undefined
+    readonly files: readonly StoredFile[]
+  }[]
+}
+
+/**
+ * Everything beside the files, then packs, index, and the snapshot last (restic, doc/design.rst, "Read and Write Ordering"). Nothing is
+ * committed unless our lock stood until then.
+ */
+export async function commitSnapshot(parts: CommitParts, options: OperationOptions): Promise<Backup> {
+  const { writer, repository, lock, session } = parts
+  const manifest = manifestOf(parts)
+  const text = canonicalJson(manifest as unknown as Json)
+  const tree = await saveContents(parts, manifest, text)
+  await writer.finish(options)
+  const record = snapshotOf(manifest, tree)
+  await lock.assertHeld(options)
+  throwIfAborted(options.signal, 'storing the backup')
+  const snapshot = await writeSealedJson(repository, 'snapshots', snapshotJson(record), options)
+  session.snapshots.set(snapshot, record)
+  await (await session.cache(options)).write(snapshot, text)
+  // Readers of this session look for the new blobs where they are now.
+  session.forgetIndex()
+  return withSnapshot(manifest, snapshot)
+}
+
+async function saveContents({ writer, items, facts, repository }: CommitParts, manifest: Manifest, text: string): Promise<StorageId> {
+  const whole = items.filter(({ failure }) => failure === undefined)
+  const files: TreeFile[] = whole.flatMap(({ item, files: stored }) =>
+    stored.map(({ name, size, content }) => ({ path: [...itemPath(manifest, item), ...name.split('/')], size, content })),
+  )
+  const saveFile = async (name: string, content: Buffer): Promise<void> => {
+    const { id } = await writer.saveBytes('data', content)
+    files.push({ path: [name], size: content.byteLength, content: [id] })
+  }
+  await saveFile(manifestName, Buffer.from(text, 'utf8'))
+  await saveFile(guideName, Buffer.from(restoreGuideText(manifest, repository.uploader.destination, facts.restoreGuide), 'utf8'))
+  const folders = [sourcePath(manifest), ...whole.map(({ item }) => itemPath(manifest, item))]
+  return saveTrees({ files, folders, modifiedAt: manifest.consistentAt }, async (tree) => (await writer.saveBytes('tree', tree)).id)
+}
+
+function snapshotOf(manifest: Manifest, tree: StorageId): SnapshotRecord {
+  return {
+    time: manifest.consistentAt,
+    tree,
+    paths: [`/${sourcePath(manifest).join('/')}`],
+    hostname: hostname(),
+    username: userName(),
+    ...(process.getuid === undefined ? {} : { uid: process.getuid() }),
+    ...(process.getgid === undefined ? {} : { gid: process.getgid() }),
+    tags: snapshotTags(manifest),
+  }
+}
+
+function manifestOf({ request, facts, items }: CommitParts): Manifest {
+  const { run, agent } = request
+  return {
+    format: 'backup-planet/manifest/1',
+    id: run.id,
+    job: run.job,
+    application: facts.application,
+    agent: { version: agent.version },
+    source: facts.source,
+    kind: facts.kind,
+    status: items.some(({ failure }) => failure !== undefined) ? 'partial' : 'complete',
+    beganAt: run.beganAt,
+    ...(run.limitedTo === undefined ? {} : { limitedTo: run.limitedTo }),
+    consistentAt: facts.consistentAt,
+    endedAt: new Date().toISOString(),
+    ...(facts.from === undefined ? {} : { from: facts.from }),
+    ...(facts.position === undefined ? {} : { position: facts.position }),
+    items: items.map(manifestItem),
+    facts: facts.facts,
+    storage: { format: 'restic/2' },
+  }
+}
+
+function manifestItem({ item, facts, failure, files }: CommitParts['items'][number]): ManifestItem {
+  if (failure !== undefined) return { item, facts: facts?.facts ?? {}, failure }
+  return {
+    item,
+    ...(facts?.from === undefined ? {} : { from: facts.from }),
+    ...(facts?.to === undefined ? {} : { to: facts.to }),
+    ...(facts?.bytes === undefined ? {} : { bytes: facts.bytes }),
+    facts: facts?.facts ?? {},
+    files: files.map(({ name, size, sha256 }) => ({ name, size, sha256 })),
+  }
+}

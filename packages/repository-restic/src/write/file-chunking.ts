@@ -1,0 +1,104 @@
+import { createHash } from 'node:crypto'
+import { Chunker, chunkLimits, compileChunker } from '../chunking/chunker.ts'
+import type { WebAssemblyModule } from '../chunking/webassembly.ts'
+import type { Slab, SlabMemory } from './slab-memory.ts'
+
+/** A chunk that lies in a slab. The slab is held for whoever is given it. */
+export interface Chunk {
+  readonly slab: Slab
+  readonly address: number
+  readonly length: number
+}
+
+export interface ChunkedContent {
+  readonly size: number
+  /** Of the whole content. */
+  readonly sha256: Buffer
+  readonly chunks: number
+}
+
+let compiled: WebAssemblyModule | undefined
+
+/** Cuts one file after the other. Small ones share a slab. */
+export class FileChunking {
+  readonly #memory: SlabMemory
+  readonly #chunker: Chunker
+  #slab: Slab | undefined
+  /** Where the next byte goes. */
+  #at = 0
+
+  constructor(memory: SlabMemory) {
+    compiled ??= compileChunker()
+    this.#memory = memory
+    this.#chunker = new Chunker(compiled, memory.memory, memory.tableAddress)
+  }
+
+  /**
+   * @param onChunk is given every chunk in order; `sha256` for the only chunk of a content, whose id is that of the content
+   * @param onBytes told of bytes as they come
+   */
+  async cut(
+    content: AsyncIterable<Uint8Array>,
+    onChunk: (chunk: Chunk, sha256: Buffer | undefined) => void,
+    onBytes: (bytes: number) => void,
+  ): Promise<ChunkedContent> {
+    const hash = createHash('sha256')
+    let slab = await this.#place(0)
+    let begin = this.#at
+    let size = 0
+    let chunks = 0
+    const give = (end: number, sha256: Buffer | undefined): void => {
+      slab.hold()
+      chunks++
+      onChunk({ slab, address: begin, length: end - begin }, sha256)
+    }
+    this.#chunker.begin(begin)
+    for await (const piece of content) {
+      hash.update(piece)
+      size += piece.byteLength
+      for (let taken = 0; taken < piece.byteLength; ) {
+        if (this.#at === slab.end) {
+          slab = await this.#place(begin)
+          begin = slab.begin
+          this.#chunker.movedTo(begin)
+        }
+        const part = piece.subarray(taken, taken + slab.end - this.#at)
+        this.#memory.bytes.set(part, this.#at)
+        this.#at += part.byteLength
+        taken += part.byteLength
+        for (let end = this.#chunker.scan(this.#at); end >= 0; end = this.#chunker.scan(this.#at)) {
+          give(end, undefined)
+          begin = end
+          this.#chunker.begin(begin)
+        }
+      }
+      onBytes(piece.byteLength)
+    }
+    const sha256 = hash.digest()
+    if (this.#at > begin) give(this.#at, chunks === 0 ? sha256 : undefined)
+    return { size, sha256, chunks }
+  }
+
+  /** Lets go of the slab that the last files lie in. */
+  end(): void {
+    this.#slab?.letGo()
+    this.#slab = undefined
+  }
+
+  /** A slab with room, and in it what was begun at `begin` and is not cut yet. */
+  async #place(begin: number): Promise<Slab> {
+    const old = this.#slab
+    const unfinished = begin === 0 ? 0 : this.#at - begin
+    if (old !== undefined && unfinished === 0 && old.end - this.#at >= chunkLimits.minimum) return old
+    // Waiting for a slab while the unfinished chunk still lies in the old one: it is moved, not kept twice.
+    if (unfinished === 0) this.end()
+    const slab = await this.#memory.take()
+    if (unfinished > 0) {
+      this.#memory.bytes.copyWithin(slab.begin, begin, this.#at)
+      this.end()
+    }
+    this.#slab = slab
+    this.#at = slab.begin + unfinished
+    return slab
+  }
+}

@@ -1,0 +1,62 @@
+import { BackupError, type Json } from '@backup-planet/core'
+import * as z from 'zod'
+import { isStorageId, type StorageId } from '../format/storage-id.ts'
+
+/** A file whose content is in the store. */
+export interface StoredFile {
+  readonly item: string
+  readonly name: string
+  readonly size: number
+  readonly sha256: string
+  /** Which file of the run it is, counted from 0. */
+  readonly order: number
+  /** Its blobs. */
+  readonly content: readonly StorageId[]
+}
+
+const storageId = z.custom<StorageId>(isStorageId, 'no storage id')
+
+/**
+ * What a store notes with the stage: packs once they are sent, and files before they are released. A later attempt finds the packs by
+ * their headers, should no index have been written.
+ */
+const noteSchema = z.strictObject({
+  type: z.literal('stored'),
+  packs: z.array(storageId),
+  files: z.array(
+    z.strictObject({
+      item: z.string(),
+      name: z.string(),
+      size: z.int().min(0),
+      sha256: z.string(),
+      order: z.int().min(0),
+      content: z.array(storageId),
+    }),
+  ),
+})
+
+export type StoredNote = z.output<typeof noteSchema>
+
+export function storedNote(packs: readonly StorageId[], files: readonly StoredFile[]): Json {
+  return { type: 'stored', packs, files: files.map(({ content, ...file }) => ({ ...file, content })) } as unknown as Json
+}
+
+export interface EarlierAttempts {
+  readonly files: readonly StoredFile[]
+  readonly any: boolean
+}
+
+export function readNotes(notes: readonly Json[]): EarlierAttempts {
+  const files: StoredFile[] = []
+  for (const note of notes) {
+    const result = noteSchema.safeParse(note)
+    if (!result.success) {
+      throw new BackupError('the notes of an earlier attempt on this stage are not of a restic repository', {
+        code: 'CONFLICT',
+        hint: 'The job was moved to another kind of repository while a run waited to be sent. Move it back for one run, or remove the stage.',
+      })
+    }
+    files.push(...result.data.files)
+  }
+  return { files, any: notes.length > 0 }
+}
