@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { commandLineOf, sampleConfiguration } from '../__fixtures__/command-line-run.ts'
@@ -40,6 +40,18 @@ describe('init', () => {
       expect(await here.run([...config, ...words])).toMatchObject({ code: 1, stderr: expect.stringContaining('mounted') })
     }
     await expect(stat(mounted)).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
+  test('a file in the place of a folder is named, and no mistake of the program', async () => {
+    const inTheWay = join(here.directory, 'a file')
+    await writeFile(inTheWay, '')
+    const config = ['--no-config', '--config', join(here.directory, 'new', 'backup-planet.yaml')]
+    for (const repository of [inTheWay, join(inTheWay, 'below')]) {
+      const { code, stderr } = await here.run([...config, 'init', '--agent', 'sample', '--repository', repository])
+      expect(stderr).toMatch(/^failed: ACCESS_DENIED\n {2}.*a file.* cannot be created \(E[A-Z]+\)\n {2}hint: Name another place/)
+      expect(code).toBe(1)
+    }
+    await expect(stat(join(here.directory, 'new', 'backup-planet.yaml'))).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
   test('never replaces anything', async () => {

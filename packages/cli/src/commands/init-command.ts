@@ -65,8 +65,8 @@ async function initialize(options: InitOptions, context: CommandContext): Promis
   })
   parseConfiguration(text, file)
 
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  await mkdir(repositoryFolder, { recursive: true, mode: 0o700 })
+  await createFolder(folder)
+  await createFolder(repositoryFolder)
   const created = options.encryption && (await createFile(passphraseFile, `${randomBytes(32).toString('base64url')}\n`))
   if (!(await createFile(file, text))) throw existsAlready(file)
 
@@ -116,8 +116,28 @@ async function createFile(path: string, text: string): Promise<boolean> {
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
-    throw error
+    throw notCreated(path, error)
   }
+}
+
+async function createFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw notCreated(path, error)
+  }
+}
+
+function notCreated(path: string, error: unknown): BackupError {
+  const { code } = error as NodeJS.ErrnoException
+  const full = code === 'ENOSPC' || code === 'EDQUOT'
+  return new BackupError(`${path} cannot be created (${code ?? 'unknown reason'})`, {
+    code: full ? 'OUT_OF_SPACE' : 'ACCESS_DENIED',
+    hint: full
+      ? 'Free space on that disk, or name another place with --config or --repository.'
+      : 'Name another place with --config or --repository, or see that this user may write there and no file is in the way.',
+    cause: error,
+  })
 }
 
 async function exists(path: string): Promise<boolean> {
