@@ -33,7 +33,7 @@ To read it without us
 
 To try next
   npm run backup-planet -- list shop --config ${quoted(configuration)}
-  npm run backup-planet -- init --agent mysql      (a commented configuration for a server of yours)
+  npm run backup-planet -- init --agent mysql --config ~/backup-planet/backup-planet.yaml   (a commented configuration for a server of yours)
   npm test
 `
 }
