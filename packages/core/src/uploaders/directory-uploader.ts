@@ -90,7 +90,7 @@ export function createDirectoryUploader(settings: DirectoryUploaderSettings): Di
     const what = `upload of ${key}`
     const root = await makeRoot()
     firstUpload ??= removeParts(root, abandonedAfterSeconds).catch(() => undefined)
-    await firstUpload
+    await unlessAborted(firstUpload, what, signal)
     const folders = key.split('/')
     const name = folders.pop() ?? ''
     const folder = join(root, ...folders)
@@ -273,6 +273,20 @@ function shortFile(what: string, found: number, expected: number): BackupError {
 function ignoreMissing(error: unknown): undefined {
   if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined
   throw error
+}
+
+/** Waits for work that goes on for others when this one is aborted. */
+async function unlessAborted(work: Promise<unknown>, what: string, signal: AbortSignal | undefined): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const onAbort = (): void => reject(abortError(signal as AbortSignal, what))
+  signal?.addEventListener('abort', onAbort, { once: true })
+  if (signal?.aborted) onAbort()
+  work.then(() => resolve(), reject)
+  try {
+    await promise
+  } finally {
+    signal?.removeEventListener('abort', onAbort)
+  }
 }
 
 async function writeFully(handle: FileHandle, chunk: Uint8Array): Promise<void> {
