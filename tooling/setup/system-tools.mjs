@@ -9,6 +9,7 @@ const tools = {
   age: { use: 'tests that decrypt our archives with age', apt: 'age', dnf: 'age', brew: 'age' },
   unzip: { use: 'tests that unpack our archives with unzip', apt: 'unzip', dnf: 'unzip', brew: 'unzip' },
   mydumper: { use: 'tests that load our dumps with myloader', apt: 'mydumper', dnf: 'mydumper', brew: 'mydumper' },
+  restic: { use: 'tests that share a repository with restic', apt: 'restic', dnf: 'restic', brew: 'restic' },
 }
 
 /** Which of these programs this machine does not have. */
