@@ -77,10 +77,14 @@ async function problemsOf(workspace: Workspace, job: string, kindText: string, c
   return problems
 }
 
-/** What a repository finds amiss that is of no backup stands in the way of the next one, such as a passphrase that does not fit. */
+/**
+ * What a repository finds amiss that is of no backup stands in the way of the next one, such as a passphrase that does not fit. It comes
+ * first; going through the backups is the business of `verify`.
+ */
 async function addFindings(repository: Repository, job: string, problems: Problem[], { signal }: CommandContext): Promise<void> {
   for await (const { severity, backup, code, message, hint } of repository.verify({ job }, { signal })) {
-    if (severity === 'ok' || backup !== undefined || code === undefined) continue
+    if (backup !== undefined) return
+    if (severity === 'ok' || code === undefined) continue
     // Records that cannot be read were told with the list.
     if (problems.some((problem) => problem.message.includes(message))) continue
     problems.push({ severity: 'error', code, message, hint: hint ?? failureFacts(new BackupError(message, { code })).hint })
