@@ -236,7 +236,7 @@ export class ArchiveStore {
     const files: StagedFile[] = []
     for (const [sequence, returned] of this.#returned) {
       if (this.#planned.get(sequence)?.item !== item) continue
-      files.push(...returned)
+      for (const file of returned) files.push(file)
       this.#returned.delete(sequence)
     }
     return files
