@@ -1,5 +1,7 @@
+import type { Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { abortError, BackupError, throwIfAborted } from '@backup-planet/core'
-import mysql, { type Connection, type QueryOptions } from 'mysql2/promise'
+import mysql, { type Connection, type FieldPacket, type QueryOptions, type QueryResult } from 'mysql2/promise'
 import type { MysqlConnectionSettings } from './mysql-agent-settings.ts'
 import { mysqlError, withoutStatement } from './mysql-errors.ts'
 import { type ServerRow, serverRow } from './mysql-rows.ts'
@@ -19,16 +21,19 @@ export interface MysqlSession {
 /** One session on the server, set up so that what it reads does not depend on the defaults of the server. */
 export interface MysqlConnection extends MysqlSession, AsyncDisposable {
   readonly threadId: number
-  /** For what this interface leaves out, such as `infileStreamFactory`. */
+  /** For what lies below statements: the socket and its character set. */
   readonly driver: Connection
   /** Ends with the connection: why it broke, or `undefined` when it was disposed. */
   readonly lost: Promise<BackupError | undefined>
-  /** Stops the statement that runs now, by KILL QUERY from a second connection. Never throws; closes the connection when that is refused. */
-  kill(): Promise<void>
+  /** A statement with all that the driver can do, such as `infileStreamFactory`. Throws a `BackupError`. */
+  send<Result extends QueryResult>(query: QueryOptions, during: string): Promise<[Result, FieldPacket[]]>
 }
 
 export interface ConnectOptions {
-  /** Aborting kills the running statement on the server and makes every later call throw `ABORTED`. */
+  /**
+   * Aborting kills the running statement on the server and makes it and every later call throw `ABORTED`, at the latest after a few seconds: a server
+   * that says nothing is not waited for.
+   */
   readonly signal?: AbortSignal | undefined
   /** Offers LOAD DATA LOCAL INFILE to the server; only for statements that bring their own stream. */
   readonly localFiles?: boolean
@@ -61,18 +66,25 @@ export async function connect(settings: MysqlConnectionSettings, options: Connec
 
 /** A server that takes connections and says nothing must not hold up an abort; what is opened after it is closed again. */
 async function openedUnlessAborted(opening: Promise<Connection>, signal: AbortSignal | undefined, place: string): Promise<Connection> {
-  if (signal === undefined) return await opening
-  const { promise: aborted, reject } = Promise.withResolvers<never>()
-  const onAbort = () => reject(abortError(signal, `connecting to ${place}`))
-  signal.addEventListener('abort', onAbort, { once: true })
   try {
-    return await Promise.race([opening, aborted])
+    return await unlessAborted(opening, signal, `connecting to ${place}`)
   } catch (error) {
     opening.then(
       (late) => late.destroy(),
       () => undefined,
     )
     throw error
+  }
+}
+
+/** What `work` resolves with; throws `ABORTED` as soon as the signal says so, while the work may go on. */
+export async function unlessAborted<Result>(work: Promise<Result>, signal: AbortSignal | undefined, during: string): Promise<Result> {
+  if (signal === undefined) return await work
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const onAbort = () => reject(abortError(signal, during))
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await Promise.race([work, aborted])
   } finally {
     signal.removeEventListener('abort', onAbort)
   }
@@ -86,7 +98,8 @@ class OpenConnection implements MysqlConnection {
   readonly #signal: AbortSignal | undefined
   readonly #onAbort: () => void
   #disposed: Promise<void> | undefined
-  #busy = 0
+  /** What gives up each statement that runs or waits for its turn. */
+  readonly #running = new Set<(error: Error) => void>()
 
   constructor(settings: MysqlConnectionSettings, driver: Connection, signal: AbortSignal | undefined) {
     this.#settings = settings
@@ -97,37 +110,47 @@ class OpenConnection implements MysqlConnection {
       driver.on('error', (error) => resolve(lostError(error, driver.threadId)))
       driver.on('end', () => resolve(this.#disposed === undefined ? lostError(undefined, driver.threadId) : undefined))
     })
-    this.#onAbort = () => void this.kill()
+    this.#onAbort = () => void this.#stop()
     signal?.addEventListener('abort', this.#onAbort, { once: true })
   }
 
   async rows(sql: string, during = describe(sql)): Promise<readonly ServerRow[]> {
-    const [rows, fields] = await this.#query({ sql, rowsAsArray: true, typeCast: (field) => field.buffer() }, during)
+    const [rows, fields] = await this.send({ sql, rowsAsArray: true, typeCast: (field) => field.buffer() }, during)
     if (!Array.isArray(rows)) return []
     const names = fields.map((field) => field.name.toLowerCase())
     return rows.map((values) => serverRow(names, values, during))
   }
 
   async run(sql: string, during = describe(sql)): Promise<void> {
-    await this.#query({ sql }, during)
+    await this.send({ sql }, during)
   }
 
-  async #query(query: QueryOptions, during: string) {
+  async send<Result extends QueryResult>(query: QueryOptions, during: string): Promise<[Result, FieldPacket[]]> {
     throwIfAborted(this.#signal, during)
-    this.#busy++
+    const { promise: givenUp, reject: giveUp } = Promise.withResolvers<never>()
+    this.#running.add(giveUp)
     try {
-      return await this.driver.query(query)
+      return await Promise.race([this.driver.query<Result>(query), givenUp])
     } catch (error) {
       if (this.#signal?.aborted) throw abortError(this.#signal, during)
       throw mysqlError(error, during)
     } finally {
-      this.#busy--
+      this.#running.delete(giveUp)
     }
   }
 
-  async kill(): Promise<void> {
-    if (this.#busy === 0 || this.#disposed !== undefined) return
-    await killQuery(this.#settings, this.threadId).catch(() => this.driver.destroy())
+  /** Ends what runs now on the server; closes the connection where that is refused or the server says nothing. */
+  async #stop(): Promise<void> {
+    if (this.#running.size === 0 || this.#disposed !== undefined) return
+    await killQuery(this.#settings, this.threadId).catch(() => this.#abandon())
+  }
+
+  /** The driver itself would leave what runs on a closed connection without an answer. */
+  #abandon(): void {
+    this.driver.destroy()
+    // Which only says goodbye, and waits for an answer.
+    socketOf(this.driver).destroy()
+    for (const giveUp of this.#running) giveUp(lostError(undefined, this.threadId))
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -137,36 +160,54 @@ class OpenConnection implements MysqlConnection {
 
   async #close(): Promise<void> {
     this.#signal?.removeEventListener('abort', this.#onAbort)
-    if (this.#busy > 0) {
-      await killQuery(this.#settings, this.threadId).catch(() => undefined)
-      this.driver.destroy()
-      return
-    }
-    const timer = setTimeout(() => this.driver.destroy(), 2000)
-    await this.driver.end().catch(() => this.driver.destroy())
-    clearTimeout(timer)
+    if (this.#running.size > 0) await killQuery(this.#settings, this.threadId).catch(() => undefined)
+    if (this.#running.size > 0 || this.#signal?.aborted) return this.#abandon()
+    const ended = this.driver.end().then(
+      () => true,
+      () => false,
+    )
+    if (!(await Promise.race([ended, delay(2000, false, { ref: false })]))) this.#abandon()
   }
 }
 
-/** Stops the running statement of another session of the same account. Throws when the server refuses or is gone. */
-export async function killQuery(settings: MysqlConnectionSettings, threadId: number): Promise<void> {
-  const control = await mysql.createConnection(driverOptions(settings))
-  control.on('error', () => undefined)
-  try {
-    await control.query(`KILL QUERY ${threadId}`)
-  } finally {
-    control.destroy()
-  }
+/** What the driver sends and receives by; its types hide it. */
+export function socketOf(driver: Connection): Socket {
+  return (driver as unknown as { readonly connection: { readonly stream: Socket } }).connection.stream
 }
 
-/** Ends other sessions of the same account together with what they run. Ids that are gone already are passed over. */
+/** Stops the running statement of another session of the same account. Throws when the server refuses, is gone or says nothing. */
+async function killQuery(settings: MysqlConnectionSettings, threadId: number): Promise<void> {
+  await fromSecondConnection(settings, async (control) => void (await control.query(`KILL QUERY ${threadId}`)))
+}
+
+/** Ends other sessions of the same account together with what they run. Ids that are gone already are passed over. Throws when the server is gone or says nothing. */
 export async function killConnections(settings: MysqlConnectionSettings, threadIds: readonly number[]): Promise<void> {
-  const control = await mysql.createConnection(driverOptions(settings))
-  control.on('error', () => undefined)
-  try {
+  await fromSecondConnection(settings, async (control) => {
     for (const id of threadIds) await control.query(`KILL ${id}`).catch(() => undefined)
+  })
+}
+
+/** How long whoever gives up waits for the server to hear of it. */
+const killMilliseconds = 3000
+
+async function fromSecondConnection(settings: MysqlConnectionSettings, use: (control: Connection) => Promise<void>): Promise<void> {
+  const opening = mysql.createConnection(driverOptions(settings))
+  const work = opening.then(async (control) => {
+    control.on('error', () => undefined)
+    await use(control)
+  })
+  const late = new AbortController()
+  try {
+    await Promise.race([
+      work,
+      delay(killMilliseconds, undefined, { signal: late.signal }).then(() => Promise.reject(new Error('no answer'))),
+    ])
   } finally {
-    control.destroy()
+    late.abort()
+    opening.then(
+      (control) => control.destroy(),
+      () => undefined,
+    )
   }
 }
 

@@ -67,13 +67,16 @@ export async function openSnapshot(options: SnapshotOptions): Promise<Snapshot> 
   try {
     onStep?.(captureSteps.connect(settings))
     const starting = Array.from({ length: settings.threads }, () =>
-      createTableReader({
-        connection: settings,
-        tableWaitSeconds: settings.tableWaitSeconds,
-        idleSeconds: settings.ddlGuard === 'mdl' ? settings.lockIdleSeconds : Math.max(settings.lockIdleSeconds, readerIdleSeconds),
-        chunkBytes: settings.chunkBytes,
-        compressionLevel: settings.compressionLevel,
-      }),
+      createTableReader(
+        {
+          connection: settings,
+          tableWaitSeconds: settings.tableWaitSeconds,
+          idleSeconds: settings.ddlGuard === 'mdl' ? settings.lockIdleSeconds : Math.max(settings.lockIdleSeconds, readerIdleSeconds),
+          chunkBytes: settings.chunkBytes,
+          compressionLevel: settings.compressionLevel,
+        },
+        signal,
+      ),
     )
     for (const started of await Promise.allSettled(starting)) if (started.status === 'fulfilled') readers.push(started.value)
     await Promise.all(starting)

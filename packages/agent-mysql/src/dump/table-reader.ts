@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
-import { BackupError } from '@backup-planet/core'
-import type { MysqlSession } from '../mysql-connection.ts'
+import { BackupError, throwIfAborted } from '@backup-planet/core'
+import { type MysqlSession, unlessAborted } from '../mysql-connection.ts'
 import { mysqlError } from '../mysql-errors.ts'
 import { type ServerRow, serverRow } from '../mysql-rows.ts'
 import { type ReadFile, ReadFileQueue } from './read-file-queue.ts'
@@ -38,11 +38,12 @@ export interface TableReader extends MysqlSession, AsyncDisposable {
   terminate(): Promise<void>
 }
 
-/** Starts a thread and connects it. Throws what connecting throws. */
-export async function createTableReader(data: TableReaderData): Promise<TableReader> {
+/** Starts a thread and connects it. Throws what connecting throws, and `ABORTED`. */
+export async function createTableReader(data: TableReaderData, signal?: AbortSignal): Promise<TableReader> {
+  throwIfAborted(signal, 'connecting a reader')
   const reader = new ThreadTableReader(data)
   try {
-    await reader.ready
+    await unlessAborted(reader.ready, signal, 'connecting a reader')
     return reader
   } catch (error) {
     // A thread that could not connect may still wait for a slow server.

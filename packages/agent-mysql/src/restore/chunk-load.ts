@@ -7,8 +7,8 @@ import { createZstdDecompress } from 'node:zlib'
 import { abortError, BackupError, type OperationOptions, throwIfAborted } from '@backup-planet/core'
 import type { ResultSetHeader } from 'mysql2/promise'
 import type { DumpChunk, DumpTable } from '../dump-layout.ts'
-import type { MysqlConnection } from '../mysql-connection.ts'
-import { errorNumber, mysqlError } from '../mysql-errors.ts'
+import { type MysqlConnection, socketOf } from '../mysql-connection.ts'
+import { errorNumber } from '../mysql-errors.ts'
 import type { ServerRow } from '../mysql-rows.ts'
 import { insertStatement, loadFileName, loadStatement, splitFields } from './load-statement.ts'
 import { judgeWarnings, listableRows } from './load-warnings.ts'
@@ -31,8 +31,6 @@ export interface ChunkLoadOptions extends OperationOptions {
   readonly attempts: number
   /** Upper bound of the text of one INSERT, in bytes. */
   readonly largestInsert: number
-  /** Stops the statement that runs on the server; called once the signal is aborted. */
-  stop(): Promise<void>
 }
 
 /** ER_LOCK_WAIT_TIMEOUT, ER_LOCK_DEADLOCK. */
@@ -76,9 +74,6 @@ async function attemptLoad(
   const during = `loading ${load.chunk.file}`
   throwIfAborted(options.signal, during)
   await connection.run('START TRANSACTION', during)
-  // A statement that waits for a lock would notice nothing of what its client does.
-  const onAbort = () => void options.stop().catch(() => undefined)
-  options.signal?.addEventListener('abort', onAbort, { once: true })
   try {
     const read: ReadCount = { rows: 0, bytes: 0 }
     if (by === 'insert') await insertRows(connection, load, read, options)
@@ -96,8 +91,6 @@ async function attemptLoad(
     await connection.run('ROLLBACK', during).catch(() => undefined)
     if (options.signal?.aborted) throw abortError(options.signal, during)
     throw error
-  } finally {
-    options.signal?.removeEventListener('abort', onAbort)
   }
 }
 
@@ -138,23 +131,23 @@ async function* decompressed(content: AsyncIterable<Uint8Array>): AsyncGenerator
 /** `false` when the server could not list all its warnings. */
 async function loadData(connection: MysqlConnection, load: ChunkLoad, read: ReadCount, options: ChunkLoadOptions): Promise<boolean> {
   const during = `loading ${load.chunk.file}`
-  const { stream: socket } = (connection.driver as unknown as { readonly connection: { readonly stream: Socket } }).connection
+  const socket = socketOf(connection.driver)
   let rows: Readable | undefined
   const onAbort = () => rows?.destroy(options.signal === undefined ? undefined : abortError(options.signal, during))
   options.signal?.addEventListener('abort', onAbort, { once: true })
   try {
-    const [answer] = await connection.driver.query<ResultSetHeader>({
-      sql: loadStatement(load.schema, load.table),
-      infileStreamFactory: (name: string) => {
-        const refused = name === loadFileName ? undefined : new BackupError(`the server asks for the local file ${name}`, foreign)
-        rows = Readable.from(refused === undefined ? paced(rowText(load, read), socket) : failing(refused), { objectMode: false })
-        return rows
+    const [answer] = await connection.send<ResultSetHeader>(
+      {
+        sql: loadStatement(load.schema, load.table),
+        infileStreamFactory: (name: string) => {
+          const refused = name === loadFileName ? undefined : new BackupError(`the server asks for the local file ${name}`, foreign)
+          rows = Readable.from(refused === undefined ? paced(rowText(load, read), socket) : failing(refused), { objectMode: false })
+          return rows
+        },
       },
-    })
+      during,
+    )
     return await checkLoaded(connection, load, answer.info)
-  } catch (error) {
-    if (options.signal?.aborted) throw abortError(options.signal, during)
-    throw mysqlError(error, during)
   } finally {
     options.signal?.removeEventListener('abort', onAbort)
     rows?.destroy()
@@ -216,11 +209,10 @@ async function insertRows(connection: MysqlConnection, load: ChunkLoad, read: Re
   const flush = async () => {
     if (rows.length === 0) return
     throwIfAborted(options.signal, `loading ${load.chunk.file}`)
-    const [answer] = await connection.driver
-      .query<ResultSetHeader>({ sql: insertStatement(load.schema, load.table, rows) })
-      .catch((error: unknown) => {
-        throw mysqlError(error, `loading ${load.chunk.file}`)
-      })
+    const [answer] = await connection.send<ResultSetHeader>(
+      { sql: insertStatement(load.schema, load.table, rows) },
+      `loading ${load.chunk.file}`,
+    )
     if (answer.warningStatus > 0) await checkInserted(connection, load, rows, answer.warningStatus)
     rows = []
     size = 0

@@ -1,7 +1,7 @@
 import type { RestoredFile, RestoredFiles } from '@backup-planet/core'
 import type { DumpChunk, DumpTable } from '../dump-layout.ts'
 import type { MysqlConnectionSettings } from '../mysql-agent-settings.ts'
-import { killQuery, type MysqlConnection } from '../mysql-connection.ts'
+import type { MysqlConnection } from '../mysql-connection.ts'
 import { quoteTable } from '../mysql-quoting.ts'
 import { loadChunk } from './chunk-load.ts'
 import { connectForRestore } from './restore-session.ts'
@@ -138,7 +138,7 @@ async function loadFile(
         open: () => file.open(),
         record: () => journal.record(connection, ...what),
       },
-      { ...context, attempts: context.restore.attempts, stop: () => killQuery(context.settings, connection.threadId) },
+      { ...context, attempts: context.restore.attempts },
     )
     journal.committed(...what)
     context.onProgress?.({ type: 'bytes', phase: 'restore', item: file.item, bytes: one.chunk.bytes, rows: one.chunk.rows })
