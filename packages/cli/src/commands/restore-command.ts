@@ -1,7 +1,10 @@
 import {
   type Agent,
   type Backup,
+  BackupError,
   type Json,
+  type Problem,
+  type Repository,
   type RestorePlan,
   type RestoreReport,
   restore,
@@ -11,6 +14,7 @@ import {
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
 import { exitCodes } from '../exit-codes.ts'
+import { failureFacts } from '../output/failure-text.ts'
 import { count, problemsText, restorePlanText } from '../output/plan-text.ts'
 import { restoreReportText } from '../output/restore-report-text.ts'
 import { followRun, toldOptions } from '../progress/run-events.ts'
@@ -69,11 +73,23 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
       const backup = await selectBackup(repository, job, { ...options, item: items.items }, toldOptions(context))
       const target = { rename, overwrite: options.overwrite === true, options: choices }
       const plan = await restorePlan({ agent, repository, backup, ...items, target }, { signal })
-      if (options.plan) return showPlan(plan, backup, context)
-      await carryOut(plan, { agent, backup, options }, context, (followed) =>
+      const shown = { ...plan, problems: [...plan.problems, ...(await readingProblems(repository, backup, context))] }
+      if (options.plan) return showPlan(shown, backup, context)
+      await carryOut(shown, { agent, backup, options }, context, (followed) =>
         restore({ agent, repository, plan, scratch: workspace.scratch() }, followed),
       )
     })
+}
+
+/** An agent plans from the record, which says nothing of whether this host has the key to the files, or they are damaged. */
+async function readingProblems(repository: Repository, backup: Backup, { signal }: CommandContext): Promise<readonly Problem[]> {
+  try {
+    await repository.inventory(backup, { signal })
+    return []
+  } catch (error) {
+    if (!BackupError.is(error) || error.code === 'ABORTED') throw error
+    return [{ severity: 'error', ...failureFacts(error), code: error.code }]
+  }
 }
 
 function showPlan(plan: RestorePlan, backup: Backup, context: CommandContext): void {
