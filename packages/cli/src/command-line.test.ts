@@ -191,12 +191,12 @@ test('a plan says that this host cannot read the backup, and nobody is asked to 
   const environment = { SAMPLE_PASSWORD: samplePassword, XDG_STATE_HOME: other.directory, PASSPHRASE: 'the right one' }
   await other.run(['run', 'shop'], { environment })
   const wrong = { environment: { ...environment, PASSPHRASE: 'another one' } }
-  const plan = await other.run(['restore', 'shop', '--to', 'scratch', '--plan'], wrong)
+  const plan = await other.run(['restore', 'shop', '--to', 'scratch', '--overwrite', '--plan'], wrong)
   expect(plan.stdout).toMatch(
     /\nerror: WRONG_CREDENTIALS\n.*does not open shop.*\n {2}hint: .*\nthis would restore nothing: the plan has 1 error\n$/,
   )
   expect(plan.code).toBe(1)
-  const restore = await other.run(['restore', 'shop', '--to', 'scratch', '--json'], wrong)
+  const restore = await other.run(['restore', 'shop', '--to', 'scratch', '--overwrite', '--json'], wrong)
   expect(restore.lines).toMatchObject([{ type: 'result', report: null, plan: { problems: [{ code: 'WRONG_CREDENTIALS' }] } }])
   expect(restore.code).toBe(1)
 })

@@ -33,7 +33,7 @@ describe('what is not there or does not fit is refused with what to do', () => {
   })
 
   test('a repository and an uploader of somebody else', async () => {
-    await expect(registry.repository('restic')).rejects.toMatchObject({ hint: expect.stringContaining('backup-planet-repository-restic;') })
+    await expect(registry.repository('tape')).rejects.toMatchObject({ hint: expect.stringContaining('backup-planet-repository-tape;') })
     await expect(registry.uploader('s3')).rejects.toMatchObject({ hint: expect.stringContaining('backup-planet-uploader-s3;') })
   })
 
