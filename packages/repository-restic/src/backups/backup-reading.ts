@@ -11,7 +11,7 @@ import {
 } from '@backup-planet/core'
 import type { StorageId } from '../format/storage-id.ts'
 import type { TreeNode } from '../format/tree-blob.ts'
-import { plainLength, ReadAhead, readBlob, readBlobs, type WantedBlob } from '../read/blob-reader.ts'
+import { inlineBytes, plainLength, ReadAhead, readBlob, readBlobs, type WantedBlob } from '../read/blob-reader.ts'
 import { findNode, readTree } from '../read/tree-walk.ts'
 import { objectKey } from '../repository-objects.ts'
 import { damaged, noBackup } from '../restic-errors.ts'
@@ -118,8 +118,6 @@ export async function* readFiles(
     await blobs.return()
   }
 }
-
-const inlineBytes = 8 * 1024 ** 2
 
 interface SelectedFile {
   readonly item: string

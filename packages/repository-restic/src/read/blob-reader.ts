@@ -50,10 +50,11 @@ export function damagedBlob({ pack, type, offset }: PlacedBlob, id: StorageId, r
 const aheadBytes = 48 * 1024 ** 2
 /** Blobs that lie this near in one pack are read at once, with what is between them. */
 const gapBytes = 512 * 1024
-const segmentBytes = 16 * 1024 ** 2
+/** Sealed and plain, since what compresses well is large only once it is opened. */
+const segmentBytes = 32 * 1024 ** 2
 const segmentBlobs = 512
-/** Starting threads pays off from here on. */
-const inlineBytes = 8 * 1024 ** 2
+/** Starting threads pays off from here on, in bytes of plaintext. */
+export const inlineBytes = 8 * 1024 ** 2
 
 /**
  * Gives the plaintexts of blobs in order, while the next ones are already read and opened in worker threads: blobs that lie together
@@ -167,7 +168,7 @@ function* segmentsOf(wanted: Iterable<WantedBlob>): Generator<WantedBlob[], void
   let bytes = 0
   for (const blob of wanted) {
     segment.push(blob)
-    bytes += blob.location.length
+    bytes += blob.location.length + plainLength(blob.location)
     if (bytes < segmentBytes && segment.length < segmentBlobs) continue
     yield segment
     segment = []

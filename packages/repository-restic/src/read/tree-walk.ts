@@ -38,11 +38,12 @@ export async function findNode(
   return found
 }
 
-/** Every entry below a tree, folders before what is in them. Throws `CORRUPTED` for a tree that contains itself or has no end. */
+/** Every entry below a tree, folders before what is in them, and nothing of folders that are not entered. Throws `CORRUPTED` for a tree that contains itself or has no end. */
 export async function* walkTree(
   session: ResticSession,
   tree: StorageId,
   options: OperationOptions,
+  enters: (path: readonly Buffer[]) => boolean = () => true,
   above: readonly Buffer[] = [],
   trees: readonly StorageId[] = [],
 ): AsyncGenerator<WalkedNode, void> {
@@ -50,7 +51,7 @@ export async function* walkTree(
   for (const node of await readTree(session, tree, options)) {
     const path = [...above, node.name]
     yield { path, node }
-    if (node.subtree !== undefined) yield* walkTree(session, node.subtree, options, path, [...trees, tree])
+    if (node.subtree !== undefined && enters(path)) yield* walkTree(session, node.subtree, options, enters, path, [...trees, tree])
   }
 }
 
