@@ -1,9 +1,7 @@
 import * as z from 'zod'
+import { tablePattern } from './name-patterns.ts'
 
-/**
- * A schema or table name with `*` (any text) and `?` (one character); everything else is taken literally.
- * Table patterns are written `schema.table`; a dot inside a name needs no escape, the first dot separates.
- */
+/** A schema name with `*` (any text) and `?` (one character); everything else is taken literally. */
 const namePattern = z.string().min(1)
 
 const sslSettings = z
@@ -51,8 +49,8 @@ export const mysqlAgentSettingsSchema = z
     includeSchemas: z.array(namePattern).readonly().optional(),
     excludeSchemas: z.array(namePattern).readonly().default([]),
     /** Tables to capture, as `schema.table`; all when left out. Other objects of the schema are always captured. */
-    includeTables: z.array(namePattern).readonly().optional(),
-    excludeTables: z.array(namePattern).readonly().default([]),
+    includeTables: z.array(tablePattern).readonly().optional(),
+    excludeTables: z.array(tablePattern).readonly().default([]),
     /** Users, roles and grants, as the item `mysql`. */
     users: z.boolean().default(true),
     /** Whether the server's own accounts, such as `root@localhost`, are captured as well. */

@@ -38,14 +38,9 @@ const masterStatus = {
 
 test.each([
   ['5.7.44-log', { server_uuid: 'u57' }, 'SHOW MASTER STATUS', { lockInstance: false, roles: false }],
-  [
-    '8.0.36',
-    { server_uuid: 'u80', gtid_mode: 'ON' },
-    'SHOW MASTER STATUS',
-    { lockInstance: true, roles: true, generatedInvisibleKeys: true },
-  ],
+  ['8.0.36', { server_uuid: 'u80', gtid_mode: 'ON' }, 'SHOW MASTER STATUS', { lockInstance: true, roles: true }],
   ['8.4.3', { server_uuid: 'u84', gtid_mode: 'ON' }, 'SHOW BINARY LOG STATUS', { lockInstance: true, backupStage: false }],
-  ['9.1.0', { server_uuid: 'u91', gtid_mode: 'ON' }, 'SHOW BINARY LOG STATUS', { lockInstance: true, sequences: false }],
+  ['9.1.0', { server_uuid: 'u91', gtid_mode: 'ON' }, 'SHOW BINARY LOG STATUS', { lockInstance: true, backupStage: false }],
 ])('MySQL %s: the position is read with the statement that this server knows', async (version, variables, statement, supports) => {
   const session = server(version, variables, { [statement]: masterStatus })
   const facts = await detectServer(session)
@@ -67,7 +62,7 @@ test('MariaDB asks the old statement first and takes the GTID from its own varia
   )
   const facts = await detectServer(session)
   expect(facts).toMatchObject({ flavour: 'mariadb', id: 'x', gtidMode: 'mariadb' })
-  expect(facts.supports).toMatchObject({ backupStage: true, lockInstance: false, sequences: true, binlogSnapshotStatus: true })
+  expect(facts.supports).toMatchObject({ backupStage: true, lockInstance: false, binlogSnapshotStatus: true })
   expect(await readBinlogPosition(session, facts)).toEqual({ file: 'b.000001', offset: '4', gtid: '0-1-9' })
   expect(session.asked).not.toContain('SHOW BINARY LOG STATUS')
 })

@@ -28,46 +28,28 @@ export interface ServerFacts {
     readonly backupStage: boolean
     /** MySQL 8: LOCK INSTANCE FOR BACKUP. */
     readonly lockInstance: boolean
-    readonly sequences: boolean
-    readonly systemVersioning: boolean
-    readonly packages: boolean
     readonly roles: boolean
     /** Binlog_snapshot_file and _position tell where a consistent snapshot stands. */
     readonly binlogSnapshotStatus: boolean
-    /** MySQL 8.0.30: generated invisible primary keys. */
-    readonly generatedInvisibleKeys: boolean
   }
 }
 
 const variableNames = [
   'version_comment',
-  'version_compile_os',
   'lower_case_table_names',
   'datadir',
   'log_bin',
-  'log_bin_basename',
   'server_id',
   'server_uuid',
   'server_uid',
   'hostname',
   'port',
-  'sql_mode',
-  'time_zone',
-  'system_time_zone',
   'character_set_server',
   'collation_server',
   'max_allowed_packet',
   'binlog_format',
-  'binlog_row_image',
   'gtid_mode',
-  'gtid_executed',
-  'gtid_binlog_pos',
-  'gtid_current_pos',
-  'local_infile',
-  'read_only',
   'aurora_version',
-  'innodb_version',
-  'wsrep_on',
 ] as const
 
 /** Asks a server what it is. Throws `UNSUPPORTED` for what is no MySQL, MariaDB or Percona server. */
@@ -107,12 +89,8 @@ export async function detectServer(session: MysqlSession): Promise<ServerFacts> 
     supports: {
       backupStage: mariadb && atLeast(numbers, 10, 4, 1),
       lockInstance: !mariadb && atLeast(numbers, 8, 0, 0),
-      sequences: mariadb && atLeast(numbers, 10, 3, 0),
-      systemVersioning: mariadb && atLeast(numbers, 10, 3, 4),
-      packages: mariadb && atLeast(numbers, 10, 3, 5),
       roles: mariadb || atLeast(numbers, 8, 0, 0),
       binlogSnapshotStatus: snapshotStatus.length > 0,
-      generatedInvisibleKeys: !mariadb && atLeast(numbers, 8, 0, 30),
     },
   }
 }

@@ -4,16 +4,7 @@ import { quoteIdentifier, quoteText } from '../mysql-quoting.ts'
 import type { ServerFacts } from '../mysql-server.ts'
 import { grantWithoutPassword } from '../restore/grant-guard.ts'
 import { applyEdits, significantTokens, tokenizeSql } from '../restore/sql-tokenizer.ts'
-
-/** Accounts that every server makes for itself. */
-const systemAccounts: ReadonlySet<string> = new Set([
-  'root@localhost',
-  'mysql@localhost',
-  'mariadb.sys@localhost',
-  'mysql.sys@localhost',
-  'mysql.session@localhost',
-  'mysql.infoschema@localhost',
-])
+import { systemAccounts } from '../system-accounts.ts'
 
 /** Users and roles with their grants. The statements hold password hashes. */
 export async function readAccounts(session: MysqlSession, server: ServerFacts, systemUsers: boolean): Promise<readonly DumpAccount[]> {

@@ -3,7 +3,6 @@ import type { DumpObject, DumpSequence, DumpTable, DumpView, ProgramContext } fr
 import { loadDataClauses } from '../load-data-clauses.ts'
 import { quoteIdentifier, quoteText } from '../mysql-quoting.ts'
 import type { BinlogPosition } from '../mysql-server.ts'
-import { withoutAutoIncrement } from './program-text.ts'
 import type { SchemaInventory } from './schema-inventory.ts'
 
 /** A small file of an item, complete in memory. */
@@ -97,9 +96,8 @@ function placeholder(view: DumpView): string {
 
 function program(object: { readonly create: string; readonly context: ProgramContext }): string {
   let delimiter = ';;'
-  while (object.create.includes(delimiter)) delimiter += ';'
-  // A delimiter of semicolons only would still cut a body that ends in one.
-  if (object.create.includes(';;')) delimiter = '$$end$$'
+  // Not of more semicolons: a body that ends in one would be cut there.
+  for (let number = 0; object.create.includes(delimiter); number++) delimiter = `$$end${number}$$`
   return inContext(object.context, `DELIMITER ${delimiter}\n${object.create} ${delimiter}\nDELIMITER ;\n`)
 }
 
@@ -134,9 +132,4 @@ export function loadFile(schema: string, table: DumpTable, chunkFile: string): T
     name: data.replace(/\.dat$/, '.sql'),
     text: `${head}${checks}${history}-- rows of ${schema.replaceAll('\n', ' ')}\nLOAD DATA LOCAL INFILE ${quoteText(data)} INTO TABLE ${quoteIdentifier(table.name)} ${loadDataClauses(table)};\n`,
   }
-}
-
-/** What a definition is compared by: the text without what moves by itself. */
-export function comparable(create: string): string {
-  return withoutAutoIncrement(create)
 }

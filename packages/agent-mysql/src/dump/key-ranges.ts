@@ -16,8 +16,6 @@ export interface ChunkKey {
   readonly index: string
   /** `walk`: borders are found by stepping through the index. */
   readonly kind: 'integer' | 'walk'
-  /** The column alone is unique. */
-  readonly single: boolean
   /** For `walk`: SQL that yields the value as hex, and the prefix that makes a literal of it again, or plain quoting. */
   readonly literal: 'text' | 'number' | { readonly introducer: string }
 }
@@ -123,7 +121,6 @@ export function chooseKey(columns: readonly KeyColumn[]): ChunkKey | undefined {
     keys.push({
       index,
       column: first.column,
-      single: parts.length === 1,
       kind: integerTypes.has(first.dataType) ? 'integer' : 'walk',
       literal,
     })

@@ -1,4 +1,5 @@
 import type { ResolvedMysqlAgentSettings } from '../mysql-agent-settings.ts'
+import { matchesPattern, matchesTable } from '../name-patterns.ts'
 
 type Selection = Pick<ResolvedMysqlAgentSettings, 'includeSchemas' | 'excludeSchemas' | 'includeTables' | 'excludeTables'>
 
@@ -16,17 +17,4 @@ export function schemaIsSelected(selection: Selection, schema: string): boolean 
 export function tableIsSelected(selection: Selection, schema: string, table: string): boolean {
   if (selection.excludeTables.some((pattern) => matchesTable(pattern, schema, table))) return false
   return selection.includeTables === undefined || selection.includeTables.some((pattern) => matchesTable(pattern, schema, table))
-}
-
-function matchesTable(pattern: string, schema: string, table: string): boolean {
-  return matchesPattern(pattern, `${schema}.${table}`)
-}
-
-/** `*` is any text, `?` one character, everything else itself. */
-export function matchesPattern(pattern: string, name: string): boolean {
-  const expression = pattern
-    .replace(/[\\^$.+()[\]{}|/]/g, '\\$&')
-    .replaceAll('*', '.*')
-    .replaceAll('?', '.')
-  return new RegExp(`^${expression}$`, 'su').test(name)
 }

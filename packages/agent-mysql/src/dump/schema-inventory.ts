@@ -17,7 +17,6 @@ export interface InventoryTable {
   readonly key: ChunkKey | undefined
   /** Guesses of the server. */
   readonly estimatedBytes: number
-  readonly estimatedRows: number
   readonly averageRowBytes: number
   /** Its rows have versions that no statement could write again. */
   readonly historyLeftOut?: true
@@ -96,7 +95,7 @@ async function readDefinitions(
   )
   const [created] = await session.rows(`SHOW CREATE DATABASE ${quoteIdentifier(schema)}`, `reading the definition ${of}`)
   const listed = await session.rows(
-    `SELECT table_name, table_type, engine, table_rows, avg_row_length, data_length FROM information_schema.tables WHERE ${isName('table_schema', schema)} ORDER BY table_name`,
+    `SELECT table_name, table_type, engine, avg_row_length, data_length FROM information_schema.tables WHERE ${isName('table_schema', schema)} ORDER BY table_name`,
     `listing the tables ${of}`,
   )
   const columns = groupByTable(
@@ -191,7 +190,6 @@ function describeTable(
     },
     key: chooseKey(indexRows.flatMap((index) => keyColumn(index, columns))),
     estimatedBytes: row.number('data_length'),
-    estimatedRows: row.number('table_rows'),
     averageRowBytes: row.number('avg_row_length'),
     ...(settings.history && period !== undefined && !byTimestamp ? { historyLeftOut: true as const } : {}),
   }

@@ -4,6 +4,7 @@ import type { MysqlConnection } from '../mysql-connection.ts'
 import { errorNumber } from '../mysql-errors.ts'
 import { quoteText } from '../mysql-quoting.ts'
 import type { ServerFacts } from '../mysql-server.ts'
+import { systemAccounts } from '../system-accounts.ts'
 import { checkAccountStatements } from './create-statement-guard.ts'
 import { checkGrantStatement } from './grant-guard.ts'
 import type { RestoreJournal } from './restore-journal.ts'
@@ -26,17 +27,6 @@ const missingObject: ReadonlySet<number> = new Set([1146, 1049, 1305, 1054])
 /** MariaDB: whoever logs in; it is there without being created, and what it is granted changes the rights of all accounts. */
 const everybody = 'PUBLIC@'
 
-/** Accounts that a server makes for itself, and without which it cannot be administered. */
-const ownAccounts: ReadonlySet<string> = new Set([
-  'root@localhost',
-  'mysql@localhost',
-  'mariadb.sys@localhost',
-  'mysql.sys@localhost',
-  'mysql.session@localhost',
-  'mysql.infoschema@localhost',
-  everybody,
-])
-
 /** Checks every statement of the accounts. Throws `CORRUPTED`; changes nothing. */
 export function checkAccounts(accounts: readonly DumpAccount[]): void {
   for (const account of accounts) {
@@ -51,7 +41,7 @@ export async function createAccounts(accounts: readonly DumpAccount[], context: 
   const current = await currentAccount(context.connection)
   for (const account of [...accounts].sort((a, b) => Number(a.kind === 'role') - Number(b.kind === 'role'))) {
     const name = accountName(account)
-    const isOwn = ownAccounts.has(name) || name === current
+    const isOwn = systemAccounts.has(name) || name === everybody || name === current
     if (name === everybody) {
       if (context.restore.users === 'skip') await skip(name, context)
       continue

@@ -1,14 +1,11 @@
 import { type Json, parseSettings } from '@backup-planet/core'
 import * as z from 'zod'
+import { matchesTable, tablePattern } from '../name-patterns.ts'
 
 const schema = z
   .strictObject({
     /** Tables to restore, as `schema.table` with the names of the backup, `*` and `?`; views, routines and events are then left out. */
-    tables: z
-      .array(z.string().regex(/^[^.]+\../, 'write it as schema.table'))
-      .min(1)
-      .readonly()
-      .optional(),
+    tables: z.array(tablePattern).min(1).readonly().optional(),
     /** Connections that load at once. */
     threads: z.int().min(1).max(64).default(4),
     /**
@@ -51,15 +48,5 @@ export function parseRestoreOptions(options: Readonly<Record<string, Json>> | un
 
 /** Whether a table of the backup is to be restored. Everything is, without patterns. */
 export function isTableSelected(options: Pick<MysqlRestoreOptions, 'tables'>, schemaName: string, table: string): boolean {
-  return options.tables?.some((pattern) => matches(pattern, schemaName, table)) ?? true
-}
-
-function matches(pattern: string, schemaName: string, table: string): boolean {
-  const dot = pattern.indexOf('.')
-  return glob(pattern.slice(0, dot)).test(schemaName) && glob(pattern.slice(dot + 1)).test(table)
-}
-
-function glob(pattern: string): RegExp {
-  const expression = pattern.replaceAll(/[\\^$.*+?()[\]{}|/]/g, (character) => ({ '*': '.*', '?': '.' })[character] ?? `\\${character}`)
-  return new RegExp(`^${expression}$`, 'su')
+  return options.tables?.some((pattern) => matchesTable(pattern, schemaName, table)) ?? true
 }
