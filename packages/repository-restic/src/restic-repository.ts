@@ -9,6 +9,9 @@ import { lockRepository, removeLocks } from './repository-lock.ts'
 import { ResticSession } from './restic-session.ts'
 import type { ResticSettings } from './restic-settings.ts'
 import { resolveResticSettings } from './restic-settings.ts'
+import { type SnapshotEntry, snapshotEntries } from './snapshots/snapshot-entries.ts'
+import { type ExtractSnapshotReport, type ExtractSnapshotRequest, extractSnapshot } from './snapshots/snapshot-extraction.ts'
+import { listSnapshots, type Snapshot } from './snapshots/snapshot-listing.ts'
 import { type ResticVerifyRequest, verifyRepository } from './verify/repository-verification.ts'
 import { storeBackup } from './write/restic-store.ts'
 
@@ -18,6 +21,15 @@ export interface ResticRepository extends Repository {
   initialize(options?: OperationOptions): Promise<{ readonly created: boolean }>
   /** As in every repository, and with a part of the data at a time. */
   verify(request?: ResticVerifyRequest, options?: OperationOptions): ReturnType<Repository['verify']>
+  /** Every snapshot, whoever made it, oldest first; `list` gives those that are backups of ours. One that is damaged is told as a problem. */
+  snapshots(options?: OperationOptions): AsyncIterable<Snapshot>
+  /**
+   * Everything in a snapshot, folders before what is in them. `snapshot` is its id or the beginning of it. Throws `NOT_FOUND`,
+   * `INVALID_INPUT` when several begin like this, and `CORRUPTED`.
+   */
+  entries(snapshot: string, options?: OperationOptions): AsyncIterable<SnapshotEntry>
+  /** Writes what is in a snapshot into a directory; see {@link extractSnapshot}. */
+  extract(snapshot: string, request: ExtractSnapshotRequest, options?: OperationOptions): Promise<ExtractSnapshotReport>
   readonly keys: {
     list(options?: OperationOptions): Promise<readonly RepositoryKey[]>
     /** Another password that opens the repository. Returns the key's id. */
@@ -76,6 +88,10 @@ export function createResticRepository(settings: ResticSettings & { readonly upl
       throwIfAborted(options.signal, 'removing unfinished runs')
       return { removed: [], bytes: 0, retained: [] }
     },
+
+    snapshots: (options = {}) => listSnapshots(session, options),
+    entries: (snapshot, options = {}) => snapshotEntries(session, snapshot, options),
+    extract: (snapshot, request, options = {}) => extractSnapshot(session, snapshot, request, options),
 
     keys: {
       async list(options = {}) {
