@@ -92,6 +92,30 @@ describe('collations that the target does not know', () => {
   })
 })
 
+describe('definitions that leave out what was the default collation of the source', () => {
+  it('fail before any row goes in where the default of the target is another one', async () => {
+    const leaveOut = (line: string) => (line.includes('"type":"table"') ? line.replaceAll(' COLLATE=utf8mb4_unicode_ci', '') : line)
+    await withObjects(leaveOut, async (changed) => {
+      const { report } = await restored(changed)
+      expect(report.items[0]?.failure).toMatchObject({
+        code: 'UNSUPPORTED',
+        message: expect.stringMatching(
+          /^column \w+ of table shop\.\w+ would have collation utf8mb4_general_ci instead of utf8mb4_unicode_ci$/,
+        ),
+      })
+      expect(await server.client('SELECT COUNT(*) FROM shop.orders')).toBe('0\n')
+    })
+  })
+
+  it('are completed for the schema itself', async () => {
+    const leaveOut = (line: string) => (line.includes('"type":"schema"') ? line.replaceAll(' COLLATE utf8mb4_unicode_ci', '') : line)
+    await withObjects(leaveOut, async (changed) => {
+      await restoreAll(server, changed)
+      expect(await schemaText(server, 'shop')).toBe(expected)
+    })
+  })
+})
+
 describe('tables that reach out of the target', () => {
   it('are left out by name with their triggers and rows, and everything else comes back', async () => {
     const outside = (line: string) =>

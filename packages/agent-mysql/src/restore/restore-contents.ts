@@ -38,6 +38,8 @@ export interface ItemContents {
   readonly totals: Map<string, DumpTableTotal>
   /** GTID position of the capture; empty where the source kept none. */
   gtid: string
+  /** Of the server that was backed up, as it says it. */
+  sourceVersion: string
 }
 
 /**
@@ -62,7 +64,7 @@ export async function readContents(
       const where = `${file.item}/${file.name}`
       described.add(`${one.item}\0${file.name}`)
       if (file.name === layoutFiles.objects) await readObjects(one, file.open(), where, options.restore)
-      else if (file.name === layoutFiles.metadata) one.gtid = await readGtid(file.open())
+      else if (file.name === layoutFiles.metadata) Object.assign(one, await readMetadata(file.open()))
       else await readChunks(one, file.open(), where, options.restore)
     } catch (error) {
       failures.fail(file.item, error)
@@ -108,6 +110,7 @@ function emptyContents(item: RestorePlanItem): ItemContents {
     chunks: new Map(),
     totals: new Map(),
     gtid: '',
+    sourceVersion: '',
   }
 }
 
@@ -162,13 +165,13 @@ async function readChunks(one: ItemContents, content: AsyncIterable<Uint8Array>,
 }
 
 /** `metadata` as mydumper writes it; the first position is that of the server itself. */
-async function readGtid(content: AsyncIterable<Uint8Array>): Promise<string> {
+async function readMetadata(content: AsyncIterable<Uint8Array>): Promise<Pick<ItemContents, 'gtid' | 'sourceVersion'>> {
   let text = ''
   for await (const part of content) {
     text += Buffer.from(part).toString('latin1')
     if (text.length > 1024 * 1024) throw corrupted('metadata is longer than a mebibyte')
   }
-  return /^\s*GTID:\s*(\S*)/m.exec(text)?.[1] ?? ''
+  return { gtid: /^\s*GTID:\s*(\S*)/m.exec(text)?.[1] ?? '', sourceVersion: /^# (\S+)/.exec(text)?.[1] ?? '' }
 }
 
 function checkComplete(one: ItemContents, described: ReadonlySet<string>, inventory: ReadonlySet<string>): void {

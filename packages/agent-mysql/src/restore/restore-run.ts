@@ -65,6 +65,7 @@ export async function runMysqlRestore(
     signal: options.signal,
     localFiles: false,
     binlog: restore.binlog,
+    sourceVersion: contents[0]?.sourceVersion ?? '',
   })
   const journal = resumed ? await RestoreJournal.open(connection) : undefined
   const draft = {

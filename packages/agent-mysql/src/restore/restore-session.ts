@@ -2,7 +2,7 @@ import { BackupError } from '@backup-planet/core'
 import type { MysqlConnectionSettings } from '../mysql-agent-settings.ts'
 import { connect, type MysqlConnection } from '../mysql-connection.ts'
 import { errorNumber } from '../mysql-errors.ts'
-import type { ServerFacts } from '../mysql-server.ts'
+import { flavourOf, type ServerFacts, versionNumbers } from '../mysql-server.ts'
 
 /**
  * 0 in AUTO_INCREMENT columns stays 0, a missing engine is an error, and dates are taken as the source kept them; nothing else is
@@ -33,6 +33,8 @@ export interface RestoreSessionOptions {
   readonly signal?: AbortSignal | undefined
   readonly localFiles: boolean
   readonly binlog: boolean
+  /** Of the server whose definitions are to be executed. */
+  readonly sourceVersion?: string
 }
 
 /** A session in which statements of a backup may be executed. */
@@ -52,13 +54,27 @@ export async function connectForRestore(
     ],
   })
   try {
-    for (const sql of optionalSetup) await runOptional(connection, sql)
+    for (const sql of [...optionalSetup, ...formerDefaults(server, options.sourceVersion)]) await runOptional(connection, sql)
     if (!options.binlog) await connection.run('SET SESSION sql_log_bin = 0', 'keeping the restore out of the binlog')
     return connection
   } catch (error) {
     await connection[Symbol.asyncDispose]()
     throw error
   }
+}
+
+/**
+ * MySQL 8.0 made utf8mb4_0900_ai_ci the default collation of utf8mb4, and definitions of servers before it leave the former one out (8.0 manual,
+ * "default_collation_for_utf8mb4").
+ */
+export function formerDefaults(target: Pick<ServerFacts, 'flavour' | 'versionNumbers'>, sourceVersion = ''): readonly string[] {
+  const source = { flavour: flavourOf(sourceVersion, undefined), versionNumbers: versionNumbers(sourceVersion) }
+  if (sourceVersion === '' || !isMysql8(target) || isMysql8(source)) return []
+  return ['SET SESSION default_collation_for_utf8mb4 = utf8mb4_general_ci']
+}
+
+function isMysql8(server: Pick<ServerFacts, 'flavour' | 'versionNumbers'>): boolean {
+  return server.flavour !== 'mariadb' && server.versionNumbers[0] >= 8
 }
 
 /** ER_UNKNOWN_SYSTEM_VARIABLE, ER_LOCAL_VARIABLE, ER_GLOBAL_VARIABLE, ER_INCORRECT_GLOBAL_LOCAL_VAR, ER_SPECIFIC_ACCESS_DENIED, ER_WRONG_VALUE_FOR_VAR. */

@@ -3,6 +3,7 @@ import { BackupError } from '@backup-planet/core'
 import { layoutFiles } from '../dump-layout.ts'
 import type { MysqlConnection } from '../mysql-connection.ts'
 import { quoteIdentifier, quoteTable, quoteText } from '../mysql-quoting.ts'
+import { checkColumnCollations } from './column-collations.ts'
 import { runProgram } from './program-statement.ts'
 import { abandonHint } from './restore-journal.ts'
 import { isSchema } from './restore-target.ts'
@@ -18,7 +19,9 @@ export async function createSchema(prepared: PreparedSchema, context: SchemaRest
     } else if ((context.overwrites.get(item) ?? []).length > 0) await connection.run(`DROP DATABASE IF EXISTS ${quoteIdentifier(to)}`)
     const [existing] = await connection.rows(`SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ${quoteText(to)}`)
     if (existing === undefined) await connection.run(prepared.createSchema, `creating schema ${to}`)
-    else if (restore.tables === undefined) await connection.run(schemaDefaults(prepared, context), `setting the defaults of schema ${to}`)
+    // Its definition may leave the collation out, and have another default here.
+    if (existing === undefined || restore.tables === undefined)
+      await connection.run(schemaDefaults(prepared, context), `setting the defaults of schema ${to}`)
     await keepCollation(prepared, context)
   })
   await use(prepared, context)
@@ -37,6 +40,8 @@ export async function createSchema(prepared: PreparedSchema, context: SchemaRest
       await connection.run(text.create, `creating table ${to}.${table.name}`)
     })
   }
+  const tables = prepared.tables.map(({ table }) => table)
+  await checkColumnCollations(connection, context.server, to, tables, restore.collationMap)
 }
 
 async function dropTable(connection: MysqlConnection, schema: string, name: string): Promise<void> {
