@@ -61,3 +61,17 @@ test('an error with its code already, and a bug, are passed through', () => {
   const bug = new TypeError('z')
   expect(mysqlError(bug, 'y')).toBe(bug)
 })
+
+test.each([
+  [1290, 'The MariaDB server is running with the --read-only option so it cannot execute this statement', 'ACCESS_DENIED'],
+  [1836, 'Running in read-only mode', 'ACCESS_DENIED'],
+  [1820, 'You must SET PASSWORD before executing this statement', 'WRONG_CREDENTIALS'],
+])('error %i is told with what to do about it', (number, message, code) => {
+  const error = mysqlError(driverError(message, number, ''), 'restoring')
+  expect(error).toMatchObject({ code, hint: expect.not.stringContaining('Look up this error') })
+})
+
+test('an account that logs in by an unknown plugin is told which ones are known', () => {
+  const error = mysqlError(Object.assign(new Error('unknown plugin client_ed25519'), { code: 'AUTH_SWITCH_PLUGIN_ERROR' }), 'connecting')
+  expect(error).toMatchObject({ code: 'UNSUPPORTED', hint: expect.stringContaining('caching_sha2_password') })
+})

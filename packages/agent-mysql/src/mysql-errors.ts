@@ -7,13 +7,34 @@ interface KnownError {
 
 const retryable: ReadonlySet<number> = new Set([1040, 1203, 1205, 1213, 2006, 2013])
 
-const grantHint = 'Run the check of this job: it names the missing rights and the exact GRANT statement.'
-const unreachableHint = 'Look at the error log of the server and at the network, then run again.'
+const lacksRight: KnownError = {
+  code: 'ACCESS_DENIED',
+  hint: 'Run the check of this job: it names the missing rights and the exact GRANT statement.',
+}
+const damagedTable: KnownError = { code: 'CORRUPTED', hint: 'Run CHECK TABLE and REPAIR TABLE on this table.' }
+const readOnly: KnownError = {
+  code: 'ACCESS_DENIED',
+  hint: 'The server takes no changes: it is a replica, or was made read-only. Choose the server that is written to, or set read_only, super_read_only and innodb_read_only off.',
+}
+const expiredPassword: KnownError = {
+  code: 'WRONG_CREDENTIALS',
+  hint: 'The password of the account has expired; set another one with ALTER USER.',
+}
+const lostConnection: KnownError = { code: 'UNREACHABLE', hint: 'Look at the error log of the server and at the network, then run again.' }
+const noRoute: KnownError = { code: 'UNREACHABLE', hint: 'Check host and routes.' }
+const untrusted: KnownError = {
+  code: 'ACCESS_DENIED',
+  hint: 'The certificate of the server is not trusted; set ssl.ca to its authority.',
+}
+const unknownLogin: KnownError = {
+  code: 'UNSUPPORTED',
+  hint: 'The account logs in by a plugin that is not known here; use one with mysql_native_password, caching_sha2_password, unix_socket or auth_socket.',
+}
 
 /** Server error number → code and hint. Sources: MySQL 8.4 "Server Error Message Reference", MariaDB "Error Codes". */
 const knownErrors: Readonly<Record<number, KnownError>> = {
   1040: { code: 'OVERLOADED', hint: 'Raise max_connections on the server, or lower the setting threads.' },
-  1044: { code: 'ACCESS_DENIED', hint: grantHint },
+  1044: lacksRight,
   1045: {
     code: 'WRONG_CREDENTIALS',
     hint: 'Check user, password and the host part of the account, with SELECT user, host FROM mysql.user.',
@@ -23,26 +44,31 @@ const knownErrors: Readonly<Record<number, KnownError>> = {
   1114: { code: 'OUT_OF_SPACE', hint: 'Free disk space on the server or enlarge its tablespace, then run again.' },
   1021: { code: 'OUT_OF_SPACE', hint: 'Free disk space on the server, then run again.' },
   1030: { code: 'APPLICATION', hint: 'Look at the error log of the server and run CHECK TABLE on this table.' },
-  1034: { code: 'CORRUPTED', hint: 'Run CHECK TABLE and REPAIR TABLE on this table.' },
-  1194: { code: 'CORRUPTED', hint: 'Run CHECK TABLE and REPAIR TABLE on this table.' },
-  1195: { code: 'CORRUPTED', hint: 'Run CHECK TABLE and REPAIR TABLE on this table.' },
+  1034: damagedTable,
+  1194: damagedTable,
+  1195: damagedTable,
   1129: { code: 'ACCESS_DENIED', hint: 'The server blocks this host after failed connections; run FLUSH HOSTS on it.' },
   1130: { code: 'ACCESS_DENIED', hint: 'Create the account for this host, or connect from one that is allowed.' },
-  1142: { code: 'ACCESS_DENIED', hint: grantHint },
-  1143: { code: 'ACCESS_DENIED', hint: grantHint },
+  1142: lacksRight,
+  1143: lacksRight,
   1146: { code: 'NOT_FOUND', hint: 'The table does not exist (any more); check whether it was dropped or renamed.' },
   1153: { code: 'UNSUPPORTED', hint: 'Raise max_allowed_packet on the server above the size of the largest row.' },
   1203: { code: 'OVERLOADED', hint: 'Raise max_user_connections of this account, or lower the setting threads.' },
   1205: { code: 'TIMED_OUT', hint: 'Another session holds a lock; find it with SHOW FULL PROCESSLIST, or raise lockTimeoutSeconds.' },
   1213: { code: 'CONFLICT', hint: 'The server resolved a deadlock against this session; run again.' },
-  1227: { code: 'ACCESS_DENIED', hint: grantHint },
+  1227: lacksRight,
   1236: { code: 'NOT_FOUND', hint: 'The binlog is gone from the server; run a full backup to begin a new chain.' },
+  1251: unknownLogin,
+  1290: {
+    code: 'ACCESS_DENIED',
+    hint: 'The message names the option that forbids it: choose another server (a read-only one may be a replica), or change the option there.',
+  },
   1317: { code: 'APPLICATION', hint: 'Somebody killed a query of the backup on the server; find out who, then run again.' },
   1356: {
     code: 'APPLICATION',
     hint: 'The view refers to a table or column that is gone, or its definer has no rights; repair or drop the view.',
   },
-  1370: { code: 'ACCESS_DENIED', hint: grantHint },
+  1370: lacksRight,
   1412: { code: 'INCONSISTENT', hint: 'The table was altered during the backup; run again when no schema change is in progress.' },
   1419: { code: 'ACCESS_DENIED', hint: 'Grant SUPER, or set log_bin_trust_function_creators=1 for the restore.' },
   1449: { code: 'APPLICATION', hint: 'The definer does not exist on this server; create the account, or use stripDefiner or definerMap.' },
@@ -50,6 +76,10 @@ const knownErrors: Readonly<Record<number, KnownError>> = {
     code: 'WRONG_CREDENTIALS',
     hint: 'The account is authenticated by the operating system; run as that user through socketPath, or use another account.',
   },
+  1792: readOnly,
+  1820: expiredPassword,
+  1836: readOnly,
+  1862: expiredPassword,
   1969: { code: 'TIMED_OUT', hint: 'The server limits the time of statements; set max_statement_time=0 for the account of the backup.' },
   3024: { code: 'TIMED_OUT', hint: 'The server limits the time of statements; set max_execution_time=0 for the account of the backup.' },
   3118: { code: 'ACCESS_DENIED', hint: 'The account is locked; unlock it with ALTER USER … ACCOUNT UNLOCK.' },
@@ -65,13 +95,14 @@ const knownSocketErrors: Readonly<Record<string, KnownError>> = {
   ENOENT: { code: 'UNREACHABLE', hint: 'Check socketPath; there is no such socket.' },
   EACCES: { code: 'ACCESS_DENIED', hint: 'The operating system refuses the socket; run as a user that may use it.' },
   ETIMEDOUT: { code: 'UNREACHABLE', hint: 'Check host, port and firewalls, or raise connectTimeoutSeconds.' },
-  EHOSTUNREACH: { code: 'UNREACHABLE', hint: 'Check host and routes.' },
-  ENETUNREACH: { code: 'UNREACHABLE', hint: 'Check host and routes.' },
-  ECONNRESET: { code: 'UNREACHABLE', hint: unreachableHint },
-  EPIPE: { code: 'UNREACHABLE', hint: unreachableHint },
-  PROTOCOL_CONNECTION_LOST: { code: 'UNREACHABLE', hint: unreachableHint },
+  EHOSTUNREACH: noRoute,
+  ENETUNREACH: noRoute,
+  ECONNRESET: lostConnection,
+  EPIPE: lostConnection,
+  PROTOCOL_CONNECTION_LOST: lostConnection,
   HANDSHAKE_NO_SSL_SUPPORT: { code: 'UNSUPPORTED', hint: 'The server offers no TLS; enable it there, or leave out ssl.' },
-  HANDSHAKE_SSL_ERROR: { code: 'ACCESS_DENIED', hint: 'The certificate of the server is not trusted; set ssl.ca to its authority.' },
+  HANDSHAKE_SSL_ERROR: untrusted,
+  AUTH_SWITCH_PLUGIN_ERROR: unknownLogin,
 }
 
 /**
@@ -89,11 +120,11 @@ export function mysqlError(error: unknown, during: string): Error {
     (number === undefined ? undefined : knownErrors[number]) ??
     (symbol === undefined ? undefined : knownSocketErrors[symbol]) ??
     // The driver has no code for a command on a connection that has gone meanwhile.
-    (/ in closed state$/.test(text) ? { code: 'UNREACHABLE', hint: unreachableHint } : undefined)
+    (/ in closed state$/.test(text) ? lostConnection : undefined)
   const tag = number !== undefined && number > 0 ? ` (error ${number})` : symbol === undefined ? '' : ` (${symbol})`
   const certificate = symbol !== undefined && /CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(symbol)
   const fallback: KnownError = certificate
-    ? { code: 'ACCESS_DENIED', hint: 'The certificate of the server is not trusted; set ssl.ca to its authority.' }
+    ? untrusted
     : { code: 'APPLICATION', hint: 'Look up this error in the manual of the server and at its error log, then run again.' }
   const { code, hint } = known ?? fallback
   return new BackupError(`${during} failed: ${text}${tag}`, {
