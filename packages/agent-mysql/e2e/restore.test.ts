@@ -278,7 +278,8 @@ describe('hostile or damaged backups', () => {
     try {
       const plan = await planFor(server, folder, { items: ['shop'] })
       const report = await runMysqlRestore(resolved(server), plan, files())
-      expect(report.items[0]?.failure?.code).toBe('CORRUPTED')
+      // Reading ends there: a small file may decompress to any number of bytes.
+      expect(report.items[0]?.failure).toMatchObject({ code: 'CORRUPTED', message: expect.stringContaining('holds more than the ') })
       expect(await server.client('SELECT COUNT(*) FROM shop.orders')).toBe('0\n')
       await writeFile(path, original)
       // The same plan goes on once the file is whole again.

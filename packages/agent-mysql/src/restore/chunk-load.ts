@@ -107,6 +107,9 @@ async function* rowText(load: ChunkLoad, read: ReadCount): AsyncGenerator<Buffer
   for await (const part of decompressed(load.open())) {
     for (let end = part.indexOf(0x0a); end >= 0; end = part.indexOf(0x0a, end + 1)) read.rows++
     read.bytes += part.length
+    // A few bytes can decompress to any number of them.
+    if (read.bytes > load.chunk.bytes)
+      throw new BackupError(`${load.chunk.file} holds more than the ${load.chunk.bytes} bytes recorded`, damaged)
     hash.update(part)
     yield part
   }
