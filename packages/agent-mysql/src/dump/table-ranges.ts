@@ -51,7 +51,10 @@ export async function tableRanges(options: TableRangesOptions): Promise<RangeSou
       try {
         const [row] = await options.session().rows(stepStatement(from, key, after, rowsPerChunk), `finding a key border of ${name}`)
         const border = row?.nullable('border')
-        return border === undefined ? undefined : borderLiteral(key, border)
+        if (border === undefined) return undefined
+        const literal = borderLiteral(key, border)
+        await options.session().rows(`SELECT ${literal} IS NULL AS missing`, `reading a key border of ${name} back`)
+        return literal
       } catch {
         return undefined
       }
