@@ -18,8 +18,8 @@ export interface TreeNode {
   readonly type: string
   /** As bytes, since names need not be Unicode. */
   readonly name: Buffer
-  /** POSIX permission bits with set-user-id, set-group-id and sticky; `undefined` where the tree does not say. */
-  readonly mode: number | undefined
+  /** POSIX permission bits with set-user-id, set-group-id and sticky; restic leaves out what is 0. */
+  readonly mode: number
   readonly modifiedAt: string | undefined
   readonly size: number
   readonly content: readonly StorageId[]
@@ -94,7 +94,7 @@ function decodeNode(node: Readonly<Record<string, unknown>>, at: number): TreeNo
   return {
     type: node.type,
     name,
-    mode: typeof node.mode === 'number' ? posixMode(node.mode) : undefined,
+    mode: typeof node.mode === 'number' ? posixMode(node.mode) : 0,
     modifiedAt: typeof node.mtime === 'string' ? node.mtime : undefined,
     size,
     content: content ?? [],

@@ -5,7 +5,8 @@ import { fileTime } from './file-time.ts'
 
 /** What an entry has beside its content. */
 export interface EntryFacts {
-  readonly mode: number | undefined
+  /** POSIX permission bits; others are not set. */
+  readonly mode: number
   readonly modifiedAt: string | undefined
 }
 
@@ -84,7 +85,7 @@ export async function createLink(path: Buffer, target: Buffer, facts: EntryFacts
 
 /** Permission bits only: set-user-id means something else on a file of another owner. */
 async function setFacts(file: FileHandle, facts: EntryFacts): Promise<void> {
-  if (facts.mode !== undefined) await file.chmod(facts.mode & 0o777)
+  await file.chmod(facts.mode & 0o777)
   await setTimes((at) => file.utimes(at, at), facts)
 }
 

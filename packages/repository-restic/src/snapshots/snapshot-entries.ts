@@ -14,8 +14,8 @@ export interface SnapshotEntry {
   readonly type: string
   /** Bytes of a file; 0 of everything else. */
   readonly size: number
-  /** POSIX permission bits with set-user-id, set-group-id and sticky; `undefined` where the snapshot does not say. */
-  readonly mode: number | undefined
+  /** POSIX permission bits with set-user-id, set-group-id and sticky. */
+  readonly mode: number
   /** ISO 8601, with up to nine digits of a second; `undefined` where the snapshot does not say. */
   readonly modifiedAt: string | undefined
 }

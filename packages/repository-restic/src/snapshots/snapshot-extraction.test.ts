@@ -41,7 +41,7 @@ describe.skipIf(process.platform === 'win32')('extracting', () => {
           { name: 'file', mode: 0o640, mtime, bytes: bytes('content') },
           { name: 'program', mode: 0x00800000 + 0o755, mtime, bytes: bytes('') },
           { name: 'link', type: 'symlink', linktarget: '../nowhere', mtime },
-          { name: 'closed', mode: 0x80000000, mtime, nodes: [{ name: 'inside', mode: 0, bytes: bytes('x') }] },
+          { name: 'closed', mode: 0x80000000, mtime, nodes: [{ name: 'inside', bytes: bytes('x') }] },
         ],
       },
       { name: 'null', type: 'chardev', device: 259 },
@@ -59,6 +59,8 @@ describe.skipIf(process.platform === 'win32')('extracting', () => {
     })
     expect(await modeOf('.')).toBe(0o700)
     expect([await modeOf('folder'), await modeOf('folder/file'), await modeOf('folder/closed')]).toEqual([0o750, 0o640, 0])
+    // As restic writes a mode of 0: not at all.
+    expect(await modeOf('folder/closed/inside')).toBe(0)
     expect(await modeOf('folder/program')).toBe(0o755)
     expect(await readlink(join(directory, 'folder/link'))).toBe('../nowhere')
     expect(await readFile(join(directory, 'folder/file'), 'utf8')).toBe('content')
