@@ -6,6 +6,7 @@ import type { StorageId } from './format/storage-id.ts'
 import { ManifestCache } from './manifest-cache.ts'
 import { type OpenRepository, openRepository } from './repository-access.ts'
 import { addUnindexedPacks, findBlob, type LoadedIndex, loadIndex, type PlacedBlob } from './repository-index.ts'
+import { listObjects } from './repository-objects.ts'
 import { damaged } from './restic-errors.ts'
 import type { ResolvedResticSettings } from './restic-settings.ts'
 
@@ -38,6 +39,13 @@ export class ResticSession {
     this.#opened = undefined
   }
 
+  /** What was right when it was read may be damaged by now. */
+  forgetEverything(): void {
+    this.forgetKeys()
+    this.forgetIndex()
+    this.snapshots.clear()
+  }
+
   async cache(options: OperationOptions): Promise<ManifestCache> {
     const repository = await this.open(options)
     return new ManifestCache(this.settings.cacheDirectory, repository)
@@ -65,18 +73,26 @@ export class ResticSession {
     this.#headersRead = false
   }
 
+  /** Lets go of an index whose files are others now: somebody wrote or pruned, or the store shows only now what was written before. */
+  async refreshIndex(options: OperationOptions): Promise<void> {
+    if (this.#index === undefined) return
+    const { files } = await this.#index
+    const now = new Set<StorageId>()
+    for await (const { id } of listObjects(this.uploader, 'index', options)) now.add(id)
+    if (now.size !== files.size || [...now].some((id) => !files.has(id))) this.forgetIndex()
+  }
+
   /**
-   * Where a blob lies. One that is missing makes the index be read again, since others write too, and then the headers of packs
-   * that no index knows. Throws `CORRUPTED` when it is nowhere.
+   * Where a blob lies. One that is missing makes index files be read that came since, and then the headers of packs that no index knows.
+   * Throws `CORRUPTED` when it is nowhere.
    */
   async locate(type: BlobType, id: StorageId, options: OperationOptions): Promise<PlacedBlob> {
-    const before = await this.index(options)
-    const known = findBlob(before.blobs, type, id)
-    if (known !== undefined) return known
-    if (this.#index !== undefined && (await this.#index) === before && !this.#headersRead) this.#index = undefined
-    const { blobs } = await this.index(options)
-    const found = findBlob(blobs, type, id) ?? (await this.#locateByHeaders(blobs, type, id, options))
+    const found = findBlob((await this.index(options)).blobs, type, id)
     if (found !== undefined) return found
+    await this.refreshIndex(options)
+    const { blobs } = await this.index(options)
+    const now = findBlob(blobs, type, id) ?? (await this.#locateByHeaders(blobs, type, id, options))
+    if (now !== undefined) return now
     throw damaged(`${type} blob ${id}`, 'it is in no index and in no pack')
   }
 

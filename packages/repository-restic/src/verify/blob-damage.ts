@@ -8,12 +8,23 @@ import { findBlob } from '../repository-index.ts'
 export class BlobDamage {
   readonly #index: BlobIndex
   readonly #sizes: ReadonlyMap<StorageId, number>
+  readonly #unindexed: ReadonlySet<StorageId>
   readonly #damaged = new Map<string, string>()
+  readonly #neededUnindexed = new Set<StorageId>()
 
-  /** @param sizes of the packs that are in the store */
-  constructor(index: BlobIndex, sizes: ReadonlyMap<StorageId, number>) {
+  /**
+   * @param sizes of the packs that are in the store
+   * @param unindexed packs that are in the index by their headers only
+   */
+  constructor(index: BlobIndex, sizes: ReadonlyMap<StorageId, number>, unindexed: ReadonlySet<StorageId>) {
     this.#index = index
     this.#sizes = sizes
+    this.#unindexed = unindexed
+  }
+
+  /** Packs in no index that a blob which was asked for lies in. */
+  get neededUnindexed(): ReadonlySet<StorageId> {
+    return this.#neededUnindexed
   }
 
   add(type: BlobType, id: StorageId, reason: string): void {
@@ -24,6 +35,7 @@ export class BlobDamage {
   reasonOf(type: BlobType, id: StorageId): string | undefined {
     const found = findBlob(this.#index, type, id)
     if (found === undefined) return `${type} blob ${id.slice(0, 16)} is in no pack`
+    if (this.#unindexed.has(found.pack)) this.#neededUnindexed.add(found.pack)
     const size = this.#sizes.get(found.pack)
     if (size === undefined) return `pack ${found.pack.slice(0, 16)} is missing, and ${type} blob ${id.slice(0, 16)} with it`
     if (found.offset + found.length > size) return `pack ${found.pack.slice(0, 16)} ends before ${type} blob ${id.slice(0, 16)}`

@@ -2,13 +2,13 @@ import { type BackupError, type Finding, type OperationOptions, throwIfAborted }
 import type { BlobIndex } from '../blob-index/blob-index.ts'
 import { headerLengthBytes, type PackedBlob } from '../format/pack-header.ts'
 import { type StorageId, storageIdOf } from '../format/storage-id.ts'
-import { plainLength } from '../read/blob-reader.ts'
+import { inlineBytes, plainLength } from '../read/blob-reader.ts'
 import type { OpenRepository } from '../repository-access.ts'
 import { findBlob, parsePackHeader } from '../repository-index.ts'
 import { objectKey, readRange } from '../repository-objects.ts'
 import { damaged, isDamage } from '../restic-errors.ts'
 import type { ResticSession } from '../restic-session.ts'
-import { type BlobWorkers, createBlobWorkers } from '../workers/blob-workers.ts'
+import { type BlobWorkers, createBlobWorkers, createInlineBlobWorkers } from '../workers/blob-workers.ts'
 import type { BlobDamage } from './blob-damage.ts'
 
 export interface PackCheckRequest {
@@ -25,15 +25,17 @@ export interface PackCheckRequest {
 
 /** Reads packs whole: their SHA-256, their header, every blob, and that the index says the same. */
 export async function* checkPacks(request: PackCheckRequest, options: OperationOptions): AsyncGenerator<Finding, void> {
-  const { repository, session, sizes, wanted, subset } = request
+  const { repository, session, index, sizes, wanted, subset } = request
   const data = { key: repository.key, memory: undefined, compressionLevel: 0 }
-  await using workers = createBlobWorkers(data, session.settings.threads)
   const packs = [...sizes].filter(([id]) => (wanted?.has(id) ?? true) && isInSubset(id, subset))
+  const total = packs.reduce((sum, [, size]) => sum + size, 0)
+  await using workers = total > inlineBytes ? createBlobWorkers(data, session.settings.threads) : createInlineBlobWorkers(data)
+  const places = blobsPerPack(index)
   const running: Promise<readonly Finding[]>[] = []
   try {
     for (const [id, size] of packs) {
       throwIfAborted(options.signal, 'verifying')
-      const check = checkPack(request, workers, id, size, options)
+      const check = checkPack(request, workers, { id, size, places }, options)
       check.catch(() => undefined)
       running.push(check)
       if (running.length >= packsAtOnce) yield* (await running.shift()) ?? []
@@ -54,8 +56,7 @@ export function isInSubset(pack: StorageId, subset: PackCheckRequest['subset']):
 async function checkPack(
   { repository, index, damage }: PackCheckRequest,
   workers: BlobWorkers,
-  id: StorageId,
-  size: number,
+  { id, size, places }: { readonly id: StorageId; readonly size: number; readonly places: Uint32Array },
   options: OperationOptions,
 ): Promise<Finding[]> {
   const key = objectKey('data', id)
@@ -85,7 +86,7 @@ async function checkPack(
     if (whole) tell(error)
     blobs = indexedBlobs(index, id)
   }
-  for (const { type, id: blob } of indexMismatches(index, id, blobs)) {
+  for (const { type, id: blob } of indexMismatches(index, id, blobs, places)) {
     damage.add(type, blob, 'the index says that it lies where its pack has something else')
     tell(damaged(key, `the index names ${type} blob ${blob.slice(0, 16)} at a place where the pack has something else`))
   }
@@ -117,16 +118,25 @@ function indexedBlobs(index: BlobIndex, packId: StorageId): PackedBlob[] {
   return blobs
 }
 
-/** Blobs of the header that the index places into this pack, and elsewhere in it. */
-function indexMismatches(index: BlobIndex, pack: StorageId, blobs: readonly PackedBlob[]): PackedBlob[] {
-  const places = new Map<string, number[]>()
-  for (const { type, id, offset } of blobs) {
-    const known = places.get(`${type}/${id}`) ?? []
-    known.push(offset)
-    places.set(`${type}/${id}`, known)
-  }
-  return blobs.filter((blob) => {
-    const found = findBlob(index, blob.type, blob.id)
-    return found !== undefined && found.pack === pack && places.get(`${blob.type}/${blob.id}`)?.includes(found.offset) === false
+/** How many blobs the index places into each pack, by the pack's number. */
+function blobsPerPack(index: BlobIndex): Uint32Array {
+  const counts = new Uint32Array(index.packCount)
+  index.forEach((_type, _id, pack) => {
+    counts[pack] = (counts[pack] ?? 0) + 1
   })
+  return counts
+}
+
+/** Blobs that the index places into this pack, where its header has another one or none. */
+function indexMismatches(index: BlobIndex, pack: StorageId, blobs: readonly PackedBlob[], places: Uint32Array): readonly PackedBlob[] {
+  if (!index.hasPack(pack)) return []
+  const at = (blob: PackedBlob): string => `${blob.type}/${blob.id}/${blob.offset}/${blob.length}/${blob.uncompressedLength}`
+  const inHeader = new Set(blobs.map(at))
+  let right = 0
+  for (const blob of new Map(blobs.map((candidate) => [`${candidate.type}/${candidate.id}`, candidate])).values()) {
+    const found = findBlob(index, blob.type, blob.id)
+    if (found?.pack === pack && inHeader.has(at({ ...found, id: blob.id }))) right++
+  }
+  if (right === places[index.addPack(pack)]) return []
+  return indexedBlobs(index, pack).filter((blob) => !inHeader.has(at(blob)))
 }

@@ -5,7 +5,7 @@ import type { StorageId } from '../format/storage-id.ts'
 import { addUnindexedPacks, loadIndex } from '../repository-index.ts'
 import { listKeys } from '../repository-keys.ts'
 import { listObjects, objectKey } from '../repository-objects.ts'
-import { isDamage } from '../restic-errors.ts'
+import { damaged, isDamage } from '../restic-errors.ts'
 import type { ResticSession } from '../restic-session.ts'
 import { BlobDamage } from './blob-damage.ts'
 import { checkPacks } from './pack-check.ts'
@@ -28,6 +28,7 @@ export async function* verifyRepository(
 ): AsyncGenerator<Finding, void> {
   throwIfAborted(options.signal, 'verifying')
   assertSubset(request)
+  session.forgetEverything()
   const repository = await session.open(options)
   if (repository.configFailure !== undefined) yield errorOf(repository.configFailure, 'config')
   for (const failure of (await listKeys(repository, options)).damaged) yield errorOf(failure)
@@ -35,16 +36,19 @@ export async function* verifyRepository(
   // Snapshots before the index: what is written meanwhile is complete once its snapshot is there.
   const { snapshots, failures } = await findSnapshots(session, options)
   for (const failure of failures) yield errorOf(failure)
-  const { blobs: index, failures: indexFailures } = await loadIndex(repository, options)
+  const { blobs: index, files, failures: indexFailures } = await loadIndex(repository, options)
   for (const failure of indexFailures) yield errorOf(failure)
-  if (indexFailures.length > 0) for (const failure of (await addUnindexedPacks(repository, index, options)).failures) yield errorOf(failure)
-  session.useIndex({ blobs: index, files: new Set(), failures: indexFailures })
+  const sizes = new Map<StorageId, number>()
+  for await (const { id, size } of listObjects(session.uploader, 'data', options)) sizes.set(id, size)
+  for (const pack of index.packs())
+    if (!sizes.has(pack)) yield errorOf(damaged(objectKey('data', pack), 'the index names it, and it is missing'))
+  const { packs: unindexed, failures: headerFailures } = await addUnindexedPacks(repository, index, options)
+  for (const failure of headerFailures) yield errorOf(failure)
+  session.useIndex({ blobs: index, files, failures: indexFailures })
 
   const filtered = request.id !== undefined || request.job !== undefined
   const chosen = snapshots.filter((snapshot) => !filtered || isBackup(snapshot, filterOf(request)))
-  const sizes = new Map<StorageId, number>()
-  for await (const { id, size } of listObjects(session.uploader, 'data', options)) sizes.set(id, size)
-  const damage = new BlobDamage(index, sizes)
+  const damage = new BlobDamage(index, sizes, new Set(unindexed.map(({ id }) => id)))
   const check = new SnapshotCheck(session, damage, options)
   if (request.readData === true) {
     const wanted = filtered ? await check.packsOf(chosen.map(({ record }) => record.tree)) : undefined
@@ -53,6 +57,19 @@ export async function* verifyRepository(
   for (const snapshot of chosen) {
     throwIfAborted(options.signal, 'verifying')
     yield* verifySnapshot(session, check, snapshot, request, options)
+  }
+  if (indexFailures.length === 0) for (const pack of damage.neededUnindexed) yield lostFromIndex(pack)
+}
+
+/** Its blobs were found by its header: nothing of the backups is hit, and restic finds it only once it is in an index again. */
+function lostFromIndex(pack: StorageId): Finding {
+  const key = objectKey('data', pack)
+  return {
+    severity: 'error',
+    key,
+    code: 'NOT_FOUND',
+    message: `${key}: backups need it and it is in no index: an index file was lost`,
+    hint: 'The backups restore as they are. The next run writes it into an index again, and so does: restic rebuild-index.',
   }
 }
 

@@ -19,7 +19,7 @@ import type { BlobIndex } from '../blob-index/blob-index.ts'
 import type { StorageId } from '../format/storage-id.ts'
 import { type OpenRepository, writableConfig } from '../repository-access.ts'
 import { addUnindexedPacks, loadIndex } from '../repository-index.ts'
-import { findLocks, type HeldLock, lockRepository } from '../repository-lock.ts'
+import { type HeldLock, lockRepository } from '../repository-lock.ts'
 import type { ResticSession } from '../restic-session.ts'
 import { createBlobWorkers } from '../workers/blob-workers.ts'
 import { Allowance } from './allowance.ts'
@@ -52,8 +52,6 @@ export async function storeBackup(
   throwIfAborted(options.signal, 'storing the backup')
   const repository = await session.open(options)
   const config = writableConfig(repository)
-  // Before our own lock: a stale one says that somebody was killed, whose packs may be in no index.
-  const interrupted = (await findLocks(repository, options)).some(({ stale }) => stale)
   await using lock = await lockRepository(
     repository,
     { exclusive: false, waitMilliseconds: session.settings.waitForLockMilliseconds },
@@ -62,7 +60,7 @@ export async function storeBackup(
   const committed = await committedBackup(session, request, options)
   if (committed !== undefined) return committed
   const index = (await loadIndex(repository, options)).blobs
-  if (interrupted || contents.notes.length > 0) await adoptPacks(repository, index, options)
+  await adoptPacks(repository, index, options)
   return await new ResticStore({
     session,
     repository,
@@ -81,7 +79,10 @@ async function committedBackup(session: ResticSession, { run }: StoreRequest, op
   return found === undefined ? undefined : readBackup(session, found, options)
 }
 
-/** What killed runs had sent is in the index from now on, for everybody. */
+/**
+ * What killed runs had sent is in the index from now on, for everybody. Looked for always: a stale lock would say that somebody was
+ * killed, and is gone as soon as anybody has unlocked the repository.
+ */
 async function adoptPacks(repository: OpenRepository, index: BlobIndex, options: OperationOptions): Promise<void> {
   const { packs } = await addUnindexedPacks(repository, index, options)
   const indexes = new IndexWriter(repository)
