@@ -46,4 +46,16 @@ export const sweeps = [
     test: 'packages/repository-archive/e2e/large-entries.test.ts',
     says: 'entries beyond 4 GiB in zip and 8 GiB in tar: read by unzip, tar and by us',
   },
+  {
+    variable: 'BACKUP_PLANET_RESTIC_STORE_KILLS',
+    count: 200,
+    test: 'packages/repository-restic/e2e/killed-store.test.ts',
+    says: 'kill -9 of a store into a restic repository: restic finds no error, all that is listed restores, the next run sends only what was not stored',
+  },
+  {
+    variable: 'BACKUP_PLANET_RESTIC_EVERY_BYTE',
+    count: 1,
+    test: 'packages/repository-restic/src/corruption.test.ts',
+    says: 'every single byte of a restic repository flipped, keys and config, snapshots, indexes and packs: found, named, and the backups not hit restore',
+  },
 ]
