@@ -13,6 +13,7 @@ export function installPackages({ quiet }) {
       repositoryRoot,
       join(repositoryRoot, 'tooling'),
       join(repositoryRoot, 'proofs'),
+      join(repositoryRoot, 'benchmarks'),
       join(repositoryRoot, 'examples'),
       join(repositoryRoot, 'examples', 'write-your-own-uploader'),
       ...packageDirectories(),

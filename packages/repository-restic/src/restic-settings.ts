@@ -2,6 +2,7 @@ import { availableParallelism, homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { parseSettings } from '@backup-planet/core'
 import * as z from 'zod'
+import { slabBytes } from './write/slab-memory.ts'
 
 export interface ResticSettings {
   /** Of any key of the repository. Nobody can read the backups without it. */
@@ -29,7 +30,8 @@ export interface ResolvedResticSettings {
   readonly compressionLevel: number
   readonly threads: number
   readonly slabs: number
-  readonly packMemoryBytes: number
+  /** Packs that are put together or sent at once. */
+  readonly packs: number
   readonly cacheDirectory: string | undefined
   readonly waitForLockMilliseconds: number
 }
@@ -56,16 +58,16 @@ export const resticSettingsSchema = z.strictObject({
 /** Throws `INVALID_SETTINGS` that names every problem at once and shows no value. */
 export function resolveResticSettings(settings: unknown): ResolvedResticSettings {
   const parsed = parseSettings(resticSettingsSchema, settings, 'repository')
-  // Four packs: one for data and one for trees that are being filled, and two on their way.
-  const packMemoryBytes = Math.max(4 * parsed.packBytes, Math.floor(parsed.memoryBytes / 2))
-  const slabs = Math.max(6, Math.floor((parsed.memoryBytes - packMemoryBytes) / (8 * mebibyte)))
+  // Half for chunks; the other half for packs: one of data and one of trees that are put together, the others on their way.
+  const slabs = Math.max(6, Math.floor(parsed.memoryBytes / 2 / slabBytes))
+  const packs = Math.max(3, Math.floor((parsed.memoryBytes - slabs * slabBytes) / parsed.packBytes))
   return {
     password: parsed.password,
     packBytes: parsed.packBytes,
     compressionLevel: parsed.compressionLevel,
     threads: parsed.threads ?? Math.min(8, availableParallelism()),
     slabs,
-    packMemoryBytes,
+    packs,
     cacheDirectory: parsed.cacheDirectory === false ? undefined : (parsed.cacheDirectory ?? defaultCacheDirectory()),
     waitForLockMilliseconds: parsed.waitForLockMilliseconds,
   }

@@ -26,6 +26,27 @@ export const stagingFileChecks: readonly ConformanceCheck<StagingHarness>[] = [
     },
   },
   {
+    name: 'a file that can be read into memory of the drainer fills the room it is given, and no more',
+    async run({ staging }) {
+      await using both = await staging.begin(runOf('1'))
+      await both.stage.write(first(), chunks(1500, 7, 100))
+      const { value } = await within(both.contents.drain()[Symbol.asyncIterator]().next(), 'the first event')
+      assert.ok(value?.type === 'file', 'the first event must be the file')
+      const memory = new Uint8Array(new SharedArrayBuffer(2000))
+      let filled = 0
+      for await (const bytes of value.file.readInto?.(async () => memory.subarray(filled, filled + 400)) ?? []) {
+        assert.ok(bytes > 0 && bytes <= 400, `${bytes} bytes are not what there was room for`)
+        filled += bytes
+      }
+      if (value.file.readInto === undefined) return
+      assert.equal(filled, 1500, 'the whole content must be read')
+      assert.ok(
+        Buffer.from(memory).equals(Buffer.concat([Buffer.alloc(1500, 7), Buffer.alloc(500)])),
+        'readInto must give the content as it is',
+      )
+    },
+  },
+  {
     name: 'everything comes in order, and the drain ends after sealed',
     async run({ staging }) {
       await using both = await staging.begin(runOf('1'))

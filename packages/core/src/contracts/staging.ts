@@ -129,6 +129,12 @@ export type StageEvent =
 export interface StagedFile extends StagedFileFacts {
   /** A fresh stream on every call, so that a retry can begin again. Throws `CORRUPTED` when the file has changed since it was staged. */
   open(range?: ByteRange): AsyncIterable<Uint8Array>
+  /**
+   * The whole content once, read into memory of the caller: asks for room (one byte at least) for every piece, and yields how many
+   * bytes it has filled. For who reads much and would have the memory that `open` takes thrown away at once. Whoever uses it checks
+   * size and SHA-256. Left out where content does not lie in a file.
+   */
+  readInto?(room: () => Promise<Uint8Array>): AsyncIterable<number>
   /** It is stored: frees its disk space. */
   release(): Promise<void>
 }

@@ -26,7 +26,7 @@ import { itemsFolder, removeStageFolder } from './stage-folder.ts'
 import type { JournalRecord, StageJournal } from './stage-journal.ts'
 import { createParents, itemFilePath } from './stage-paths.ts'
 import { StageState } from './stage-state.ts'
-import { LocalFile, type LocalFileFacts, readUnchanged } from './staged-file.ts'
+import { LocalFile, type LocalFileFacts, readUnchanged, readUnchangedInto } from './staged-file.ts'
 import { syncFiles } from './sync-files.ts'
 
 export interface DirectoryRunStageParts {
@@ -212,6 +212,7 @@ export class DirectoryRunStage implements RunStage {
     return {
       ...facts,
       open: (range) => readUnchanged(local.facts, range),
+      readInto: (room) => readUnchangedInto(local.facts, room),
       release: () => this.#release(local),
     }
   }

@@ -52,6 +52,38 @@ export async function* readUnchanged(facts: LocalFileFacts, range?: ByteRange): 
   const begin = range?.begin ?? 0
   const end = Math.min(range?.end ?? facts.size, facts.size)
   const whole = begin === 0 && end === facts.size
+  await using file = await openUnchanged(facts)
+  if (!whole && file.modifiedMilliseconds !== facts.modifiedMilliseconds) throw changed(facts, 'it was written to')
+  const hash = whole ? createHash('sha256') : undefined
+  for (let position = begin; position < end; ) {
+    const buffer = Buffer.allocUnsafe(Math.min(readBytes, end - position))
+    const chunk = buffer.subarray(0, await file.read(buffer, position))
+    hash?.update(chunk)
+    position += chunk.byteLength
+    yield chunk
+  }
+  if (hash !== undefined && hash.digest('hex') !== facts.sha256) throw changed(facts, 'its SHA-256 differs')
+}
+
+/** The same for a caller who has memory of its own, and compares the SHA-256 itself. */
+export async function* readUnchangedInto(facts: LocalFileFacts, room: () => Promise<Uint8Array>): AsyncGenerator<number, void, void> {
+  await using file = await openUnchanged(facts)
+  for (let position = 0; position < facts.size; ) {
+    const place = await room()
+    if (place.byteLength === 0) throw new TypeError('there must be room for one byte at least')
+    const bytesRead = await file.read(place.subarray(0, facts.size - position), position)
+    position += bytesRead
+    yield bytesRead
+  }
+}
+
+interface OpenedFile extends AsyncDisposable {
+  readonly modifiedMilliseconds: number
+  /** Fills as much as there is in one read; at least one byte. */
+  read(place: Uint8Array, position: number): Promise<number>
+}
+
+async function openUnchanged(facts: LocalFileFacts): Promise<OpenedFile> {
   const handle = await open(facts.path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)).catch((error: unknown) => {
     throw (error as NodeJS.ErrnoException).code === 'ENOENT' || (error as NodeJS.ErrnoException).code === 'ELOOP'
       ? changed(facts, 'it is gone', error)
@@ -60,22 +92,20 @@ export async function* readUnchanged(facts: LocalFileFacts, range?: ByteRange): 
   try {
     const { size, mtimeMs } = await handle.stat()
     if (size !== facts.size) throw changed(facts, `it has ${size} bytes instead of ${facts.size}`)
-    if (!whole && mtimeMs !== facts.modifiedMilliseconds) throw changed(facts, 'it was written to')
-    const hash = whole ? createHash('sha256') : undefined
-    for (let position = begin; position < end; ) {
-      const buffer = Buffer.allocUnsafe(Math.min(readBytes, end - position))
-      const { bytesRead } = await handle.read(buffer, 0, buffer.length, position).catch((error: unknown) => {
-        throw diskError(error, 'read', facts.path)
-      })
-      if (bytesRead === 0) throw changed(facts, `it ends after ${position} bytes`)
-      const chunk = buffer.subarray(0, bytesRead)
-      hash?.update(chunk)
-      position += bytesRead
-      yield chunk
+    return {
+      modifiedMilliseconds: mtimeMs,
+      async read(place, position) {
+        const { bytesRead } = await handle.read(place, 0, place.byteLength, position).catch((error: unknown) => {
+          throw diskError(error, 'read', facts.path)
+        })
+        if (bytesRead === 0) throw changed(facts, `it ends after ${position} bytes`)
+        return bytesRead
+      },
+      [Symbol.asyncDispose]: () => handle.close(),
     }
-    if (hash !== undefined && hash.digest('hex') !== facts.sha256) throw changed(facts, 'its SHA-256 differs')
-  } finally {
+  } catch (error) {
     await handle.close()
+    throw error
   }
 }
 

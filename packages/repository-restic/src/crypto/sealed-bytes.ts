@@ -1,4 +1,4 @@
-import { createCipheriv, randomFillSync, timingSafeEqual } from 'node:crypto'
+import { createCipheriv, randomBytes, timingSafeEqual } from 'node:crypto'
 import sodium from 'sodium-native'
 import type { MasterKey } from './master-key.ts'
 
@@ -9,18 +9,23 @@ const codeBytes = 16
 
 /** `IV || AES-256-CTR(plaintext) || Poly1305-AES`; restic, doc/design.rst, "Keys, Encryption and MAC". */
 export function seal(key: MasterKey, plaintext: Uint8Array): Buffer {
-  const sealed = Buffer.allocUnsafeSlow(plaintext.byteLength + sealOverhead)
-  sealInto(sealed, key, plaintext)
-  return sealed
+  const { vector, ciphertext, code } = sealParts(key, plaintext)
+  return Buffer.concat([vector, ciphertext, code])
 }
 
-/** Seals into `target`, which is exactly `sealOverhead` longer than the plaintext. */
-export function sealInto(target: Uint8Array, key: MasterKey, plaintext: Uint8Array): void {
-  const vector = target.subarray(0, vectorBytes)
-  randomFillSync(vector)
-  const ciphertext = target.subarray(vectorBytes, vectorBytes + plaintext.byteLength)
-  ciphertext.set(createCipheriv('aes-256-ctr', key.encrypt, vector).update(plaintext))
-  target.set(authenticationCode(key, vector, ciphertext), vectorBytes + plaintext.byteLength)
+/** The parts of a sealed text, for who puts them together elsewhere. */
+export interface SealedParts {
+  /** 16 bytes, new for every text. */
+  readonly vector: Uint8Array
+  readonly ciphertext: Uint8Array
+  /** 16 bytes. */
+  readonly code: Uint8Array
+}
+
+export function sealParts(key: MasterKey, plaintext: Uint8Array): SealedParts {
+  const vector = randomBytes(vectorBytes)
+  const ciphertext = createCipheriv('aes-256-ctr', key.encrypt, vector).update(plaintext)
+  return { vector, ciphertext, code: authenticationCode(key, vector, ciphertext) }
 }
 
 /** The plaintext; `undefined` when a byte was changed, or it was sealed with another key. */

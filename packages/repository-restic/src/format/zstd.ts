@@ -1,8 +1,16 @@
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { constants, type ZstdOptions, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 
 export function compress(bytes: Uint8Array, level: number): Buffer {
-  return zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: level } })
+  const options: ZstdOptions & { readonly pledgedSrcSize: number } = {
+    params: { [constants.ZSTD_c_compressionLevel]: level },
+    pledgedSrcSize: bytes.byteLength,
+    // All at once, instead of many small buffers that are put together.
+    chunkSize: Math.max(smallestOutput, bytes.byteLength),
+  }
+  return zstdCompressSync(bytes, options)
 }
+
+const smallestOutput = 4096
 
 /** Throws a `RangeError` when there is more than `most` bytes in it, and an `Error` when it is no zstd. */
 export function decompress(bytes: Uint8Array, most: number): Buffer {

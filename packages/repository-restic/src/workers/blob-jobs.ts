@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { sealOverhead } from '../crypto/sealed-bytes.ts'
 import { openBlob, sealBlob } from './blob-sealing.ts'
 import type { BlobJob, BlobResult, BlobWorkerData, OpenResult, Region, SealResult } from './blob-worker-messages.ts'
 
@@ -8,11 +9,18 @@ export function performBlobJob(job: BlobJob, data: BlobWorkerData): BlobResult {
   return job.kind === 'seal' ? sealRegions(job.regions, data) : openRegions(job, data)
 }
 
+/** In place: so no memory but that of the regions is needed on the other side. */
 function sealRegions(regions: readonly Region[], data: BlobWorkerData): SealResult {
-  const blobs = regions.map((region) => sealBlob(data.key, regionOf(data, region), data.compressionLevel))
-  const [only] = blobs
-  const sealed = blobs.length === 1 && only !== undefined ? only.sealed : Buffer.concat(blobs.map((blob) => blob.sealed))
-  return { sealed, blobs: blobs.map((blob) => ({ length: blob.sealed.byteLength, uncompressedLength: blob.uncompressedLength })) }
+  const ends = new Uint8Array(regions.length * sealOverhead)
+  const blobs = regions.map((region, at) => {
+    const place = regionOf(data, region)
+    const { vector, ciphertext, code, uncompressedLength } = sealBlob(data.key, place, data.compressionLevel)
+    place.set(ciphertext)
+    ends.set(vector, at * sealOverhead)
+    ends.set(code, at * sealOverhead + vector.byteLength)
+    return { length: ciphertext.byteLength, uncompressedLength }
+  })
+  return { blobs, ends }
 }
 
 function openRegions(job: Extract<BlobJob, { kind: 'open' }>, data: BlobWorkerData): OpenResult {

@@ -1,20 +1,20 @@
 import type { MasterKey } from '../crypto/master-key.ts'
-import { seal, unseal } from '../crypto/sealed-bytes.ts'
+import { type SealedParts, sealParts, unseal } from '../crypto/sealed-bytes.ts'
 import { type StorageId, storageIdOf } from '../format/storage-id.ts'
 import { compress, decompress } from '../format/zstd.ts'
 
-/** A blob as it lies in a pack. */
-export interface SealedBlob {
-  readonly sealed: Buffer
+/** A blob as it lies in a pack, in its parts. */
+export interface SealedBlob extends SealedParts {
   /** 0 when it is stored as it is, because compressing did not make it smaller. */
   readonly uncompressedLength: number
 }
 
+/** The ciphertext is never longer than the plaintext. */
 export function sealBlob(key: MasterKey, plaintext: Uint8Array, compressionLevel: number): SealedBlob {
   const compressed = compressionLevel === 0 || plaintext.byteLength === 0 ? undefined : compress(plaintext, compressionLevel)
   if (compressed === undefined || compressed.byteLength >= plaintext.byteLength)
-    return { sealed: seal(key, plaintext), uncompressedLength: 0 }
-  return { sealed: seal(key, compressed), uncompressedLength: plaintext.byteLength }
+    return { ...sealParts(key, plaintext), uncompressedLength: 0 }
+  return { ...sealParts(key, compressed), uncompressedLength: plaintext.byteLength }
 }
 
 /** Larger than any blob that a program of good will writes; a tree of a folder with a million files is the largest. */

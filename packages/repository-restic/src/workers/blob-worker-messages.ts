@@ -31,10 +31,11 @@ export interface HashResult {
   readonly id: Uint8Array
 }
 
+/** In the order of the job's regions. Each ciphertext lies where its plaintext lay, and is not longer. */
 export interface SealResult {
-  /** All blobs, one behind the other. */
-  readonly sealed: Uint8Array
   readonly blobs: readonly { readonly length: number; readonly uncompressedLength: number }[]
+  /** 32 bytes a blob: what goes before its ciphertext, and what goes behind. */
+  readonly ends: Uint8Array
 }
 
 /** In the order of the job's blobs: the plaintext, or what is wrong with the blob. */

@@ -21,7 +21,7 @@ function reply(message: BlobReply, transfer: readonly ArrayBuffer[]): void {
 
 /** Buffers that own all of their memory move to the other thread; the rest is copied. */
 function transferable(result: BlobResult): ArrayBuffer[] {
-  const views = 'sealed' in result ? [result.sealed] : 'blobs' in result ? result.blobs.filter((blob) => typeof blob !== 'string') : []
+  const views = 'blobs' in result ? result.blobs.filter((blob) => blob instanceof Uint8Array) : []
   const owned = views.filter(({ buffer, byteLength }) => buffer instanceof ArrayBuffer && buffer.byteLength === byteLength)
   return owned.map(({ buffer }) => buffer as ArrayBuffer)
 }

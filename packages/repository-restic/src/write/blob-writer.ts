@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto'
 import type { OperationOptions } from '@backup-planet/core'
 import type { BlobIndex } from '../blob-index/blob-index.ts'
-import type { BlobType, PackedBlob } from '../format/pack-header.ts'
+import { sealOverhead } from '../crypto/sealed-bytes.ts'
+import type { BlobType } from '../format/pack-header.ts'
 import type { StorageId } from '../format/storage-id.ts'
 import type { OpenRepository } from '../repository-access.ts'
 import { sealBlob } from '../workers/blob-sealing.ts'
@@ -9,7 +10,10 @@ import type { BlobWorkers } from '../workers/blob-workers.ts'
 import { Allowance } from './allowance.ts'
 import type { Chunk } from './file-chunking.ts'
 import { IndexWriter } from './index-writer.ts'
+import { type BlobForPack, OpenPack } from './open-pack.ts'
+import { PackBuffers } from './pack-buffers.ts'
 import { sealPack, uploadPack } from './pack-upload.ts'
+import { bytesAt, type SlabMemory } from './slab-memory.ts'
 
 /** A blob that was given to the repository. */
 export interface SavedBlob {
@@ -23,15 +27,17 @@ export interface BlobWriterSettings {
   /** What is stored already; what this writer stores is added. */
   readonly index: BlobIndex
   readonly workers: BlobWorkers
+  /** Where chunks lie; left out where none are saved. */
+  readonly slabs?: SlabMemory | undefined
   /** A pack is sent when it has this many bytes. */
   readonly packBytes: number
-  /** For sealed blobs that wait for their pack to be sent; at least four packs. */
-  readonly memoryBytes: number
+  /** Packs that are put together or sent at once; at least 3. */
+  readonly packs: number
   readonly compressionLevel: number
   /** Told of every pack once it is in the store, and before anything that it holds counts as durable. */
   readonly onPack?: ((pack: StorageId) => void) | undefined
-  /** Somebody waits for the memory that chunks lie in: none may be held back. */
-  readonly memoryWanted?: (() => boolean) | undefined
+  /** Told of the first failure, as soon as there is one: whoever reads files for this writer can stop. */
+  readonly onFailure?: ((error: unknown) => void) | undefined
   /** Ends everything. */
   readonly signal: AbortSignal
 }
@@ -40,21 +46,22 @@ export interface BlobWriterSettings {
 const smallBytes = 128 * 1024
 const batchBytes = 512 * 1024
 const batchBlobs = 256
-/** Sealing adds to a blob; the authentication code, the vector, and its entry in the header. */
-const overheadBytes = 128
+/** Keeps the header of a pack small where there are only tiny blobs. */
+const mostBlobsPerPack = 20_000
 /** An index is written at the latest after so many milliseconds, so that what a killed run had sent is found. */
 const indexEveryMilliseconds = 10 * 60_000
-
-interface Batched {
-  readonly chunk: Chunk
-  readonly id: Buffer
-  readonly pending: PendingBlob
-}
+const types = ['data', 'tree'] as const satisfies readonly BlobType[]
 
 interface PendingBlob {
   readonly promise: Promise<void>
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
+}
+
+interface Batched {
+  readonly chunk: Chunk
+  readonly id: StorageId
+  readonly pending: PendingBlob
 }
 
 /**
@@ -64,9 +71,14 @@ interface PendingBlob {
 export class BlobWriter {
   readonly #settings: BlobWriterSettings
   readonly #indexes: IndexWriter
-  readonly #memory: Allowance
+  readonly #buffers: PackBuffers
   readonly #transfers: Allowance
-  readonly #open = { data: new OpenPack(), tree: new OpenPack() }
+  readonly #open: { data: OpenPack<PendingBlob> | undefined; tree: OpenPack<PendingBlob> | undefined } = {
+    data: undefined,
+    tree: undefined,
+  }
+  /** Blobs are put into the open pack of their type one after the other. */
+  readonly #appending = { data: Promise.resolve(), tree: Promise.resolve() }
   /** By type and id: what is on its way. */
   readonly #pending = { data: new Map<StorageId, PendingBlob>(), tree: new Map<StorageId, PendingBlob>() }
   readonly #work = new Set<Promise<void>>()
@@ -83,7 +95,7 @@ export class BlobWriter {
   constructor(settings: BlobWriterSettings) {
     this.#settings = settings
     this.#indexes = new IndexWriter(settings.repository)
-    this.#memory = new Allowance(settings.memoryBytes, () => this.#sendWhenStuck())
+    this.#buffers = new PackBuffers(settings.packs, settings.packBytes, () => this.#closeWhenStuck())
     this.#transfers = new Allowance(Math.max(1, settings.repository.uploader.supports.concurrency))
   }
 
@@ -102,45 +114,58 @@ export class BlobWriter {
     return this.#indexes.written
   }
 
-  /** Takes over a chunk of a file; `id` where it is known already. Everything that can fail is told by {@link finish} too. */
-  saveChunk(chunk: Chunk, id: Buffer | undefined): Promise<SavedBlob> {
-    if (id !== undefined) return Promise.resolve(this.#saveData(chunk, id))
-    return this.#tracked(this.#settings.workers.hash({ address: chunk.address, length: chunk.length })).then(
-      (hashed) => this.#saveData(chunk, Buffer.from(hashed.id)),
-      (error: unknown) => {
-        chunk.slab.letGo()
-        throw error
-      },
-    )
+  /**
+   * Takes over a chunk, whose bytes in the slab are gone afterwards.
+   *
+   * @param id where it is known already
+   */
+  async saveChunk(chunk: Chunk, id: Buffer | undefined): Promise<SavedBlob> {
+    let known = id
+    try {
+      known ??= Buffer.from((await this.#tracked(this.#settings.workers.hash({ address: chunk.address, length: chunk.length }))).id)
+    } catch (error) {
+      chunk.slab.letGo()
+      throw error
+    }
+    return this.#saveNew('data', known, {
+      isThere: () => chunk.slab.letGo(),
+      save: (pending, hex) => this.#sealChunk({ chunk, id: hex, pending }),
+    })
   }
 
   /** A small blob that lies in memory: a tree, a manifest. */
   async saveBytes(type: BlobType, bytes: Uint8Array): Promise<SavedBlob> {
-    const id = hash('sha256', bytes, 'buffer')
-    const { index, repository, compressionLevel } = this.#settings
-    return this.#saveNew(type, id, index, (pending) =>
-      this.#runSealing(async () => {
-        await this.#memory.take(bytes.byteLength + overheadBytes)
-        const { sealed, uncompressedLength } = sealBlob(repository.key, bytes, Math.max(1, compressionLevel))
-        this.#memory.give(bytes.byteLength + overheadBytes - sealed.byteLength)
-        this.#append(type, { id: id.toString('hex'), sealed, uncompressedLength, pending })
-      }, [pending]),
-    )
+    return this.#saveNew(type, hash('sha256', bytes, 'buffer'), {
+      save: (pending, id) =>
+        this.#runSealing(async () => {
+          const { repository, compressionLevel } = this.#settings
+          const { vector, ciphertext, code, uncompressedLength } = sealBlob(repository.key, bytes, Math.max(1, compressionLevel))
+          await this.#append(type, { id, uncompressedLength, pieces: [vector, ciphertext, code] }, pending)
+        }, [pending]),
+    })
   }
 
-  /** A sealed blob as it lies in another pack of this repository. */
+  /** A sealed blob as it lies in another pack of this repository. Resolves once its bytes are not needed any more. */
   async saveSealed(type: BlobType, id: StorageId, sealed: Uint8Array, uncompressedLength: number): Promise<void> {
     this.#throwIfFailed()
-    await this.#memory.take(sealed.byteLength)
-    this.#append(type, { id, sealed, uncompressedLength, pending: undefined })
-    await this.#transferring()
+    await this.#append(type, { id, uncompressedLength, pieces: [sealed] }, undefined)
+  }
+
+  /** Seals what is being held back for company: somebody waits for the memory that it lies in. */
+  /** Seals what is being held back, without sending it: the memory that it lies in is wanted. */
+  sealBatch(): void {
+    if (this.#batch.length === 0) return
+    const batch = this.#batch
+    this.#batch = []
+    this.#batchedBytes = 0
+    this.#seal(batch)
   }
 
   /** Seals and sends what is being held back, without waiting for it. */
   send(): void {
-    this.#sealBatch()
+    this.sealBatch()
     Promise.allSettled(this.#sealing).then(() => {
-      if (this.#failure === undefined) for (const type of ['data', 'tree'] as const) this.#closePack(type)
+      if (this.#failure === undefined) this.#closePacks()
     })
   }
 
@@ -153,13 +178,13 @@ export class BlobWriter {
 
   /** Everything that was saved is durable, or has failed. */
   async settled(): Promise<void> {
-    while (this.#work.size > 0 || this.#batch.length > 0 || !this.#open.data.empty || !this.#open.tree.empty) {
-      if (this.#failure === undefined) this.#sealBatch()
+    do {
+      if (this.#failure === undefined) this.sealBatch()
       await Promise.allSettled(this.#sealing)
-      if (this.#failure === undefined) for (const type of ['data', 'tree'] as const) this.#closePack(type)
-      if (this.#work.size === 0) return
+      await Promise.allSettled(Object.values(this.#appending))
+      if (this.#failure === undefined) this.#closePacks()
       await Promise.allSettled(this.#work)
-    }
+    } while (this.#work.size > 0 || (this.#failure === undefined && (this.#batch.length > 0 || types.some((type) => this.#open[type]))))
   }
 
   /** Writes down which packs are stored, also when nothing else will come of this run, so that the next one finds them. */
@@ -173,70 +198,47 @@ export class BlobWriter {
     this.#fail(error)
   }
 
-  #saveData(chunk: Chunk, id: Buffer): SavedBlob {
-    return this.#saveNew(
-      'data',
-      id,
-      this.#settings.index,
-      (pending) => {
-        const batched = { chunk, id, pending }
-        if (chunk.length >= smallBytes) return this.#seal([batched])
-        this.#batch.push(batched)
-        this.#batchedBytes += chunk.length
-        if (this.#batchedBytes >= batchBytes || this.#batch.length >= batchBlobs || this.#settings.memoryWanted?.()) this.#sealBatch()
-      },
-      () => chunk.slab.letGo(),
-    )
-  }
-
   #saveNew(
     type: BlobType,
-    idBytes: Buffer,
-    index: BlobIndex,
-    begin: (pending: PendingBlob) => void,
-    isThere: () => void = () => undefined,
+    id: Buffer,
+    { save, isThere }: { readonly save: (pending: PendingBlob, id: StorageId) => void; readonly isThere?: () => void },
   ): SavedBlob {
+    const hex = id.toString('hex')
+    const known = this.#settings.index.has(type, id) ? Promise.resolve() : this.#pending[type].get(hex)?.promise
+    if (known !== undefined || this.#failure !== undefined) isThere?.()
     this.#throwIfFailed()
-    const id = idBytes.toString('hex')
-    if (index.has(type, idBytes)) {
-      isThere()
-      return { id, durable: Promise.resolve() }
-    }
-    const known = this.#pending[type].get(id)
-    if (known !== undefined) {
-      isThere()
-      return { id, durable: known.promise }
-    }
+    if (known !== undefined) return { id: hex, durable: known }
     const pending = Promise.withResolvers<void>()
     // Who waits hears of it; that nobody does must not end the process.
     pending.promise.catch(() => undefined)
-    this.#pending[type].set(id, pending)
+    this.#pending[type].set(hex, pending)
     this.#newBlobs++
-    begin(pending)
-    return { id, durable: pending.promise }
+    save(pending, hex)
+    return { id: hex, durable: pending.promise }
   }
 
-  #sealBatch(): void {
-    if (this.#batch.length === 0) return
-    const batch = this.#batch
-    this.#batch = []
-    this.#batchedBytes = 0
-    this.#seal(batch)
+  #sealChunk(batched: Batched): void {
+    if (batched.chunk.length >= smallBytes) {
+      this.#seal([batched])
+      return
+    }
+    this.#batch.push(batched)
+    this.#batchedBytes += batched.chunk.length
+    // Nothing is held back while somebody waits for the memory that it lies in.
+    if (this.#batchedBytes >= batchBytes || this.#batch.length >= batchBlobs || this.#settings.slabs?.wanted) this.sealBatch()
   }
 
   #seal(batch: readonly Batched[]): void {
+    const { workers, slabs } = this.#settings
+    if (slabs === undefined) throw new TypeError('chunks are saved and there is no memory that they could lie in')
     this.#runSealing(
       async () => {
-        const wanted = batch.reduce((sum, { chunk }) => sum + chunk.length + overheadBytes, 0)
         try {
-          await this.#memory.take(wanted)
-          const { sealed, blobs } = await this.#settings.workers.seal(batch.map(({ chunk: { address, length } }) => ({ address, length })))
-          this.#memory.give(wanted - sealed.byteLength)
-          let offset = 0
-          for (const [at, { id, pending }] of batch.entries()) {
+          const { blobs, ends } = await workers.seal(batch.map(({ chunk: { address, length } }) => ({ address, length })))
+          for (const [at, { id, chunk, pending }] of batch.entries()) {
             const { length = 0, uncompressedLength = 0 } = blobs[at] ?? {}
-            this.#append('data', { id: id.toString('hex'), sealed: sealed.subarray(offset, offset + length), uncompressedLength, pending })
-            offset += length
+            const [vector, code] = endsOf(ends, at)
+            await this.#append('data', { id, uncompressedLength, pieces: [vector, bytesAt(slabs, chunk.address, length), code] }, pending)
           }
         } finally {
           for (const { chunk } of batch) chunk.slab.letGo()
@@ -246,37 +248,55 @@ export class BlobWriter {
     )
   }
 
-  #append(type: BlobType, blob: SealedPart): void {
-    this.#throwIfFailed()
-    this.#open[type].add(type, blob)
-    if (this.#open[type].bytes >= this.#settings.packBytes || this.#open[type].count >= mostBlobsPerPack) this.#closePack(type)
+  #append(type: BlobType, blob: BlobForPack, pending: PendingBlob | undefined): Promise<void> {
+    const append = async (): Promise<void> => {
+      this.#throwIfFailed()
+      const bytes = blob.pieces.reduce((sum, piece) => sum + piece.byteLength, 0)
+      if (this.#open[type]?.hasRoom(bytes) === false) this.#closePack(type)
+      const pack = this.#open[type] ?? new OpenPack(type, await this.#buffers.take(bytes))
+      this.#throwIfFailed()
+      this.#open[type] = pack
+      pack.add(blob)
+      if (pending !== undefined) pack.waiting.push(pending)
+      if (pack.bytes >= this.#settings.packBytes || pack.blobs.length >= mostBlobsPerPack) this.#closePack(type)
+    }
+    const appended = this.#appending[type].then(append)
+    this.#appending[type] = appended.catch(() => undefined)
+    return appended
+  }
+
+  #closePacks(): void {
+    for (const type of types) this.#closePack(type)
   }
 
   #closePack(type: BlobType): void {
     const pack = this.#open[type]
-    if (pack.empty) return
-    this.#open[type] = new OpenPack()
-    this.#run(() => this.#sendPack(type, pack), pack.pending)
+    if (pack === undefined) return
+    this.#open[type] = undefined
+    this.#run(() => this.#sendPack(pack), pack.waiting)
   }
 
-  async #sendPack(type: BlobType, open: OpenPack): Promise<void> {
+  async #sendPack(open: OpenPack<PendingBlob>): Promise<void> {
     const { repository, onPack, index, signal } = this.#settings
-    await this.#transfers.take(1)
     try {
-      const pack = sealPack(repository.key, open.blobs, open.pieces)
-      await uploadPack(repository.uploader, pack, { signal })
-      onPack?.(pack.id)
-      this.#storedBytes += pack.size
-      this.#indexes.add(pack)
-      const number = index.addPack(pack.id)
-      for (const blob of pack.blobs) {
-        index.add(number, type, Buffer.from(blob.id, 'hex'), blob.offset, blob.length, blob.uncompressedLength)
-        this.#pending[type].delete(blob.id)
+      await this.#transfers.take(1)
+      try {
+        const pack = sealPack(repository.key, open.blobs, open.content)
+        await uploadPack(repository.uploader, pack, { signal })
+        onPack?.(pack.id)
+        this.#storedBytes += pack.size
+        this.#indexes.add(pack)
+        const number = index.addPack(pack.id)
+        for (const blob of pack.blobs) {
+          index.add(number, open.type, Buffer.from(blob.id, 'hex'), blob.offset, blob.length, blob.uncompressedLength)
+          this.#pending[open.type].delete(blob.id)
+        }
+        for (const { resolve } of open.waiting) resolve()
+      } finally {
+        this.#transfers.give(1)
       }
-      for (const { resolve } of open.pending) resolve()
     } finally {
-      this.#transfers.give(1)
-      this.#memory.give(open.bytes)
+      this.#buffers.give(open.buffer)
     }
     if (!this.#indexes.full && Date.now() - this.#indexedAt < indexEveryMilliseconds) return
     this.#indexedAt = Date.now()
@@ -284,15 +304,15 @@ export class BlobWriter {
     await this.#indexing
   }
 
-  /** All memory is taken: whatever is not on its way yet must go, or nobody would ever give any back. */
-  #sendWhenStuck(): void {
-    if (this.#transfers.free === this.#transfers.total) for (const type of ['data', 'tree'] as const) this.#closePack(type)
+  /** Every buffer is taken: where none is being sent, none would ever come free. */
+  #closeWhenStuck(): void {
+    if (this.#transfers.free === this.#transfers.total) this.#closePacks()
   }
 
-  /** Slows who has sealed blobs at hand to the pace of the store. */
-  async #transferring(): Promise<void> {
-    if (this.#memory.free < this.#settings.packBytes) await Promise.race(this.#work)
-    this.#throwIfFailed()
+  #runSealing(work: () => Promise<void>, pending: readonly PendingBlob[]): void {
+    const sealing = this.#run(work, pending)
+    this.#sealing.add(sealing)
+    sealing.finally(() => this.#sealing.delete(sealing))
   }
 
   #run(work: () => Promise<void>, pending: readonly PendingBlob[]): Promise<void> {
@@ -301,12 +321,6 @@ export class BlobWriter {
       this.#fail(error)
     })
     return this.#tracked(running)
-  }
-
-  #runSealing(work: () => Promise<void>, pending: readonly PendingBlob[]): void {
-    const sealing = this.#run(work, pending)
-    this.#sealing.add(sealing)
-    sealing.finally(() => this.#sealing.delete(sealing))
   }
 
   #tracked<Value>(work: Promise<Value>): Promise<Value> {
@@ -322,10 +336,11 @@ export class BlobWriter {
   #fail(error: unknown): void {
     if (this.#failure !== undefined) return
     this.#failure = { error }
-    this.#memory.stop(error)
+    this.#buffers.stop(error)
     this.#transfers.stop(error)
     for (const { chunk } of this.#batch.splice(0)) chunk.slab.letGo()
     for (const blobs of Object.values(this.#pending)) for (const { reject } of blobs.values()) reject(error)
+    this.#settings.onFailure?.(error)
   }
 
   #throwIfFailed(): void {
@@ -333,34 +348,7 @@ export class BlobWriter {
   }
 }
 
-/** Keeps the header of a pack small where there are only tiny blobs. */
-const mostBlobsPerPack = 20_000
-
-interface SealedPart {
-  readonly id: StorageId
-  readonly sealed: Uint8Array
-  readonly uncompressedLength: number
-  readonly pending: PendingBlob | undefined
-}
-
-class OpenPack {
-  readonly blobs: PackedBlob[] = []
-  readonly pieces: Uint8Array[] = []
-  readonly pending: PendingBlob[] = []
-  bytes = 0
-
-  get empty(): boolean {
-    return this.blobs.length === 0
-  }
-
-  get count(): number {
-    return this.blobs.length
-  }
-
-  add(type: BlobType, { id, sealed, uncompressedLength, pending }: SealedPart): void {
-    this.blobs.push({ type, id, offset: this.bytes, length: sealed.byteLength, uncompressedLength })
-    this.pieces.push(sealed)
-    if (pending !== undefined) this.pending.push(pending)
-    this.bytes += sealed.byteLength
-  }
+function endsOf(ends: Uint8Array, at: number): readonly [Uint8Array, Uint8Array] {
+  const middle = at * sealOverhead + sealOverhead / 2
+  return [ends.subarray(at * sealOverhead, middle), ends.subarray(middle, (at + 1) * sealOverhead)]
 }

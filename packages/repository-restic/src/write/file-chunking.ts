@@ -17,6 +17,9 @@ export interface ChunkedContent {
   readonly chunks: number
 }
 
+/** What is read before it is looked at; more would keep everybody else waiting while it is hashed. */
+const mostAtOnce = 1024 ** 2
+
 let compiled: WebAssemblyModule | undefined
 
 /** Cuts one file after the other. Small ones share a slab. */
@@ -34,11 +37,12 @@ export class FileChunking {
   }
 
   /**
+   * @param read fills the room that it is given, and yields how many bytes it filled each time
    * @param onChunk is given every chunk in order; `sha256` for the only chunk of a content, whose id is that of the content
    * @param onBytes told of bytes as they come
    */
   async cut(
-    content: AsyncIterable<Uint8Array>,
+    read: (room: () => Promise<Uint8Array>) => AsyncIterable<number>,
     onChunk: (chunk: Chunk, sha256: Buffer | undefined) => void,
     onBytes: (bytes: number) => void,
   ): Promise<ChunkedContent> {
@@ -52,27 +56,25 @@ export class FileChunking {
       chunks++
       onChunk({ slab, address: begin, length: end - begin }, sha256)
     }
-    this.#chunker.begin(begin)
-    for await (const piece of content) {
-      hash.update(piece)
-      size += piece.byteLength
-      for (let taken = 0; taken < piece.byteLength; ) {
-        if (this.#at === slab.end) {
-          slab = await this.#place(begin)
-          begin = slab.begin
-          this.#chunker.movedTo(begin)
-        }
-        const part = piece.subarray(taken, taken + slab.end - this.#at)
-        this.#memory.bytes.set(part, this.#at)
-        this.#at += part.byteLength
-        taken += part.byteLength
-        for (let end = this.#chunker.scan(this.#at); end >= 0; end = this.#chunker.scan(this.#at)) {
-          give(end, undefined)
-          begin = end
-          this.#chunker.begin(begin)
-        }
+    const room = async (): Promise<Uint8Array> => {
+      if (this.#at === slab.end) {
+        slab = await this.#place(begin)
+        begin = slab.begin
+        this.#chunker.movedTo(begin)
       }
-      onBytes(piece.byteLength)
+      return this.#memory.bytes.subarray(this.#at, Math.min(slab.end, this.#at + mostAtOnce))
+    }
+    this.#chunker.begin(begin)
+    for await (const bytes of read(room)) {
+      hash.update(this.#memory.bytes.subarray(this.#at, this.#at + bytes))
+      this.#at += bytes
+      size += bytes
+      for (let end = this.#chunker.scan(this.#at); end >= 0; end = this.#chunker.scan(this.#at)) {
+        give(end, undefined)
+        begin = end
+        this.#chunker.begin(begin)
+      }
+      onBytes(bytes)
     }
     const sha256 = hash.digest()
     if (this.#at > begin) give(this.#at, chunks === 0 ? sha256 : undefined)
@@ -100,5 +102,18 @@ export class FileChunking {
     this.#slab = slab
     this.#at = slab.begin + unfinished
     return slab
+  }
+}
+
+/** Copies a stream into the rooms that {@link FileChunking.cut} gives. */
+export async function* copiedInto(content: AsyncIterable<Uint8Array>, room: () => Promise<Uint8Array>): AsyncGenerator<number, void> {
+  for await (const piece of content) {
+    for (let taken = 0; taken < piece.byteLength; ) {
+      const place = await room()
+      const part = piece.subarray(taken, taken + place.byteLength)
+      place.set(part)
+      taken += part.byteLength
+      yield part.byteLength
+    }
   }
 }

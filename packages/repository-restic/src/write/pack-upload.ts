@@ -6,18 +6,18 @@ import type { IndexedPack } from '../format/index-file.ts'
 import { encodePackHeader, headerLengthBytes, type PackedBlob } from '../format/pack-header.ts'
 import { below, objectKey } from '../repository-objects.ts'
 
-/** A pack with its header, in pieces that lie where they came from. */
+/** A pack with its header. */
 export interface SealedPack extends IndexedPack {
   readonly pieces: readonly Uint8Array[]
   readonly size: number
 }
 
 /** restic, doc/design.rst, "Pack Format": the blobs, the sealed header, and its length. */
-export function sealPack(key: MasterKey, blobs: readonly PackedBlob[], content: readonly Uint8Array[]): SealedPack {
+export function sealPack(key: MasterKey, blobs: readonly PackedBlob[], content: Uint8Array): SealedPack {
   const header = seal(key, encodePackHeader(blobs))
   const headerLength = Buffer.alloc(headerLengthBytes)
   headerLength.writeUInt32LE(header.byteLength)
-  const pieces = [...content, header, headerLength]
+  const pieces = [content, header, headerLength]
   const hash = createHash('sha256')
   let size = 0
   for (const piece of pieces) {
@@ -27,11 +27,14 @@ export function sealPack(key: MasterKey, blobs: readonly PackedBlob[], content: 
   return { id: hash.digest('hex'), blobs, pieces, size }
 }
 
+/** In pieces, so that an uploader that is throttled or aborted has something to hold back. */
+const sendBytes = 1024 ** 2
+
 /** Stores a pack and sees that all of it arrived. It can be sent again as often as needed, since it lies in memory. */
 export async function uploadPack(uploader: Uploader, { id, pieces, size }: SealedPack, options: OperationOptions): Promise<void> {
   const key = objectKey('data', id)
   const open = async function* () {
-    yield* pieces
+    for (const piece of pieces) for (let at = 0; at < piece.byteLength; at += sendBytes) yield piece.subarray(at, at + sendBytes)
   }
   const remote = await uploader.upload(key, { size, sha256: id, open }, below(options))
   if (remote.size === size) return

@@ -25,7 +25,7 @@ import { createBlobWorkers } from '../workers/blob-workers.ts'
 import { Allowance } from './allowance.ts'
 import { BlobWriter, type SavedBlob } from './blob-writer.ts'
 import { commitSnapshot } from './commit-snapshot.ts'
-import { FileChunking } from './file-chunking.ts'
+import { copiedInto, FileChunking } from './file-chunking.ts'
 import { IndexWriter } from './index-writer.ts'
 import { SlabMemory } from './slab-memory.ts'
 import { readNotes, type StoredFile, storedNote } from './store-notes.ts'
@@ -124,7 +124,7 @@ class ResticStore {
 
   constructor(parts: StoreParts) {
     this.#parts = parts
-    this.#slabs = new SlabMemory(parts.session.settings.slabs, parts.chunkerPolynomial, () => this.#writer?.send())
+    this.#slabs = new SlabMemory(parts.session.settings.slabs, parts.chunkerPolynomial, () => this.#writer?.sealBatch())
     this.#earlier = readNotes(parts.contents.notes).files
     this.#orders = ordersBeside(new Set(this.#earlier.map(({ order }) => order)))
   }
@@ -142,10 +142,11 @@ class ResticStore {
       index,
       workers,
       packBytes: settings.packBytes,
-      memoryBytes: settings.packMemoryBytes,
+      packs: settings.packs,
+      slabs: this.#slabs,
       compressionLevel: settings.compressionLevel,
       signal,
-      memoryWanted: () => this.#slabs.wanted,
+      onFailure: (error) => this.#controller.abort(error),
       onPack: (pack) => {
         this.#packs.push(pack)
       },
@@ -255,7 +256,7 @@ class ResticStore {
     const saving: Promise<SavedBlob>[] = []
     const what = `storing ${file.name} of ${file.item}`
     const { sha256, size } = await lane.cut(
-      abortable(file.open(), what, { signal }),
+      (room) => abortable(file.readInto?.(room) ?? copiedInto(file.open(), room), what, { signal }),
       (chunk, id) => {
         const saved = writer.saveChunk(chunk, id)
         saved.catch(() => undefined)

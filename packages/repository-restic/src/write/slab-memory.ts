@@ -70,3 +70,8 @@ export class SlabMemory {
     this.#allowance.stop(error)
   }
 }
+
+/** A piece of the memory as it is now. */
+export function bytesAt({ bytes }: SlabMemory, address: number, length: number): Uint8Array {
+  return bytes.subarray(address, address + length)
+}

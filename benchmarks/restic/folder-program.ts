@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto'
+import { createReadStream, createWriteStream } from 'node:fs'
+import { mkdir, open, readFile, stat, writeFile } from 'node:fs/promises'
+import { dirname, join, relative } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { createDirectoryUploader, createRunId, type StageContents, type StagedFile, type StageEvent } from '@backup-planet/core'
+import { createResticRepository } from '@backup-planet/repository-restic'
+import { filesBelow } from './mixed-files.ts'
+
+/**
+ * `node folder-program.ts init|store|restore|facts REPOSITORY FOLDER`, with the password in BENCH_PASSWORD: what the benchmark measures, as a
+ * program of its own. `store` takes the files as a stage that is complete: their checksums, which staging knows, are in FOLDER.facts.json,
+ * written by `facts`, and are checked on the way.
+ */
+const [verb, place, folder] = process.argv.slice(2)
+if (place === undefined || folder === undefined) throw new Error('give a verb, a repository and a folder')
+
+if (verb === 'facts') await writeFacts(folder)
+else {
+  await using repository = createResticRepository({
+    uploader: createDirectoryUploader({ directory: place }),
+    password: process.env.BENCH_PASSWORD ?? '',
+    cacheDirectory: false,
+    ...(process.env.BENCH_LEVEL === undefined ? {} : { compressionLevel: Number(process.env.BENCH_LEVEL) }),
+  })
+  if (verb === 'init') await repository.initialize()
+  else if (verb === 'store') {
+    const run = { job: 'bench', id: createRunId(new Date()), beganAt: new Date().toISOString() }
+    await repository.store({ run, agent: { version: '0' } }, await stageOf(folder))
+  } else if (verb === 'restore') {
+    let newest: Parameters<typeof repository.read>[0] | undefined
+    for await (const backup of repository.list()) newest = backup
+    if (newest === undefined) throw new Error('there is no backup')
+    for await (const { name, content } of repository.read(newest, () => true)) {
+      const path = join(folder, name)
+      await mkdir(dirname(path), { recursive: true })
+      await pipeline(Readable.from(content, { objectMode: true, highWaterMark: 1 }), createWriteStream(path, { mode: 0o600 }))
+    }
+  } else throw new Error(`unknown verb ${verb}`)
+}
+
+interface FileFacts {
+  readonly name: string
+  readonly size: number
+  readonly sha256: string
+}
+
+async function writeFacts(directory: string): Promise<void> {
+  const facts: FileFacts[] = []
+  for (const path of await filesBelow(directory)) {
+    const hash = createHash('sha256')
+    for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(chunk as Uint8Array)
+    facts.push({ name: relative(directory, path), size: (await stat(path)).size, sha256: hash.digest('hex') })
+  }
+  await writeFile(`${directory}.facts.json`, JSON.stringify(facts))
+}
+
+async function stageOf(directory: string): Promise<StageContents> {
+  const facts = JSON.parse(await readFile(`${directory}.facts.json`, 'utf8')) as FileFacts[]
+  return {
+    budget: 2 ** 30,
+    sealed: true,
+    notes: [],
+    note: async () => undefined,
+    async *drain(): AsyncGenerator<StageEvent, void> {
+      for (const { name, size, sha256 } of facts) {
+        const file: StagedFile = {
+          item: 'files',
+          name,
+          size,
+          sha256,
+          open: () => createReadStream(join(directory, name), { highWaterMark: 2 ** 18 }),
+          async *readInto(room) {
+            await using handle = await open(join(directory, name))
+            for (let at = 0; at < size; ) {
+              const place = await room()
+              const { bytesRead } = await handle.read(place, 0, place.byteLength, at)
+              if (bytesRead === 0) throw new Error(`${name} has become shorter`)
+              at += bytesRead
+              yield bytesRead
+            }
+          },
+          release: async () => undefined,
+        }
+        yield { type: 'file', file }
+      }
+      yield { type: 'item', item: { item: 'files', facts: {} } }
+      const source = { id: 'bench', name: 'bench', version: '1' }
+      yield {
+        type: 'sealed',
+        facts: { application: 'files', source, kind: 'full', consistentAt: new Date().toISOString(), facts: {}, restoreGuide: '' },
+      }
+    },
+  }
+}

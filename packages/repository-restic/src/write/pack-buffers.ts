@@ -1,0 +1,36 @@
+import { Allowance } from './allowance.ts'
+
+/** Longest sealed chunk, and room for what little there is of others. */
+const slackBytes = 9 * 1024 ** 2
+
+/**
+ * The memory in which packs are put together and lie until they are sent. It is taken once and used again and again: memory that is
+ * taken anew for every pack keeps the garbage collector busier than the backup.
+ */
+export class PackBuffers {
+  readonly capacity: number
+  readonly #free: Buffer[] = []
+  readonly #allowance: Allowance
+
+  /** @param onWait called when a buffer is wanted and none is free */
+  constructor(count: number, packBytes: number, onWait: () => void) {
+    this.capacity = packBytes + slackBytes
+    this.#allowance = new Allowance(count, onWait)
+  }
+
+  /** With room for `capacity` bytes, or for `atLeast` where that is more. */
+  async take(atLeast: number): Promise<Buffer> {
+    await this.#allowance.take(1)
+    if (atLeast > this.capacity) return Buffer.allocUnsafeSlow(atLeast)
+    return this.#free.pop() ?? Buffer.allocUnsafeSlow(this.capacity)
+  }
+
+  give(buffer: Buffer): void {
+    if (buffer.byteLength === this.capacity) this.#free.push(buffer)
+    this.#allowance.give(1)
+  }
+
+  stop(error: unknown): void {
+    this.#allowance.stop(error)
+  }
+}
