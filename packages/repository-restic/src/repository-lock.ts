@@ -1,15 +1,19 @@
 import { hostname } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
-import { BackupError, type OperationOptions } from '@backup-planet/core'
+import { abortError, BackupError, type OperationOptions, throwIfAborted } from '@backup-planet/core'
+import { seal } from './crypto/sealed-bytes.ts'
 import { type LockRecord, parseLock } from './format/lock-record.ts'
-import type { StorageId } from './format/storage-id.ts'
+import { type StorageId, storageIdOf } from './format/storage-id.ts'
+import { encodeUnpacked } from './format/unpacked-file.ts'
 import { userName } from './process-identity.ts'
 import type { OpenRepository } from './repository-access.ts'
-import { below, listObjects, objectKey, readSealedJson, writeSealedJson } from './repository-objects.ts'
+import { below, listObjects, objectKey, putObject, readSealedJson } from './repository-objects.ts'
 
 /** restic, doc/design.rst, "Locks": what was not refreshed for so long belongs to nobody. */
 export const staleAfterMilliseconds = 30 * 60_000
 const refreshEveryMilliseconds = 5 * 60_000
+/** How soon a process that slept knows that its lock may count no more, and one that could not refresh tries again. */
+const lookEveryMilliseconds = 60_000
 /** Before others may take our lock for stale, with room for clocks that differ. */
 const lostAfterMilliseconds = staleAfterMilliseconds - 1.5 * refreshEveryMilliseconds
 /** Two who lock at the same moment see each other after this. */
@@ -20,11 +24,15 @@ export interface HeldLock extends AsyncDisposable {
   readonly lost: AbortSignal
   /** Throws `CONFLICT` unless the lock is there, fresh, and ours: the last look before a record is written. */
   assertHeld(options: OperationOptions): Promise<void>
+  /** Lets go of it. Never throws: a lock that could not be removed is stale after half an hour. */
+  [Symbol.asyncDispose](): Promise<void>
 }
 
 export interface FoundLock extends LockRecord {
   readonly id: StorageId
   readonly stale: boolean
+  /** It is damaged, and counts as an exclusive one of nobody knows whom. */
+  readonly unreadable?: boolean
 }
 
 export interface LockRequest {
@@ -36,7 +44,7 @@ export interface LockRequest {
 
 export interface LockClock {
   now(): number
-  /** The timer that refreshes; returns how to stop it. */
+  /** The timer by which a lock is looked after; returns how to stop it. */
   every(milliseconds: number, action: () => void): () => void
   sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<void>
 }
@@ -55,7 +63,7 @@ export const systemLockClock: LockClock = {
 
 /**
  * Locks a repository as restic does: looks, writes the lock, waits, and looks again, so that of two who want it at once at most
- * one gets an exclusive one. Stale locks do not count and are removed. Throws `CONFLICT` that names who holds it.
+ * one gets an exclusive one. Stale locks do not count and are removed. Throws `CONFLICT` that names who holds it, and `ABORTED`.
  */
 export async function lockRepository(repository: OpenRepository, request: LockRequest, options: OperationOptions): Promise<HeldLock> {
   const clock = request.clock ?? systemLockClock
@@ -66,7 +74,7 @@ export async function lockRepository(repository: OpenRepository, request: LockRe
     const left = deadline - clock.now()
     if (left <= 0) throw alreadyLocked(repository, held.blockedBy, request.exclusive)
     await clock.sleep(Math.min(delay, left), options.signal)
-    if (options.signal?.aborted) throw alreadyLocked(repository, held.blockedBy, request.exclusive)
+    throwIfAborted(options.signal, `waiting for the lock on ${repository.uploader.destination}`)
   }
 }
 
@@ -78,8 +86,9 @@ async function tryLock(
 ): Promise<HeldLock | { readonly blockedBy: FoundLock }> {
   const before = await blockingLock(repository, exclusive, undefined, clock, options)
   if (before !== undefined) return { blockedBy: before }
-  const id = await writeSealedJson(repository, 'locks', JSON.stringify(ownLock(exclusive, clock.now())), options)
+  const { id, bytes } = newLock(repository, exclusive, clock.now())
   try {
+    await putObject(repository.uploader, objectKey('locks', id), bytes, id, options)
     await clock.sleep(settleMilliseconds, options.signal)
     const after = await blockingLock(repository, exclusive, id, clock, options)
     if (after === undefined) return new RefreshedLock(repository, id, exclusive, clock)
@@ -107,7 +116,7 @@ async function blockingLock(
   return undefined
 }
 
-/** Every lock there is. One that vanishes while it is read is passed over; a damaged one counts as exclusive, by nobody. */
+/** Every lock there is. One that vanishes while it is read is passed over; a damaged one counts as exclusive. */
 export async function findLocks(
   repository: OpenRepository,
   options: OperationOptions,
@@ -122,7 +131,7 @@ export async function findLocks(
       if (!BackupError.is(error)) throw error
       if (error.code === 'NOT_FOUND') continue
       if (error.code !== 'CORRUPTED') throw error
-      locks.push({ id, time: '', exclusive: true, hostname: 'an unreadable lock', username: '', pid: 0, stale: false })
+      locks.push({ id, time: '', exclusive: true, hostname: '', username: '', pid: 0, stale: false, unreadable: true })
     }
   }
   return locks
@@ -140,8 +149,7 @@ export async function removeLocks(repository: OpenRepository, which: 'stale' | '
 }
 
 function isStale({ time, hostname: host, pid }: LockRecord, now: number): boolean {
-  const age = now - Date.parse(time)
-  if (!(age < staleAfterMilliseconds)) return true
+  if (now - Date.parse(time) >= staleAfterMilliseconds) return true
   return host === hostname() && pid > 0 && !isRunning(pid)
 }
 
@@ -154,8 +162,9 @@ function isRunning(pid: number): boolean {
   }
 }
 
-function ownLock(exclusive: boolean, now: number): LockRecord {
-  return {
+/** Named before it is written, so that it can be removed whatever becomes of the writing. */
+function newLock({ key }: OpenRepository, exclusive: boolean, now: number): { readonly id: StorageId; readonly bytes: Uint8Array } {
+  const lock: LockRecord = {
     time: new Date(now).toISOString(),
     exclusive,
     hostname: hostname(),
@@ -164,6 +173,8 @@ function ownLock(exclusive: boolean, now: number): LockRecord {
     ...(process.getuid === undefined ? {} : { uid: process.getuid() }),
     ...(process.getgid === undefined ? {} : { gid: process.getgid() }),
   }
+  const bytes = seal(key, encodeUnpacked(JSON.stringify(lock)))
+  return { id: storageIdOf(bytes), bytes }
 }
 
 async function removeLock(
@@ -179,26 +190,22 @@ class RefreshedLock implements HeldLock {
   readonly #exclusive: boolean
   readonly #clock: LockClock
   readonly #lost = new AbortController()
+  readonly #ended = new AbortController()
   readonly #stop: () => void
+  /** Every lock of ours that may be in the store, the one that counts and what could not be removed yet. */
+  readonly #written: Set<StorageId>
   #id: StorageId
   #refreshedAt: number
-  #refreshing: Promise<void> = Promise.resolve()
-  #disposed = false
+  #refreshing: Promise<void> | undefined
 
   constructor(repository: OpenRepository, id: StorageId, exclusive: boolean, clock: LockClock) {
     this.#repository = repository
     this.#id = id
+    this.#written = new Set([id])
     this.#exclusive = exclusive
     this.#clock = clock
     this.#refreshedAt = clock.now()
-    let busy = false
-    this.#stop = clock.every(refreshEveryMilliseconds, () => {
-      if (busy) return
-      busy = true
-      this.#refreshing = this.#refresh().finally(() => {
-        busy = false
-      })
-    })
+    this.#stop = clock.every(lookEveryMilliseconds, () => this.#look())
   }
 
   get lost(): AbortSignal {
@@ -206,41 +213,65 @@ class RefreshedLock implements HeldLock {
   }
 
   async assertHeld(options: OperationOptions): Promise<void> {
-    await this.#refreshing
-    this.#assertFresh()
-    const found = await this.#repository.uploader.stat(objectKey('locks', this.#id), below(options))
-    if (found === undefined) this.#lose('somebody removed it')
+    const { uploader } = this.#repository
+    for (let asked: StorageId | undefined; asked !== this.#id; ) {
+      await unlessAborted(this.#refreshing, options.signal, `looking for the lock on ${uploader.destination}`)
+      this.#assertFresh()
+      asked = this.#id
+      // Not found, and another one by now: it was refreshed while it was asked for.
+      if ((await uploader.stat(objectKey('locks', asked), below(options))) !== undefined) return this.#lost.signal.throwIfAborted()
+    }
+    this.#lose('somebody removed it')
     this.#lost.signal.throwIfAborted()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#disposed) return
-    this.#disposed = true
+    if (this.#ended.signal.aborted) return
     this.#stop()
+    this.#ended.abort()
     await this.#refreshing
-    await removeLock(this.#repository, this.#id)
+    await Promise.allSettled([...this.#written].map((id) => removeLock(this.#repository, id)))
+  }
+
+  #look(): void {
+    const age = this.#clock.now() - this.#refreshedAt
+    if (age > lostAfterMilliseconds) this.#loseByAge(age)
+    if (age < refreshEveryMilliseconds || this.#lost.signal.aborted || this.#refreshing !== undefined) return
+    this.#refreshing = this.#refresh()
+      // The next look tries again; the lock is lost when none succeeds in time.
+      .catch(() => undefined)
+      .finally(() => {
+        this.#refreshing = undefined
+      })
   }
 
   /** The new lock is written before the old one goes, so that there is no moment without. */
   async #refresh(): Promise<void> {
-    if (this.#disposed || this.#lost.signal.aborted) return
-    try {
-      this.#assertFresh()
-      const now = this.#clock.now()
-      const options = { signal: AbortSignal.timeout(refreshEveryMilliseconds) }
-      const old = this.#id
-      this.#id = await writeSealedJson(this.#repository, 'locks', JSON.stringify(ownLock(this.#exclusive, now)), options)
-      this.#refreshedAt = now
+    const { uploader } = this.#repository
+    const options = { signal: AbortSignal.any([this.#ended.signal, AbortSignal.timeout(refreshEveryMilliseconds)]) }
+    const now = this.#clock.now()
+    const { id, bytes } = newLock(this.#repository, this.#exclusive, now)
+    this.#written.add(id)
+    await putObject(uploader, objectKey('locks', id), bytes, id, options)
+    // Without the old one, somebody else may have had the repository alone for a while: a new one would only hide that.
+    if ((await uploader.stat(objectKey('locks', this.#id), below(options))) === undefined) return this.#lose('somebody removed it')
+    this.#id = id
+    this.#refreshedAt = now
+    for (const old of this.#written) {
+      if (old === id) continue
       await removeLock(this.#repository, old, options)
-    } catch {
-      // The next turn tries again; the lock is lost when none succeeds in time.
+      this.#written.delete(old)
     }
   }
 
   #assertFresh(): void {
     const age = this.#clock.now() - this.#refreshedAt
-    if (age > lostAfterMilliseconds) this.#lose(`it could not be refreshed for ${Math.round(age / 60_000)} minutes`)
+    if (age > lostAfterMilliseconds) this.#loseByAge(age)
     this.#lost.signal.throwIfAborted()
+  }
+
+  #loseByAge(milliseconds: number): void {
+    this.#lose(`it could not be refreshed for ${Math.round(milliseconds / 60_000)} minutes`)
   }
 
   #lose(reason: string): void {
@@ -255,18 +286,36 @@ class RefreshedLock implements HeldLock {
   }
 }
 
+/** Waits for something that never rejects, unless it is aborted before. */
+async function unlessAborted(settling: Promise<void> | undefined, signal: AbortSignal | undefined, during: string): Promise<void> {
+  throwIfAborted(signal, during)
+  if (settling === undefined || signal === undefined) return settling
+  const aborted = Promise.withResolvers<never>()
+  const onAbort = () => aborted.reject(abortError(signal, during))
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    await Promise.race([settling, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
+
 function alreadyLocked(
   { uploader }: OpenRepository,
-  { hostname: host, username, pid, time, exclusive }: FoundLock,
+  { hostname: host, username, pid, time, exclusive, unreadable = false }: FoundLock,
   wanted: boolean,
 ): BackupError {
-  const holder = `${username === '' ? '' : `${username} on `}${host}${pid > 0 ? `, process ${pid}` : ''}${time === '' ? '' : `, since ${time}`}`
+  const holder = unreadable
+    ? 'an unreadable lock'
+    : `${username === '' ? '' : `${username} on `}${host}${pid > 0 ? `, process ${pid}` : ''}${time === '' ? '' : `, since ${time}`}`
   return new BackupError(
     `${uploader.destination} is locked ${exclusive ? 'exclusively ' : ''}by ${holder}${wanted && !exclusive ? ', and has to be ours alone for this' : ''}`,
     {
       code: 'CONFLICT',
       retryable: true,
-      hint: 'Wait until that process has ended. If it has been killed, its lock ends by itself after 30 minutes; backup-planet unlock removes it before, once you are sure.',
+      hint: unreadable
+        ? 'Nobody can tell whose it is, and it does not end by itself. Once you are sure that nobody works on the repository, remove all locks with: restic unlock --remove-all.'
+        : 'Wait until that process has ended. If it has been killed, its lock ends by itself after 30 minutes; backup-planet unlock removes it before, once you are sure.',
     },
   )
 }

@@ -13,7 +13,7 @@ export interface LockRecord {
 }
 
 const schema = z.object({
-  time: z.string(),
+  time: z.string().refine((text) => !Number.isNaN(Date.parse(text)), 'no time'),
   exclusive: z.boolean(),
   hostname: z.string().default(''),
   username: z.string().default(''),
