@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { startThrowawayMariadb, type ThrowawayMariadb } from '@backup-planet/tooling/throwaway-mariadb'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openSnapshot } from '../src/dump/snapshot.ts'
@@ -200,6 +201,30 @@ test('a table that is dropped and created anew with the same rows fails its item
     expect(dumped.stage.sealed).toEqual([])
     expect(dumped.stage.failed.get('moving')?.code).toBe('INCONSISTENT')
   }
+})
+
+test.each([
+  ['that is to be locked since it has no snapshots', {}],
+  ['that LOCK TABLES is to hold', { locking: 'lockTables' }],
+] as const)('a table %s and is dropped before that is left out, and the run goes on', async (_, settings) => {
+  await server.client(
+    'CREATE OR REPLACE DATABASE moving; CREATE TABLE moving.short_lived (a INT) ENGINE=MyISAM; CREATE TABLE moving.stays (a INT) ENGINE=MyISAM',
+  )
+  let dropped = false
+  const onProgress = (event: { readonly type: string; readonly text?: string }) => {
+    if (dropped || event.text?.startsWith('connect ') !== true) return
+    dropped = true
+    // Before anything else of the run happens.
+    execFileSync(
+      'mariadb',
+      ['--no-defaults', '--socket', server.socketPath, '--user', server.user, '--execute', 'DROP TABLE moving.short_lived'],
+      {
+        env: { ...process.env, MYSQL_PWD: server.rootPassword },
+      },
+    )
+  }
+  await using dumped = await dump(agentFor(server, { users: false, ...settings }), { items: ['moving'] }, { onProgress })
+  expect(dumped.stage.sealed).toMatchObject([{ item: 'moving', facts: { tables: 1 } }])
 })
 
 test('a sequence that begins anew before its value is read fails its item', async () => {

@@ -2,11 +2,12 @@ import { BackupError, type Capture, type CaptureRequest, type OperationOptions, 
 import { captureSteps } from './dump/capture-steps.ts'
 import { selectSchemas } from './dump/schema-selection.ts'
 import { inventoryChanges, readServerInventory, type ServerInventory } from './dump/server-inventory.ts'
-import { openSnapshot, type SnapshotTable } from './dump/snapshot.ts'
+import { openSnapshot, type Snapshot, type SnapshotTable } from './dump/snapshot.ts'
 import { accountsItem } from './dump-layout.ts'
 import type { ResolvedMysqlAgentSettings } from './mysql-agent-settings.ts'
 import { MysqlCapture } from './mysql-capture.ts'
 import { connect, type MysqlSession } from './mysql-connection.ts'
+import { errorNumber } from './mysql-errors.ts'
 import { detectServer, type ServerFacts } from './mysql-server.ts'
 
 /** Definitions that changed while the snapshot was opened are read again, this many times. */
@@ -63,7 +64,16 @@ export async function beginFullCapture(
   for (let attempt = 1; ; attempt++) {
     const tables = tablesOf(inventory)
     refuseLooseTables(settings, tables)
-    const snapshot = await openSnapshot({ settings, server: source.server, tables, signal, onStep })
+    let snapshot: Snapshot
+    try {
+      snapshot = await openSnapshot({ settings, server: source.server, tables, signal, onStep })
+    } catch (error) {
+      // ER_NO_SUCH_TABLE: one that is to be locked was dropped since it was read of.
+      if (errorNumber(error) !== 1146 || attempt >= attemptsForStructure) throw error
+      onStep('open the snapshot again, since a table is gone')
+      inventory = await source.read()
+      continue
+    }
     try {
       onStep(captureSteps.compareDefinitions)
       const after = await source.read()
