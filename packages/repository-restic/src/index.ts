@@ -1,3 +1,6 @@
+export type { DamagedPack, RebuildIndexReport, RebuildIndexRequest } from './maintenance/index-rebuilding.ts'
+export type { PruneReport, PruneRequest } from './maintenance/repository-pruning.ts'
+export type { JobStatistics, RepositoryStatistics } from './maintenance/repository-statistics.ts'
 export type { RepositoryKey } from './repository-keys.ts'
 export { plugin } from './restic-plugin.ts'
 export { createResticRepository, type ResticRepository } from './restic-repository.ts'

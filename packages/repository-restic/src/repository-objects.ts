@@ -10,6 +10,8 @@ export type ObjectKind = 'data' | 'index' | 'keys' | 'locks' | 'snapshots'
 export interface ListedObject {
   readonly id: StorageId
   readonly size: number
+  /** ISO 8601, by the clock of the store. */
+  readonly modifiedAt: string
 }
 
 /** Larger than any index, snapshot or key there is; what would fill the memory is refused before it is read. */
@@ -27,9 +29,9 @@ export function below(options: OperationOptions): OperationOptions {
 
 /** Every object of a kind; names that are none of the format are passed over. */
 export async function* listObjects(uploader: Uploader, kind: ObjectKind, options: OperationOptions): AsyncGenerator<ListedObject, void> {
-  for await (const { key, size } of uploader.list(`${kind}/`, below(options))) {
+  for await (const { key, size, modifiedAt } of uploader.list(`${kind}/`, below(options))) {
     const id = key.slice(key.lastIndexOf('/') + 1)
-    if (isStorageId(id) && objectKey(kind, id) === key) yield { id, size }
+    if (isStorageId(id) && objectKey(kind, id) === key) yield { id, size, modifiedAt }
   }
 }
 

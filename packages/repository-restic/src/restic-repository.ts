@@ -3,6 +3,9 @@ import { openFile, readFiles, readGuide, readInventory } from './backups/backup-
 import { removeBackups } from './backups/backup-removal.ts'
 import { listBackups } from './backups/snapshot-catalog.ts'
 import type { StorageId } from './format/storage-id.ts'
+import { type RebuildIndexReport, type RebuildIndexRequest, rebuildIndex } from './maintenance/index-rebuilding.ts'
+import { type PruneReport, type PruneRequest, pruneRepository } from './maintenance/repository-pruning.ts'
+import { type RepositoryStatistics, readStatistics } from './maintenance/repository-statistics.ts'
 import { initializeRepository } from './repository-access.ts'
 import { addKey, changePassword, listKeys, type RepositoryKey, removeKey } from './repository-keys.ts'
 import { lockRepository, removeLocks } from './repository-lock.ts'
@@ -39,6 +42,12 @@ export interface ResticRepository extends Repository {
     /** Replaces the key that this repository was opened with. Throws nothing away before the new one opens. */
     changePassword(password: string, options?: OperationOptions): Promise<StorageId>
   }
+  /** Removes what no snapshot uses and keeps packs well filled; see {@link pruneRepository}. */
+  prune(request?: PruneRequest, options?: OperationOptions): Promise<PruneReport>
+  /** Makes the index say what the packs hold; see {@link rebuildIndex}. */
+  rebuildIndex(request?: RebuildIndexRequest, options?: OperationOptions): Promise<RebuildIndexReport>
+  /** What the repository holds, and what it takes in the store; see {@link readStatistics}. */
+  stats(options?: OperationOptions): Promise<RepositoryStatistics>
   /** Removes locks of processes that are dead, or all; returns how many. */
   unlock(which?: 'stale' | 'all', options?: OperationOptions): Promise<number>
 }
@@ -117,6 +126,10 @@ export function createResticRepository(settings: ResticSettings & { readonly upl
         return await changePassword(repository, password, options)
       },
     },
+
+    prune: (request = {}, options = {}) => pruneRepository(session, request, options),
+    rebuildIndex: (request = {}, options = {}) => rebuildIndex(session, request, options),
+    stats: (options = {}) => readStatistics(session, options),
 
     async unlock(which = 'stale', options = {}) {
       throwIfAborted(options.signal, 'removing locks')

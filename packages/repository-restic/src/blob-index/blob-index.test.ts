@@ -102,6 +102,26 @@ describe('an index', () => {
     expect(index.bytes - held).toBeLessThan((blobs + 65_536) * 48 + (blobs / 0.375) * 4)
   })
 
+  it('gives each blob a row that stays, and another of its places when it is told to', () => {
+    const index = new BlobIndex()
+    const [one, other] = [index.addPack(idOf('one').toString('hex')), index.addPack(idOf('other').toString('hex'))]
+    index.add(one, 'data', idOf('a'), 10, 20, 30)
+    index.add(one, 'data', idOf('b'), 40, 50, 0)
+    index.add(one, 'tree', idOf('b'), 1, 2, 3)
+    expect([index.rows('data'), index.rows('tree')]).toEqual([2, 1])
+    expect([index.row('data', idOf('b')), index.row('tree', idOf('b')), index.row('tree', idOf('a'))]).toEqual([1, 0, -1])
+    expect(index.hexId('data', 1)).toBe(idOf('b').toString('hex'))
+    const place = { packNumber: other, type: 'data', offset: 5, length: 6, uncompressedLength: 7 } as const
+    index.relocate(1, place)
+    expect(index.locationAt('data', 1)).toEqual(place)
+    expect(index.find('data', idOf('b'))).toEqual(place)
+    expect(index.find('tree', idOf('b'))).toEqual({ packNumber: one, type: 'tree', offset: 1, length: 2, uncompressedLength: 3 })
+    expect(index.row('data', idOf('b'))).toBe(1)
+    expect(() => index.locationAt('data', 2)).toThrow(RangeError)
+    expect(() => index.relocate(2, place)).toThrow(RangeError)
+    expect(() => index.relocate(0, { ...place, packNumber: 2 })).toThrow(RangeError)
+  })
+
   it('finds an id wherever its bytes come from', () => {
     const index = new BlobIndex()
     const bytes = Buffer.concat([Buffer.of(0), idOf('a')])

@@ -126,9 +126,26 @@ export class BlobIndex {
   }
 
   find(type: BlobType, id: Uint8Array): BlobLocation | undefined {
+    const row = this.row(type, id)
+    return row < 0 ? undefined : this.locationAt(type, row)
+  }
+
+  /** How many blobs of a type there are. */
+  rows(type: BlobType): number {
+    return this.#blobs[type].size
+  }
+
+  /** The row of a blob among those of its type, or -1: they are numbered from 0 as they come, so that marks can be kept beside them. */
+  row(type: BlobType, id: Uint8Array): number {
+    return this.#blobs[type].find(id)
+  }
+
+  hexId(type: BlobType, row: number): string {
+    return this.#blobs[type].hexId(row)
+  }
+
+  locationAt(type: BlobType, row: number): BlobLocation {
     const blobs = this.#blobs[type]
-    const row = blobs.find(id)
-    if (row < 0) return undefined
     return {
       packNumber: blobs.packNumber(row),
       type,
@@ -138,7 +155,13 @@ export class BlobIndex {
     }
   }
 
-  /** Tells of every blob at its first place: the data in the order in which they were added, then the trees. */
+  /** Of a blob that lies at several places: from now on this one counts, instead of the first. */
+  relocate(row: number, { packNumber, type, offset, length, uncompressedLength }: BlobLocation): void {
+    this.packId(packNumber)
+    this.#blobs[type].setPlace(row, packNumber, offset, length, uncompressedLength)
+  }
+
+  /** Tells of every blob at the place that counts: the data in the order in which they were added, then the trees. */
   forEach(listener: BlobListener): void {
     const id = new Uint8Array(idBytes)
     for (const type of types) {
