@@ -2,6 +2,16 @@ import type { ByteRange } from './bytes.ts'
 import type { FailureCode } from './failure-code.ts'
 import type { Backup, ManifestItem } from './manifest.ts'
 import type { OperationOptions } from './operation-options.ts'
+import type {
+  PruneReport,
+  PruneRequest,
+  RebuildIndexReport,
+  RebuildIndexRequest,
+  RepositoryKeys,
+  RepositoryLock,
+  RepositoryStatistics,
+  RetainedObject,
+} from './repository-maintenance.ts'
 import type { StageContents, StagedRun } from './staging.ts'
 
 /** Keeps backups on an uploader, in a published format. Two repositories on the same place may be used at the same time. */
@@ -13,7 +23,15 @@ export interface Repository extends AsyncDisposable {
     /** This host can read what it stores; false where it holds only a recipient's public key. */
     readonly read: boolean
     readonly deduplicates: boolean
+    /** `verify` can read one part of the data at a time. */
+    readonly verifiesParts?: boolean
   }
+  /**
+   * Creates the repository, where one must be there before anything is stored; without effect when it is there and opens with these
+   * settings. Throws `WRONG_CREDENTIALS` when it does not, and `ALREADY_EXISTS` when something else lies there. Left out by a repository
+   * that begins with the first backup.
+   */
+  initialize?(options?: OperationOptions): Promise<{ readonly created: boolean }>
   /**
    * Drains a stage and commits: the record is written last, so a run that is killed leaves nothing that is listed.
    * A failed item is never offered as restorable. Called again on a resumed stage, sends only what was not sent.
@@ -49,6 +67,22 @@ export interface Repository extends AsyncDisposable {
   verify(request?: VerifyRequest, options?: OperationOptions): AsyncIterable<Finding>
   /** Removes what runs that never committed left in the store. Committed backups are never touched. */
   removeUnfinished(request: UnfinishedFilter, options?: OperationOptions): Promise<RemovalReport>
+  /** Who can open it. Left out by a repository that is not opened with a password. */
+  readonly keys?: RepositoryKeys
+  /**
+   * Gives back what no backup uses; removes no backup. Whenever it is cut every backup is whole, and the next one goes on. Throws
+   * `CONFLICT` while others work on the repository, and `CORRUPTED`, having removed nothing, when it cannot be known what is used. Left
+   * out by a repository in which `remove` leaves nothing behind.
+   */
+  prune?(request?: PruneRequest, options?: OperationOptions): Promise<PruneReport>
+  /** Makes the index say what is stored, after index files were lost or damaged. Throws `CONFLICT`. Left out where there is no index. */
+  rebuildIndex?(request?: RebuildIndexRequest, options?: OperationOptions): Promise<RebuildIndexReport>
+  /** What the repository holds and what it takes. Changes nothing. Left out by a repository that cannot know. */
+  stats?(options?: OperationOptions): Promise<RepositoryStatistics>
+  /** Who works on the repository now, or did when they were killed. Changes nothing. Left out by a repository without locks, as is `unlock`. */
+  locks?(options?: OperationOptions): Promise<readonly RepositoryLock[]>
+  /** Removes the locks of processes that are dead, or all: only for who knows that nobody works on it. Returns how many. */
+  unlock?(which?: 'stale' | 'all', options?: OperationOptions): Promise<number>
 }
 
 export interface UnfinishedFilter {
@@ -79,12 +113,13 @@ export interface RepositoryFile {
 export interface RemovalReport {
   readonly removed: readonly string[]
   readonly bytes: number
-  /** What the store refuses to remove now, such as a locked object, with the reason. */
-  readonly retained: readonly { readonly key: string; readonly reason: string }[]
+  readonly retained: readonly RetainedObject[]
 }
 
 export interface VerifyRequest {
   readonly readData?: boolean
+  /** With `readData`: one part of so many of the data, counted from 1; only where `supports.verifiesParts`. */
+  readonly subset?: { readonly part: number; readonly of: number }
   readonly job?: string
   readonly id?: string
 }

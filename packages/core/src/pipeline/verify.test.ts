@@ -12,7 +12,7 @@ beforeEach(() => {
 })
 
 describe('verifying', () => {
-  const findings = async (parts: { readData?: boolean; id?: string } = {}, signal?: AbortSignal) => {
+  const findings = async (parts: Omit<Parameters<typeof verify>[0], 'repository'> = {}, signal?: AbortSignal) => {
     const found = []
     for await (const finding of verify({ repository, ...parts }, { signal, onEvent: (event) => events.push(event) })) found.push(finding)
     return found
@@ -21,6 +21,19 @@ describe('verifying', () => {
   test('aborted beforehand asks the repository nothing', async () => {
     await expect(findings({}, AbortSignal.abort())).rejects.toMatchObject({ code: 'ABORTED' })
     expect(events).toMatchObject([{ type: 'started' }, { type: 'finished', outcome: 'aborted' }])
+  })
+
+  test('a part of the data is asked for only where the repository can read one', async () => {
+    const subset = { part: 1, of: 7 }
+    await expect(findings({ readData: true, subset })).rejects.toMatchObject({ code: 'UNSUPPORTED' })
+    const asked: unknown[] = []
+    repository = Object.assign(repository, { supports: { ...repository.supports, verifiesParts: true } })
+    repository.verify = async function* (request) {
+      await Promise.resolve(asked.push(request))
+      yield { severity: 'ok', message: 'whole' }
+    }
+    expect(await findings({ readData: true, subset })).toEqual([{ severity: 'ok', message: 'whole' }])
+    expect(asked).toEqual([{ readData: true, subset }])
   })
 
   test('left by its reader ends aborted', async () => {

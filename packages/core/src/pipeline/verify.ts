@@ -6,13 +6,15 @@ export interface VerifyParts {
   readonly repository: Repository
   /** Every byte, not only the structure. */
   readonly readData?: boolean
+  /** With `readData`: one part of so many of the data, counted from 1. Throws `UNSUPPORTED` where the repository reads all or nothing. */
+  readonly subset?: { readonly part: number; readonly of: number }
   readonly job?: string
   readonly id?: string
 }
 
 /** What is whole in a repository and what is not. Changes nothing. Throws `NOT_FOUND` when `id` names no backup. */
 export async function* verify(parts: VerifyParts, options: RunOptions = {}): AsyncGenerator<Finding, void, void> {
-  const { repository, readData = false, job, id } = parts
+  const { repository, readData = false, subset, job, id } = parts
   using reporter = new RunReporter(options)
   const operation = { signal: options.signal, onProgress: reporter.onProgress }
   const filter = { ...(job === undefined ? {} : { job }), ...(id === undefined ? {} : { id }) }
@@ -21,6 +23,7 @@ export async function* verify(parts: VerifyParts, options: RunOptions = {}): Asy
   try {
     reporter.emit({ type: 'started', action: 'verify', ...filter })
     throwIfAborted(options.signal, 'verifying')
+    if (subset !== undefined && repository.supports.verifiesParts !== true) throw onlyWhole(repository.destination)
     if (id !== undefined || (readData && !repository.supports.deduplicates)) {
       let bytes = 0
       let found = false
@@ -35,7 +38,7 @@ export async function* verify(parts: VerifyParts, options: RunOptions = {}): Asy
       if (!found && id !== undefined) throw noBackup(id, repository.destination)
       if (readData && bytes > 0) reporter.expect('verify', bytes)
     }
-    for await (const finding of repository.verify({ readData, ...filter }, operation)) {
+    for await (const finding of repository.verify({ readData, ...(subset === undefined ? {} : { subset }), ...filter }, operation)) {
       if (finding.severity === 'error') damaged = true
       yield finding
     }
@@ -48,6 +51,13 @@ export async function* verify(parts: VerifyParts, options: RunOptions = {}): Asy
   } finally {
     if (!ended) reporter.finish('aborted')
   }
+}
+
+function onlyWhole(destination: string): BackupError {
+  return new BackupError(`the repository ${destination} cannot read a part of its data at a time`, {
+    code: 'UNSUPPORTED',
+    hint: 'Verify single backups by their ids, or read everything without a subset.',
+  })
 }
 
 function noBackup(id: string, destination: string): BackupError {
