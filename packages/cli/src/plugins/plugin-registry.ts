@@ -37,7 +37,7 @@ interface PluginByRole {
 /** What is there of this project, for better hints: a package of each in this repository, and `file` inside of core. */
 export const ownPlugins: Readonly<Record<Role, readonly string[]>> = {
   agent: ['mysql'],
-  repository: ['archive'],
+  repository: ['restic', 'archive'],
   uploader: ['file'],
 }
 
