@@ -22,7 +22,7 @@ const mostWork = 2 ** 28
 
 export function isAffordable({ N, r, p }: KeyDerivationCost): boolean {
   const powerOfTwo = Number.isInteger(Math.log2(N))
-  return N > 1 && powerOfTwo && r > 0 && p > 0 && 128 * N * r <= mostMemory && N * r * p <= mostWork
+  return N > 1 && powerOfTwo && r > 0 && p > 0 && 128 * r * Math.max(N, p) <= mostMemory && N * r * p <= mostWork
 }
 
 const derive = promisify<string | Uint8Array, Uint8Array, number, ScryptOptions, Buffer>(scrypt)
