@@ -1,4 +1,4 @@
-import { type OperationOptions, type Repository, throwIfAborted, type Uploader } from '@backup-planet/core'
+import { type OperationOptions, type Repository, type RepositoryLock, throwIfAborted, type Uploader } from '@backup-planet/core'
 import { openFile, readFiles, readGuide, readInventory } from './backups/backup-reading.ts'
 import { removeBackups } from './backups/backup-removal.ts'
 import { listBackups } from './backups/snapshot-catalog.ts'
@@ -8,7 +8,7 @@ import { type PruneReport, type PruneRequest, pruneRepository } from './maintena
 import { type RepositoryStatistics, readStatistics } from './maintenance/repository-statistics.ts'
 import { initializeRepository } from './repository-access.ts'
 import { addKey, changePassword, listKeys, type RepositoryKey, removeKey } from './repository-keys.ts'
-import { lockRepository, removeLocks } from './repository-lock.ts'
+import { findLocks, lockRepository, removeLocks } from './repository-lock.ts'
 import { ResticSession } from './restic-session.ts'
 import type { ResticSettings } from './restic-settings.ts'
 import { resolveResticSettings } from './restic-settings.ts'
@@ -48,6 +48,8 @@ export interface ResticRepository extends Repository {
   rebuildIndex(request?: RebuildIndexRequest, options?: OperationOptions): Promise<RebuildIndexReport>
   /** What the repository holds, and what it takes in the store; see {@link readStatistics}. */
   stats(options?: OperationOptions): Promise<RepositoryStatistics>
+  /** Of restic as well. One that cannot be read counts as exclusive. */
+  locks(options?: OperationOptions): Promise<readonly RepositoryLock[]>
   /** Removes locks of processes that are dead, or all; returns how many. */
   unlock(which?: 'stale' | 'all', options?: OperationOptions): Promise<number>
 }
@@ -64,7 +66,7 @@ export function createResticRepository(settings: ResticSettings & { readonly upl
   return {
     contract: 'repository/1',
     destination: uploader.destination,
-    supports: { read: true, deduplicates: true },
+    supports: { read: true, deduplicates: true, verifiesParts: true },
 
     async initialize(options = {}) {
       throwIfAborted(options.signal, 'creating the repository')
@@ -131,6 +133,11 @@ export function createResticRepository(settings: ResticSettings & { readonly upl
     rebuildIndex: (request = {}, options = {}) => rebuildIndex(session, request, options),
     stats: (options = {}) => readStatistics(session, options),
 
+    async locks(options = {}) {
+      throwIfAborted(options.signal, 'looking for locks')
+      const locks = await findLocks(await session.open(options), options)
+      return locks.map(({ time, exclusive, hostname, username, pid, stale }) => ({ time, exclusive, hostname, username, pid, stale }))
+    },
     async unlock(which = 'stale', options = {}) {
       throwIfAborted(options.signal, 'removing locks')
       return removeLocks(await session.open(options), which, options)
