@@ -30,11 +30,10 @@ function quotedCharacter(character: string): string {
   return code < 0x10000 ? `\\u${code.toString(16).padStart(4, '0')}` : `\\U${code.toString(16).padStart(8, '0')}`
 }
 
-const goEscape = /\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|([abfnrtv\\"']))/y
-const shortMeanings: Readonly<Record<string, string>> = {
-  ...Object.fromEntries(Object.entries(shortEscapes).map(([character, text]) => [text.slice(1), character])),
-  "'": "'",
-}
+const goEscape = /\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-3][0-7]{2})|([abfnrtv\\"]))/y
+const shortMeanings: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(shortEscapes).map(([character, text]) => [text.slice(1), character]),
+)
 
 /** The bytes of a quoted name. Throws a `SyntaxError` for an escape that Go does not know. */
 export function unquoteName(quoted: string): Buffer {
@@ -57,9 +56,10 @@ export function unquoteName(quoted: string): Buffer {
 
 function meaningOf([, byte, short, long, octal, letter]: RegExpExecArray): Buffer {
   if (byte !== undefined) return Buffer.of(Number.parseInt(byte, 16))
-  if (octal !== undefined) return Buffer.of(Number.parseInt(octal, 8) & 0xff)
+  if (octal !== undefined) return Buffer.of(Number.parseInt(octal, 8))
   if (letter !== undefined) return Buffer.from(shortMeanings[letter] ?? letter, 'utf8')
   const code = Number.parseInt(short ?? long ?? '', 16)
-  if (code > 0x10ffff) throw new SyntaxError(`the name has an escape for the character ${code.toString(16)}, which there is not`)
+  if (code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
+    throw new SyntaxError(`the name has an escape for the character ${code.toString(16)}, which there is not`)
   return Buffer.from(String.fromCodePoint(code), 'utf8')
 }

@@ -86,7 +86,8 @@ function decodeNode(node: Readonly<Record<string, unknown>>, at: number): TreeNo
   assertName(name)
   const what = `the entry ${described(name)}`
   const { size = 0, content = [], subtree } = node
-  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) throw new SyntaxError(`${what} has the size ${String(size)}`)
+  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0)
+    throw new SyntaxError(`${what} has the size ${JSON.stringify(size).slice(0, 80)}`)
   if (content !== null && !(Array.isArray(content) && content.every(isStorageId)))
     throw new SyntaxError(`${what} has content that is no list of ids`)
   if (node.type === 'dir' ? !isStorageId(subtree) : subtree !== undefined && subtree !== null)

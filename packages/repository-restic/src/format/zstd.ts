@@ -12,7 +12,12 @@ export function compress(bytes: Uint8Array, level: number): Buffer {
 
 const smallestOutput = 4096
 
-/** Throws a `RangeError` when there is more than `most` bytes in it, and an `Error` when it is no zstd. */
+/** Throws a `RangeError` when there are more than `most` bytes in it, and a `SyntaxError` when it is no zstd or is cut. */
 export function decompress(bytes: Uint8Array, most: number): Buffer {
-  return zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, most) })
+  try {
+    return zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, most) })
+  } catch (error) {
+    if (error instanceof RangeError) throw error
+    throw new SyntaxError(`it cannot be decompressed: ${(error as Error).message}`, { cause: error })
+  }
 }
