@@ -10,6 +10,7 @@ const tools = {
   unzip: { use: 'tests that unpack our archives with unzip', apt: 'unzip', dnf: 'unzip', brew: 'unzip' },
   mydumper: { use: 'tests that load our dumps with myloader', apt: 'mydumper', dnf: 'mydumper', brew: 'mydumper' },
   restic: { use: 'tests that share a repository with restic', apt: 'restic', dnf: 'restic', brew: 'restic' },
+  fusermount: { use: 'tests that read our backups through a mount of restic', apt: 'fuse', dnf: 'fuse', brew: 'macfuse' },
 }
 
 /** Which of these programs this machine does not have. */
