@@ -26,7 +26,6 @@ export async function findCommitted(
   backup: Backup,
   options: OperationOptions,
 ): Promise<{ readonly snapshot: FoundSnapshot; readonly manifest: Backup }> {
-  await session.refreshIndex(options)
   const snapshot = await snapshotOf(session, backup, options)
   if (snapshot === undefined) throw noBackup(backup.id, session.uploader.destination)
   return { snapshot, manifest: await readBackup(session, snapshot, options) }

@@ -24,6 +24,8 @@ export async function findSnapshots(session: ResticSession, options: OperationOp
   const repository = await session.open(options)
   const ids: StorageId[] = []
   for await (const { id } of listObjects(session.uploader, 'snapshots', options)) ids.push(id)
+  // Whoever wrote or pruned since the index was read, what these snapshots hold is found where it is now.
+  await session.refreshIndex(options)
   const failures: BackupError[] = []
   const snapshots: FoundSnapshot[] = []
   await eachAtOnce(ids, session.uploader.supports.concurrency, async (id) => {

@@ -1,6 +1,7 @@
 import type { Progress } from '@backup-planet/core'
 import { collect } from '@backup-planet/core/conformance'
 import { expect, test } from 'vitest'
+import { emptyRepository, openObjects, storeContents } from '../__fixtures__/small-repository.ts'
 import { createRawRepository } from './__fixtures__/raw-snapshot.ts'
 
 test('every snapshot is listed, oldest first, whatever the zone of its time, with the backup in it where it is ours', async () => {
@@ -53,4 +54,31 @@ test('a snapshot is found by the beginning of its id, when there is one such', a
   await expect(collect(repository.entries(twice))).rejects.toMatchObject({ code: 'INVALID_INPUT' })
   for (const none of ['', 'latest', 'f'.repeat(64), '../config', (ids[0] ?? '').toUpperCase()])
     await expect(collect(repository.entries(none))).rejects.toMatchObject({ code: 'NOT_FOUND' })
+})
+
+test('who has read the index finds everything after a prune that moved it to other packs', async () => {
+  const { repository, snapshot, uploader } = await createRawRepository()
+  const backup = await storeContents(openObjects(await emptyRepository()), '20260101-1', { shop: {} })
+  const manifest = Buffer.from(JSON.stringify({ ...backup, storage: { format: 'restic/2' } }))
+  const nodes = [
+    { name: 'folder', nodes: [{ name: 'file', bytes: Buffer.from('content') }] },
+    { name: 'manifest.json', bytes: manifest },
+  ]
+  const tags = ['id=20260101-1', `job=${backup.job}`, 'kind=full', 'application=memory']
+  const store = () => snapshot(nodes, { tags })
+  const pruned = (key: string) => key.startsWith('data/') || key.startsWith('index/')
+  const id = await store()
+  const look = [
+    async () => (await collect(repository.entries(id))).map(({ path }) => path),
+    async () => (await collect(repository.list())).map((listed) => listed.id),
+  ] as const
+  for (const whatIsThere of look) {
+    const before = await whatIsThere()
+    expect(before.length).toBeGreaterThan(0)
+    const old = [...uploader.objects.keys()].filter(pruned)
+    // Another pack of the same blobs, in another index; the old ones go.
+    await store()
+    for (const key of old) uploader.objects.delete(key)
+    expect(await whatIsThere()).toEqual(before)
+  }
 })

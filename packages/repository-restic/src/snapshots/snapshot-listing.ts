@@ -43,6 +43,7 @@ export async function snapshotById(session: ResticSession, id: string, options: 
   const matching: StorageId[] = []
   if (/^[0-9a-f]+$/.test(id))
     for await (const found of listObjects(session.uploader, 'snapshots', options)) if (found.id.startsWith(id)) matching.push(found.id)
+  await session.refreshIndex(options)
   const [only] = matching
   if (only === undefined || matching.length > 1) {
     throw new BackupError(
