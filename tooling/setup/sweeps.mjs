@@ -53,6 +53,12 @@ export const sweeps = [
     says: 'kill -9 of a store into a restic repository: restic finds no error, all that is listed restores, the next run sends only what was not stored',
   },
   {
+    variable: 'BACKUP_PLANET_RESTIC_PRUNE_KILLS',
+    count: 200,
+    test: 'packages/repository-restic/e2e/prune-killed.test.ts',
+    says: 'kill -9 of a prune of a restic repository: restic finds no error, the kept backups restore, the next prune ends the job',
+  },
+  {
     variable: 'BACKUP_PLANET_RESTIC_EVERY_BYTE',
     count: 1,
     test: 'packages/repository-restic/src/corruption.test.ts',

@@ -1,0 +1,34 @@
+import { readFileSync } from 'node:fs'
+import { createDirectoryUploader, uploaderLayer } from '@backup-planet/core'
+import { createResticRepository, type PruneRequest } from '../src/index.ts'
+
+/**
+ * Prunes the repository in `<folder>/repository` and says on standard output what it does to the store, one line before and one behind
+ * each upload and removal, until somebody kills it.
+ */
+const [folder = '', requestText = '{}'] = process.argv.slice(2)
+const say = (line: string) => process.stdout.write(`${line}\n`)
+
+const store = createDirectoryUploader({ directory: `${folder}/repository` })
+const uploader = uploaderLayer(store, {
+  async upload(key, content, options) {
+    say(`upload ${key}`)
+    const remote = await store.upload(key, content, options)
+    say(`uploaded ${key}`)
+    return remote
+  },
+  async remove(key, options) {
+    say(`remove ${key}`)
+    await store.remove(key, options)
+    say(`removed ${key}`)
+  },
+})
+await using repository = createResticRepository({
+  uploader,
+  password: readFileSync(`${folder}/repository.password`, 'utf8').trim(),
+  packBytes: 4 * 1024 ** 2,
+  threads: 1,
+  cacheDirectory: false,
+})
+await repository.prune(JSON.parse(requestText) as PruneRequest)
+say('pruned')
