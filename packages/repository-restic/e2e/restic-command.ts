@@ -4,10 +4,15 @@ import { writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 
 /** The restic of this machine, which is not ours; `undefined` where there is none, and tests with it are skipped. */
-export const resticProgram: string | undefined = (process.env.PATH ?? '')
-  .split(delimiter)
-  .map((folder) => join(folder, 'restic'))
-  .find(isExecutable)
+export const resticProgram: string | undefined = programOf('restic')
+
+/** Absolute path of a program of this machine; `undefined` where there is none. */
+export function programOf(name: string): string | undefined {
+  return (process.env.PATH ?? '')
+    .split(delimiter)
+    .map((folder) => join(folder, name))
+    .find(isExecutable)
+}
 
 export interface ResticResult {
   readonly code: number | null
