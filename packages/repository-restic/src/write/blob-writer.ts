@@ -151,7 +151,6 @@ export class BlobWriter {
     await this.#append(type, { id, uncompressedLength, pieces: [sealed] }, undefined)
   }
 
-  /** Seals what is being held back for company: somebody waits for the memory that it lies in. */
   /** Seals what is being held back, without sending it: the memory that it lies in is wanted. */
   sealBatch(): void {
     if (this.#batch.length === 0) return
