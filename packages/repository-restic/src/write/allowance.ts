@@ -35,8 +35,9 @@ export class Allowance {
     return waiting
   }
 
+  /** Gives back what was taken, at once or in parts; never more comes free than {@link total}. */
   give(amount: number): void {
-    this.#free += Math.min(amount, this.total)
+    this.#free = Math.min(this.total, this.#free + amount)
     while (true) {
       const [next] = this.#waiting
       if (next === undefined || next.amount > this.#free) return

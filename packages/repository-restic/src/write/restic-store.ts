@@ -125,7 +125,7 @@ class ResticStore {
   constructor(parts: StoreParts) {
     this.#parts = parts
     this.#slabs = new SlabMemory(parts.session.settings.slabs, parts.chunkerPolynomial, () => this.#writer?.sealBatch())
-    this.#earlier = readNotes(parts.contents.notes).files
+    this.#earlier = readNotes(parts.contents.notes)
     this.#orders = ordersBeside(new Set(this.#earlier.map(({ order }) => order)))
   }
 

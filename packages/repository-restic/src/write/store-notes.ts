@@ -35,18 +35,12 @@ const noteSchema = z.strictObject({
   ),
 })
 
-export type StoredNote = z.output<typeof noteSchema>
-
 export function storedNote(packs: readonly StorageId[], files: readonly StoredFile[]): Json {
-  return { type: 'stored', packs, files: files.map(({ content, ...file }) => ({ ...file, content })) } as unknown as Json
+  return { type: 'stored', packs, files } as unknown as Json
 }
 
-export interface EarlierAttempts {
-  readonly files: readonly StoredFile[]
-  readonly any: boolean
-}
-
-export function readNotes(notes: readonly Json[]): EarlierAttempts {
+/** The files that earlier attempts have stored. Throws `CONFLICT` for notes of another kind of repository. */
+export function readNotes(notes: readonly Json[]): readonly StoredFile[] {
   const files: StoredFile[] = []
   for (const note of notes) {
     const result = noteSchema.safeParse(note)
@@ -58,5 +52,5 @@ export function readNotes(notes: readonly Json[]): EarlierAttempts {
     }
     files.push(...result.data.files)
   }
-  return { files, any: notes.length > 0 }
+  return files
 }
