@@ -13,7 +13,7 @@ export interface ResticSettings {
   readonly compressionLevel?: number | undefined
   /** Worker threads for hashing, compressing and sealing; one for each core, 8 at most, when left out. */
   readonly threads?: number | undefined
-  /** What data on its way takes of memory, at least 96 MiB; 144 MiB when left out. */
+  /** What data on its way takes of memory, at least 96 MiB, which it is when left out. */
   readonly memoryBytes?: number | undefined
   /**
    * Absolute path of a directory for manifests that were read before, sealed with the repository's key; it may be deleted at any
@@ -50,7 +50,7 @@ export const resticSettingsSchema = z.strictObject({
   memoryBytes: z
     .int()
     .min(96 * mebibyte)
-    .default(144 * mebibyte),
+    .default(96 * mebibyte),
   cacheDirectory: z.union([z.literal(false), z.string().refine(isAbsolute, 'must be an absolute path')]).optional(),
   waitForLockMilliseconds: z.int().min(0).default(0),
 })
@@ -86,7 +86,7 @@ function defaultCacheDirectory(): string {
 export const exampleResticSettings = `password: "\${file:/etc/backup-planet/password}"   # nobody can read the backups without it: keep a copy where the backups are not
 # compressionLevel: 2           # zstd, 1 (fast) to 19 (small)
 # packBytes: 16777216           # larger packs mean fewer objects in the store; up to 134217728
-# memoryBytes: 150994944        # what data on its way may take
+# memoryBytes: 100663296        # what data on its way may take; more lets more packs be sent at once
 # threads: 2                    # one for each core when left out
 # waitForLockMilliseconds: 0    # how long to wait for others who work on the repository
 # cacheDirectory: /var/cache/backup-planet   # manifests read before; may be deleted at any time; false for none

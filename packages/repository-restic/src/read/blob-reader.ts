@@ -47,11 +47,11 @@ export function damagedBlob({ pack, type, offset }: PlacedBlob, id: StorageId, r
 }
 
 /** How far reading may be ahead of who takes the bytes, sealed and plain. */
-const aheadBytes = 48 * 1024 ** 2
+const aheadBytes = 32 * 1024 ** 2
 /** Blobs that lie this near in one pack are read at once, with what is between them. */
 const gapBytes = 512 * 1024
 /** Sealed and plain, since what compresses well is large only once it is opened. */
-const segmentBytes = 32 * 1024 ** 2
+const segmentBytes = 16 * 1024 ** 2
 const segmentBlobs = 512
 /** Starting threads pays off from here on, in bytes of plaintext. */
 export const inlineBytes = 8 * 1024 ** 2

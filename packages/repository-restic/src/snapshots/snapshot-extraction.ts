@@ -6,6 +6,7 @@ import type { OpenRepository } from '../repository-access.ts'
 import { damaged, hostile, isDamage } from '../restic-errors.ts'
 import type { ResticSession } from '../restic-session.ts'
 import { type BlobWorkers, createBlobWorkers, createInlineBlobWorkers } from '../workers/blob-workers.ts'
+import { discard } from '../workers/discarded-bytes.ts'
 import { Allowance } from '../write/allowance.ts'
 import { createFolder, createLink, emptyDirectory, finishFolder, writeFileOnce } from './extracted-files.ts'
 import { PathSelection, shownPath } from './path-selection.ts'
@@ -184,12 +185,18 @@ class Extraction {
 
   async #writeFile({ target, shown, node, blobs }: WaitingFile, plaintexts: AsyncGenerator<Uint8Array, void>, writes: ParallelWrites) {
     const { signal, onProgress } = this.#parts.options
+    const next = async (): Promise<Uint8Array> => {
+      const { done, value } = await plaintexts.next().catch((error: unknown) => Promise.reject(ofFile(error, shown)))
+      throwIfAborted(signal, during)
+      if (done === true) throw new TypeError('there are fewer blobs than files need')
+      return value
+    }
     async function* content(): AsyncGenerator<Uint8Array, void> {
       for (let left = blobs.length; left > 0; left--) {
-        const next = await plaintexts.next().catch((error: unknown) => Promise.reject(ofFile(error, shown)))
-        throwIfAborted(signal, during)
-        if (next.done === true) throw new TypeError('there are fewer blobs than files need')
-        yield next.value
+        const bytes = await next()
+        yield bytes
+        // It is written when the next one is asked for.
+        discard(bytes)
       }
     }
     const write = async (bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> => {
@@ -200,8 +207,11 @@ class Extraction {
     }
     if (node.size > smallBytes) return write(content())
     const whole: Uint8Array[] = []
-    for await (const bytes of content()) whole.push(bytes)
-    await writes.begin(() => write(whole))
+    for (let left = blobs.length; left > 0; left--) whole.push(await next())
+    await writes.begin(async () => {
+      await write(whole)
+      for (const bytes of whole) discard(bytes)
+    })
   }
 }
 

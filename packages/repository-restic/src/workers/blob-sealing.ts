@@ -2,6 +2,7 @@ import type { MasterKey } from '../crypto/master-key.ts'
 import { type SealedParts, sealParts, unseal } from '../crypto/sealed-bytes.ts'
 import { type StorageId, storageIdOf } from '../format/storage-id.ts'
 import { compress, decompress } from '../format/zstd.ts'
+import { discard } from './discarded-bytes.ts'
 
 /** A blob as it lies in a pack, in its parts. */
 export interface SealedBlob extends SealedParts {
@@ -14,7 +15,9 @@ export function sealBlob(key: MasterKey, plaintext: Uint8Array, compressionLevel
   const compressed = compressionLevel === 0 || plaintext.byteLength === 0 ? undefined : compress(plaintext, compressionLevel)
   if (compressed === undefined || compressed.byteLength >= plaintext.byteLength)
     return { ...sealParts(key, plaintext), uncompressedLength: 0 }
-  return { ...sealParts(key, compressed), uncompressedLength: plaintext.byteLength }
+  const sealed = { ...sealParts(key, compressed), uncompressedLength: plaintext.byteLength }
+  discard(compressed)
+  return sealed
 }
 
 /** Larger than any blob that a program of good will writes; a tree of a folder with a million files is the largest. */
@@ -26,6 +29,7 @@ export function openBlob(key: MasterKey, sealed: Uint8Array, id: StorageId, unco
   if (opened === undefined) throw new Error('it was changed: its authentication code is wrong')
   if (uncompressedLength > mostBlobBytes) throw new Error(`it claims to be of ${uncompressedLength} bytes`)
   const plaintext = uncompressedLength === 0 ? opened : decompress(opened, uncompressedLength)
+  if (plaintext !== opened) discard(opened)
   if (uncompressedLength > 0 && plaintext.byteLength !== uncompressedLength)
     throw new Error(`it holds ${plaintext.byteLength} bytes instead of ${uncompressedLength}`)
   if (storageIdOf(plaintext) !== id) throw new Error('its content has another SHA-256 than its id')
