@@ -1,4 +1,4 @@
-import { encodeSegment, type Manifest } from '@backup-planet/core'
+import { agentGuideHeading, encodeSegment, type Manifest } from '@backup-planet/core'
 import { encryptedSuffix, identityFileName } from './archive-layout.ts'
 import type { ArchiveFormat } from './archive-settings.ts'
 import type { StoredArchive, StoredObject } from './archive-storage.ts'
@@ -54,7 +54,7 @@ export function restoreGuideText(request: RestoreGuideRequest): string {
     ...keyParagraph(request),
     block(unpackCommands(request)),
     'Each item now has a folder below `restored`.',
-    '## 3. Bring it back',
+    agentGuideHeading,
     request.restoreGuide.trim() === '' ? 'The application left no instructions.' : request.restoreGuide.trim(),
     '',
   ].join('\n\n')

@@ -1,6 +1,6 @@
 import type { CaptureKind, Phase, Problem } from '../contracts/index.ts'
 
-export type RunAction = 'backup' | 'restore' | 'files' | 'verify'
+export type RunAction = 'backup' | 'restore' | 'files' | 'verify' | 'copy'
 export type RunOutcome = 'done' | 'partial' | 'failed' | 'aborted'
 
 /** Everything that happens during one operation, for people, logs and metrics alike. Plain data, holds no secret. */

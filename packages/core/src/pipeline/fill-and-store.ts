@@ -5,10 +5,12 @@ import { watchDrain } from './drain-watch.ts'
 import { type WatchedItems, watchItems } from './item-watch.ts'
 
 export interface FillAndStoreParts {
-  readonly agent: Agent
+  readonly agent: Pick<Agent, 'version'>
   readonly repository: Repository
-  readonly capture: Capture
+  readonly capture: Pick<Capture, 'facts' | 'copyTo'>
   readonly stage: RunStage
+  /** False where nobody will come back to what was sealed; true when left out. */
+  readonly resumable?: boolean
 }
 
 type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown }
@@ -22,7 +24,7 @@ type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: fals
  *   stays sealed for the next run. It fails for good: the capture is aborted.
  */
 export async function fillAndStore(parts: FillAndStoreParts, reporter: RunReporter, signal: AbortSignal | undefined): Promise<Backup> {
-  const { agent, repository, capture, stage } = parts
+  const { agent, repository, capture, stage, resumable = true } = parts
   const filling = new AbortController()
   const storing = new AbortController()
   const both = (own: AbortController) => (signal === undefined ? own.signal : AbortSignal.any([signal, own.signal]))
@@ -74,9 +76,9 @@ export async function fillAndStore(parts: FillAndStoreParts, reporter: RunReport
     ])
     // Whatever else went wrong: a record that was written is a backup.
     if (stored.ok) return committed(stored.value, stage.sealed)
-    if (signal?.aborted) throw stage.sealed ? keptWhenAborted(signal, stage.run.id) : abortError(signal, 'the backup')
+    if (signal?.aborted) throw stage.sealed && resumable ? keptWhenAborted(signal, stage.run.id) : abortError(signal, 'the backup')
     if (!filled.ok && cameFirst(filled.error, stored.error)) throw filled.error
-    throw stage.sealed ? kept(stored.error, stage.run.id) : stored.error
+    throw stage.sealed && resumable ? kept(stored.error, stage.run.id) : stored.error
   } finally {
     signal?.removeEventListener('abort', onAbort)
   }

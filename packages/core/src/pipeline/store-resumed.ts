@@ -86,7 +86,7 @@ export function tellStored(backup: Backup, resumed: boolean, repository: Reposit
   return storedBytes
 }
 
-async function findBackup(
+export async function findBackup(
   repository: Repository,
   filter: { readonly job: string; readonly id: string },
   options: OperationOptions,

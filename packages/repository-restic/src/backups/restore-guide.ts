@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import type { Manifest } from '@backup-planet/core'
+import { agentGuideHeading, type Manifest } from '@backup-planet/core'
 import { sourcePath } from './backup-tree.ts'
 
 /**
@@ -34,7 +34,7 @@ export function restoreGuideText(manifest: Manifest, destination: string, restor
       `mv ${quoted(`unpacked/${source.join('/')}`)} restored`,
     ]),
     'Each item now has a folder below `restored`; `unpacked/manifest.json` says what everything is.',
-    '## 3. Bring it back',
+    agentGuideHeading,
     restoreGuide.trim() === '' ? 'The application left no instructions.' : restoreGuide.trim(),
     '',
   ].join('\n\n')
