@@ -5,7 +5,7 @@ import { type MasterKey, masterKeyJson, parseMasterKey } from './crypto/master-k
 import { type KeyDerivationCost, keyDerivationCost, passwordKey } from './crypto/password-key.ts'
 import { seal, unseal } from './crypto/sealed-bytes.ts'
 import { type KeyFile, keyFileJson, parseKeyFile } from './format/key-file.ts'
-import { isStorageId, type StorageId } from './format/storage-id.ts'
+import type { StorageId } from './format/storage-id.ts'
 import { userName } from './process-identity.ts'
 import type { OpenRepository } from './repository-access.ts'
 import { below, listObjects, objectKey, readNamedObject, writeNamedObject } from './repository-objects.ts'
@@ -45,8 +45,10 @@ export async function openMasterKey(
       tried++
       if (key !== undefined) return { key, keyId: id }
     } catch (error) {
-      if (!BackupError.is(error) || error.code !== 'CORRUPTED') throw error
-      failure ??= error
+      if (!BackupError.is(error)) throw error
+      if (error.code === 'CORRUPTED') failure ??= error
+      // Removed by somebody between the listing and now.
+      else if (error.code !== 'NOT_FOUND') throw error
     }
   }
   if (tried === 0 && failure !== undefined) throw failure
@@ -96,7 +98,7 @@ export async function sealedKeyFile(key: MasterKey, password: string, cost: KeyD
   return Buffer.from(keyFileJson(file), 'utf8')
 }
 
-/** A key whose file is damaged is told with `onProblem` and left out. */
+/** Oldest first; the errors of those whose files are damaged apart. */
 export async function listKeys(
   { uploader, keyId }: OpenRepository,
   options: OperationOptions,
@@ -108,8 +110,9 @@ export async function listKeys(
       const { hostname: host, username, created } = await readKeyFile(uploader, id, options)
       keys.push({ id, hostname: host, username, created, current: id === keyId })
     } catch (error) {
-      if (!BackupError.is(error) || error.code !== 'CORRUPTED') throw error
-      failures.push(error)
+      if (!BackupError.is(error)) throw error
+      if (error.code === 'CORRUPTED') failures.push(error)
+      else if (error.code !== 'NOT_FOUND') throw error
     }
   }
   keys.sort((left, right) => (left.created < right.created ? -1 : 1))
@@ -120,11 +123,14 @@ export async function addKey({ uploader, key }: OpenRepository, password: string
   return writeNamedObject(uploader, 'keys', await sealedKeyFile(key, password), options)
 }
 
-/** Throws `CONFLICT` for the key in use, without which the next run could not open the repository, and `NOT_FOUND`. */
+/**
+ * Throws `CONFLICT` for the key in use, without which the next run could not open the repository, and when that one is gone: then
+ * nobody knows whether any other is left. Throws `NOT_FOUND`, and `INVALID_INPUT` for the beginning of several.
+ */
 export async function removeKey({ uploader, keyId }: OpenRepository, id: string, options: OperationOptions): Promise<StorageId> {
-  const matching: StorageId[] = []
-  if (/^[0-9a-f]+$/.test(id))
-    for await (const found of listObjects(uploader, 'keys', options)) if (found.id.startsWith(id)) matching.push(found.id)
+  const ids: StorageId[] = []
+  for await (const found of listObjects(uploader, 'keys', options)) ids.push(found.id)
+  const matching = /^[0-9a-f]+$/.test(id) ? ids.filter((found) => found.startsWith(id)) : []
   const [only] = matching
   if (only === undefined || matching.length > 1) {
     throw new BackupError(
@@ -141,6 +147,12 @@ export async function removeKey({ uploader, keyId }: OpenRepository, id: string,
       hint: 'Open the repository with the password of another key, and remove this one then; or change its password with: backup-planet key passwd.',
     })
   }
+  if (!ids.includes(keyId)) {
+    throw new BackupError(`key ${keyId.slice(0, 8)}, which this repository was opened with, is gone from ${uploader.destination}`, {
+      code: 'CONFLICT',
+      hint: 'Somebody changed the password meanwhile; nothing was removed. Open the repository with a password that is known to open it, and try again.',
+    })
+  }
   await uploader.remove(objectKey('keys', only), below(options))
   return only
 }
@@ -149,7 +161,7 @@ export async function removeKey({ uploader, keyId }: OpenRepository, id: string,
 export async function changePassword(repository: OpenRepository, password: string, options: OperationOptions): Promise<StorageId> {
   const id = await addKey(repository, password, options)
   const opened = await openKey(repository.uploader, id, password, options)
-  if (opened === undefined || !isStorageId(id)) throw damaged(objectKey('keys', id), 'the new key does not open with the new password')
+  if (opened === undefined) throw damaged(objectKey('keys', id), 'the new key does not open with the new password')
   await repository.uploader.remove(objectKey('keys', repository.keyId), below(options))
   return id
 }

@@ -62,6 +62,7 @@ export function createResticRepository(settings: ResticSettings & { readonly upl
   const { uploader, ...rest } = settings
   const resolved = resolveResticSettings(rest)
   const session = new ResticSession(uploader, resolved)
+  const { waitForLockMilliseconds: waitMilliseconds } = resolved
 
   return {
     contract: 'repository/1',
@@ -112,20 +113,22 @@ export function createResticRepository(settings: ResticSettings & { readonly upl
       async add(password, options = {}) {
         throwIfAborted(options.signal, 'adding a key')
         const repository = await session.open(options)
-        await using _ = await lockRepository(repository, { exclusive: false }, options)
+        await using _ = await lockRepository(repository, { exclusive: false, waitMilliseconds }, options)
         return await addKey(repository, password, options)
       },
       async remove(id, options = {}) {
         throwIfAborted(options.signal, 'removing a key')
         const repository = await session.open(options)
-        await using _ = await lockRepository(repository, { exclusive: true }, options)
+        await using _ = await lockRepository(repository, { exclusive: true, waitMilliseconds }, options)
         return await removeKey(repository, id, options)
       },
       async changePassword(password, options = {}) {
         throwIfAborted(options.signal, 'changing the password')
         const repository = await session.open(options)
-        await using _ = await lockRepository(repository, { exclusive: true }, options)
-        return await changePassword(repository, password, options)
+        await using _ = await lockRepository(repository, { exclusive: true, waitMilliseconds }, options)
+        const id = await changePassword(repository, password, options)
+        session.usePassword(password)
+        return id
       },
     },
 

@@ -16,6 +16,7 @@ export class ResticSession {
   readonly settings: ResolvedResticSettings
   /** Snapshots never change under their id. */
   readonly snapshots = new Map<StorageId, SnapshotRecord>()
+  #password: string
   #opened: Promise<OpenRepository> | undefined
   #index: Promise<LoadedIndex> | undefined
   #headersRead = false
@@ -23,18 +24,24 @@ export class ResticSession {
   constructor(uploader: Uploader, settings: ResolvedResticSettings) {
     this.uploader = uploader
     this.settings = settings
+    this.#password = settings.password
   }
 
   /** Asks for the password once; a failure is not kept. */
   open(options: OperationOptions): Promise<OpenRepository> {
-    this.#opened ??= openRepository(this.uploader, this.settings.password, options).catch((error: unknown) => {
+    this.#opened ??= openRepository(this.uploader, this.#password, options).catch((error: unknown) => {
       this.#opened = undefined
       throw error
     })
     return this.#opened
   }
 
-  /** After a change of the password or the keys. */
+  /** The password was changed to this one. */
+  usePassword(password: string): void {
+    this.#password = password
+    this.forgetKeys()
+  }
+
   forgetKeys(): void {
     this.#opened = undefined
   }
