@@ -64,4 +64,10 @@ export const sweeps = [
     test: 'packages/repository-restic/src/corruption.test.ts',
     says: 'every single byte of a restic repository flipped, keys and config, snapshots, indexes and packs: found, named, and the backups not hit restore',
   },
+  {
+    variable: 'BACKUP_PLANET_RESTIC_FAULTS',
+    count: 150,
+    test: 'packages/repository-restic/src/store-faults.test.ts',
+    says: 'a store that is overloaded, cuts, ends short, answers nothing, is slow, hides what it was given or turns bits: nothing is listed that does not restore',
+  },
 ]

@@ -52,7 +52,7 @@ export async function openMasterKey(
     }
   }
   if (tried === 0 && failure !== undefined) throw failure
-  throw wrongPassword(uploader.destination, tried)
+  throw wrongPassword(uploader.destination, { keys: ids.length, tried, damaged: failure })
 }
 
 async function noKeys(uploader: Uploader, options: OperationOptions): Promise<BackupError> {
@@ -63,7 +63,10 @@ async function noKeys(uploader: Uploader, options: OperationOptions): Promise<Ba
 /** The master key; `undefined` when the password is not that of this key. Throws `CORRUPTED`. */
 async function openKey(uploader: Uploader, id: StorageId, password: string, options: OperationOptions): Promise<MasterKey | undefined> {
   const file = await readKeyFile(uploader, id, options)
-  const plaintext = unseal(await passwordKey(password, file), file.data)
+  const derived = await passwordKey(password, file).catch((error: Error) => {
+    throw damaged(objectKey('keys', id), `it asks for what scrypt refuses: ${error.message}`)
+  })
+  const plaintext = unseal(derived, file.data)
   if (plaintext === undefined) return undefined
   try {
     return parseMasterKey(JSON.parse(plaintext.toString('utf8')))

@@ -14,8 +14,12 @@ export interface ListedObject {
   readonly modifiedAt: string
 }
 
-/** Larger than any index, snapshot or key there is; what would fill the memory is refused before it is read. */
-const mostUnpackedBytes = 256 * 1024 ** 2
+/** Larger than any index and snapshot there is; what would fill the memory is refused before it is read. */
+const mostUnpackedBytes = 64 * 1024 ** 2
+/** Anybody who can write to the store can plant keys: they are not sealed. */
+const mostKeyBytes = 64 * 1024
+/** More than a pack ever has; its size is known from the store and from indexes only. */
+const mostRangeBytes = 1024 ** 3
 
 /** restic, doc/design.rst, "Repository Layout": packs lie in folders named by the first two digits. */
 export function objectKey(kind: ObjectKind, id: StorageId): string {
@@ -55,6 +59,7 @@ export async function readRange(
   length: number,
   options: OperationOptions,
 ): Promise<Buffer> {
+  if (length > mostRangeBytes) throw damaged(key, `${length} bytes of it are wanted, more than any pack has`)
   const bytes = Buffer.allocUnsafeSlow(length)
   let at = 0
   const range = uploader.supports.rangeRead ? { begin, end: begin + length } : undefined
@@ -73,7 +78,7 @@ export async function readRange(
 /** The bytes of an object whose name is the SHA-256 of its content. Throws `CORRUPTED` when it is not. */
 export async function readNamedObject(uploader: Uploader, kind: ObjectKind, id: StorageId, options: OperationOptions): Promise<Buffer> {
   const key = objectKey(kind, id)
-  const bytes = await readObject(uploader, key, options)
+  const bytes = await readObject(uploader, key, options, kind === 'keys' ? mostKeyBytes : mostUnpackedBytes)
   if (storageIdOf(bytes) !== id) throw damaged(key, 'its content has another SHA-256 than its name')
   return bytes
 }

@@ -16,10 +16,18 @@ export function hostile(what: string, reason: string): BackupError {
   })
 }
 
-export function wrongPassword(destination: string, keys: number): BackupError {
-  return new BackupError(`the password opens none of the ${keys} keys of ${destination}`, {
+/** @param damaged what is wrong with one that could not be tried */
+export function wrongPassword(
+  destination: string,
+  { keys, tried, damaged: failure }: { readonly keys: number; readonly tried: number; readonly damaged?: BackupError | undefined },
+): BackupError {
+  const others = keys === tried ? '' : `; not tried: ${keys - tried}${failure === undefined ? '' : ` (${failure.message})`}`
+  return new BackupError(`the password opens none of ${tried} keys of ${destination}${others}`, {
     code: 'WRONG_CREDENTIALS',
-    hint: 'Give the password of one of the keys of this repository; without it nobody can read the backups.',
+    hint:
+      keys === tried
+        ? 'Give the password of one of the keys of this repository; without it nobody can read the backups.'
+        : 'Give the password of one of the keys of this repository. If it is right, its key is among those that were not tried: put back the file of that key below keys/, and remove the files there that are no keys of yours.',
   })
 }
 

@@ -36,6 +36,12 @@ export class ResticSession {
     return this.#opened
   }
 
+  /** The config may have been damaged on its way when it was read: before a write is refused for it, it is read once more. */
+  async openForWriting(options: OperationOptions): Promise<OpenRepository> {
+    if ((await this.open(options)).configFailure !== undefined) this.forgetKeys()
+    return this.open(options)
+  }
+
   /** The password was changed to this one. */
   usePassword(password: string): void {
     this.#password = password

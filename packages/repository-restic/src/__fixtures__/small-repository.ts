@@ -105,3 +105,11 @@ export function filesOf(contents: Contents): ReadonlyMap<string, Buffer> {
     ),
   )
 }
+
+/** Names of what is missing, too much, or other than it must be; comparing the bytes as values would take seconds. */
+export function differences(found: ReadonlyMap<string, Buffer>, right: ReadonlyMap<string, Buffer>): string[] {
+  return [...new Set([...found.keys(), ...right.keys()])].filter((name) => {
+    const bytes = right.get(name)
+    return bytes === undefined || found.get(name)?.equals(bytes) !== true
+  })
+}

@@ -11,7 +11,7 @@ import {
 } from '@backup-planet/core'
 import type { StorageId } from '../format/storage-id.ts'
 import type { TreeNode } from '../format/tree-blob.ts'
-import { inlineBytes, plainLength, ReadAhead, readBlob, readBlobs, type WantedBlob } from '../read/blob-reader.ts'
+import { inlineBytes, plainLength, ReadAhead, readBlobs, type WantedBlob } from '../read/blob-reader.ts'
 import { findNode, readTree } from '../read/tree-walk.ts'
 import { objectKey } from '../repository-objects.ts'
 import { damaged, noBackup } from '../restic-errors.ts'
@@ -19,6 +19,7 @@ import type { ResticSession } from '../restic-session.ts'
 import { createBlobWorkers, createInlineBlobWorkers } from '../workers/blob-workers.ts'
 import { guideName, itemPath } from './backup-tree.ts'
 import { type FoundSnapshot, readBackup, snapshotOf } from './snapshot-catalog.ts'
+import { readWholeFile } from './whole-file.ts'
 
 /** A committed backup with the snapshot it lies in. Throws `NOT_FOUND` when it is not in the repository any more. */
 export async function findCommitted(
@@ -39,9 +40,7 @@ export async function readGuide(session: ResticSession, backup: Backup, options:
   const { snapshot } = await findCommitted(session, backup, options)
   const node = await findNode(session, snapshot.record.tree, [guideName], options)
   if (node === undefined) return undefined
-  const parts: Buffer[] = []
-  for (const id of node.content) parts.push(await readBlob(session, 'data', id, options))
-  return Buffer.concat(parts).toString('utf8')
+  return readWholeFile(session, node, objectKey('snapshots', snapshot.id), options)
 }
 
 /** A range of one file; only the blobs that it touches are read. */

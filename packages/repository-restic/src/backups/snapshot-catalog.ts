@@ -1,13 +1,13 @@
 import { type Backup, BackupError, type BackupFilter, type OperationOptions, parseManifest, throwIfAborted } from '@backup-planet/core'
 import { parseSnapshot, type SnapshotRecord } from '../format/snapshot-record.ts'
 import type { StorageId } from '../format/storage-id.ts'
-import { readBlob } from '../read/blob-reader.ts'
 import { findNode } from '../read/tree-walk.ts'
 import { eachAtOnce } from '../repository-index.ts'
 import { listObjects, objectKey, readSealedJson } from '../repository-objects.ts'
 import { damaged, isDamage } from '../restic-errors.ts'
 import type { ResticSession } from '../restic-session.ts'
 import { manifestName, tagValue } from './backup-tree.ts'
+import { readWholeFile } from './whole-file.ts'
 
 export interface FoundSnapshot {
   readonly id: StorageId
@@ -99,9 +99,7 @@ export function withSnapshot(manifest: Backup, snapshot: StorageId): Backup {
 async function readManifest(session: ResticSession, { id, record }: FoundSnapshot, options: OperationOptions): Promise<string> {
   const node = await findNode(session, record.tree, [manifestName], options)
   if (node === undefined) throw damaged(objectKey('snapshots', id), `it is tagged as a backup and has no ${manifestName}`)
-  const parts: Buffer[] = []
-  for (const blob of node.content) parts.push(await readBlob(session, 'data', blob, options))
-  return Buffer.concat(parts).toString('utf8')
+  return readWholeFile(session, node, objectKey('snapshots', id), options)
 }
 
 /** The snapshot of a listed backup, as it is now. `undefined` when it is gone. */

@@ -109,6 +109,13 @@ function linkTargetOf({ linktarget, linktarget_raw: raw }: Readonly<Record<strin
   return typeof linktarget === 'string' ? Buffer.from(linktarget, 'utf8') : undefined
 }
 
+/** What no file system takes: some count bytes, and some the characters of UTF-16. */
+const longestName = 255
+
+function isTooLong(name: Buffer): boolean {
+  return name.byteLength > longestName && name.toString('utf8').length > longestName
+}
+
 /** One entry of one folder: whatever else a name could be is refused before anything is read or written by it. */
 function assertName(name: Buffer): void {
   const text = name.toString('latin1')
@@ -119,7 +126,9 @@ function assertName(name: Buffer): void {
         ? 'contains a slash'
         : text.includes('\0')
           ? 'contains NUL'
-          : undefined
+          : isTooLong(name)
+            ? `is longer than ${longestName} characters`
+            : undefined
   if (reason !== undefined) throw new SyntaxError(`the name ${described(name)} ${reason}`)
 }
 

@@ -6,7 +6,7 @@ const compressedJson = 2
 const plainJson: readonly number[] = [0x5b, 0x7b]
 
 /** An index of restic is kept below 8 MiB compressed; what would fill the memory is refused. */
-const mostBytes = 512 * 1024 ** 2
+const mostBytes = 128 * 1024 ** 2
 
 /** The plaintext of an index, lock or snapshot file of format version 2. */
 export function encodeUnpacked(json: string): Buffer {

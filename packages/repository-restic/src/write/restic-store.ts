@@ -50,7 +50,7 @@ export async function storeBackup(
   options: OperationOptions,
 ): Promise<Backup> {
   throwIfAborted(options.signal, 'storing the backup')
-  const repository = await session.open(options)
+  const repository = await session.openForWriting(options)
   const config = writableConfig(repository)
   await using lock = await lockRepository(
     repository,
