@@ -1,4 +1,4 @@
-import { type OperationOptions, throwIfAborted } from '@backup-planet/core'
+import { BackupError, type OperationOptions, throwIfAborted } from '@backup-planet/core'
 import type { BlobIndex } from '../blob-index/blob-index.ts'
 import type { BlobType } from '../format/pack-header.ts'
 import type { StorageId } from '../format/storage-id.ts'
@@ -30,7 +30,7 @@ const treesAtOnce = 512
 
 /**
  * Marks every blob that lies below these trees, themselves included. A tree is read once, however many snapshots share it. Throws
- * `CORRUPTED` for a tree that is damaged, and for a blob that is in no index.
+ * `CORRUPTED` for a tree that is damaged or missing, and for a blob that is in no index.
  *
  * @param roots ids of the trees of snapshots
  */
@@ -58,7 +58,7 @@ export async function markUsedBlobs(
     const wanted = pending.splice(-treesAtOnce).map((row) => wantedTree(index, row))
     wanted.sort(({ location: left }, { location: right }) => left.packNumber - right.packNumber || left.offset - right.offset)
     let at = 0
-    for await (const plaintext of new ReadAhead(repository, workers, options).read(wanted)) {
+    for await (const plaintext of readTrees(new ReadAhead(repository, workers, options), wanted)) {
       for (const { content, subtree } of nodesOf(plaintext, wanted[at++]?.id ?? '')) {
         for (const id of content) mark('data', id)
         if (subtree !== undefined) mark('tree', subtree)
@@ -66,6 +66,14 @@ export async function markUsedBlobs(
     }
   }
   return marks
+}
+
+async function* readTrees(reading: ReadAhead, wanted: readonly WantedBlob[]): AsyncGenerator<Uint8Array, void> {
+  try {
+    yield* reading.read(wanted)
+  } catch (error) {
+    throw BackupError.is(error) && error.code === 'NOT_FOUND' ? damaged('a pack with trees is missing', error.message, error) : error
+  }
 }
 
 function wantedTree(index: BlobIndex, row: number): WantedBlob {
