@@ -1,10 +1,10 @@
-import type { BackupError, OperationOptions } from '@backup-planet/core'
+import { BackupError, type OperationOptions } from '@backup-planet/core'
 import type { BlobType } from '../format/pack-header.ts'
 import type { StorageId } from '../format/storage-id.ts'
 import type { OpenRepository } from '../repository-access.ts'
 import type { PlacedBlob } from '../repository-index.ts'
 import { objectKey, readRange } from '../repository-objects.ts'
-import { damaged } from '../restic-errors.ts'
+import { damaged, isDamage } from '../restic-errors.ts'
 import type { ResticSession } from '../restic-session.ts'
 import { openBlob } from '../workers/blob-sealing.ts'
 import { type BlobWorkers, createBlobWorkers, createInlineBlobWorkers } from '../workers/blob-workers.ts'
@@ -77,20 +77,22 @@ interface Opening {
   readonly plaintext: Promise<Uint8Array>
 }
 
-/** Also used over the many files of a backup, so that the threads start once. */
+/** One stream over the many files of a backup, so that the threads start once. */
 export class ReadAhead {
   readonly #repository: OpenRepository
   readonly #workers: BlobWorkers
   readonly #options: OperationOptions
   readonly #transfers: Allowance
+  readonly #ended = new AbortController()
 
-  constructor(repository: OpenRepository, workers: BlobWorkers, options: OperationOptions) {
+  constructor(repository: OpenRepository, workers: BlobWorkers, { signal }: OperationOptions) {
     this.#repository = repository
     this.#workers = workers
-    this.#options = options
+    this.#options = { signal: signal === undefined ? this.#ended.signal : AbortSignal.any([signal, this.#ended.signal]) }
     this.#transfers = new Allowance(Math.max(1, repository.uploader.supports.concurrency))
   }
 
+  /** Once; what is still being read when nobody takes it any more is aborted. */
   async *read(wanted: Iterable<WantedBlob>): AsyncGenerator<Uint8Array, void> {
     const segments = segmentsOf(wanted)
     const ahead: Opening[] = []
@@ -115,7 +117,9 @@ export class ReadAhead {
         bytesAhead -= first.bytes
       }
     } finally {
-      this.#transfers.stop(new Error('nobody reads any more'))
+      const reason = new Error('nobody reads any more')
+      this.#ended.abort(reason)
+      this.#transfers.stop(reason)
       await Promise.allSettled(ahead.map(({ plaintext }) => plaintext))
     }
   }
@@ -129,7 +133,7 @@ export class ReadAhead {
         const plaintext = opened.then((plaintexts) => {
           const found = plaintexts[at]
           if (found instanceof Uint8Array) return found
-          throw damagedBlob(blob.location, blob.id, found ?? 'it is missing')
+          throw found instanceof Error ? found : damagedBlob(blob.location, blob.id, found ?? 'it is missing')
         })
         plaintext.catch(() => undefined)
         openings.set(blob, plaintext)
@@ -141,7 +145,8 @@ export class ReadAhead {
     }))
   }
 
-  async #openRun(run: readonly WantedBlob[]): Promise<readonly (Uint8Array | string)[]> {
+  /** In the order of the run: the plaintexts, or what is wrong. */
+  async #openRun(run: readonly WantedBlob[]): Promise<readonly (Uint8Array | string | BackupError)[]> {
     const [first] = run
     if (first === undefined) return []
     const begin = first.location.offset
@@ -150,6 +155,9 @@ export class ReadAhead {
     let bytes: Buffer
     try {
       bytes = await readRange(this.#repository.uploader, objectKey('data', first.location.pack), begin, end - begin, this.#options)
+    } catch (error) {
+      if (!BackupError.is(error) || error.code !== 'CORRUPTED') throw error
+      return await this.#openOneByOne(run)
     } finally {
       this.#transfers.give(1)
     }
@@ -160,6 +168,20 @@ export class ReadAhead {
       uncompressedLength: location.uncompressedLength,
     }))
     return (await this.#workers.open(bytes, blobs)).blobs
+  }
+
+  /** From a pack that is cut: what lies before the cut can be read. */
+  async #openOneByOne(run: readonly WantedBlob[]): Promise<(Uint8Array | BackupError)[]> {
+    const opened: (Uint8Array | BackupError)[] = []
+    for (const { id, location } of run) {
+      try {
+        opened.push(await readLocatedBlob(this.#repository, id, location, this.#options))
+      } catch (error) {
+        if (!isDamage(error)) throw error
+        opened.push(error)
+      }
+    }
+    return opened
   }
 }
 
