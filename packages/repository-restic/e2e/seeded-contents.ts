@@ -1,11 +1,11 @@
 import { createCipheriv } from 'node:crypto'
 import type { Stage } from '@backup-planet/core'
 
-/** Two items with files of all sizes, 18 MiB together, that neither compress nor share anything with those of another seed. */
+/** Two items with files of all sizes, 22 MB together, that neither compress nor share anything with those of another seed. */
 export function seededContents(seed: number): ReadonlyMap<string, ReadonlyMap<string, Buffer>> {
   const stream = createCipheriv('aes-128-ctr', Buffer.alloc(16, `seed ${seed} `), Buffer.alloc(16))
   const bytes = (size: number) => stream.update(Buffer.alloc(size))
-  const orders = new Map([3_000_000, 1, 700_000, 5_000_000, 40_000].map((size, at) => [`orders/part.${at}`, bytes(size)]))
+  const orders = new Map([3_000_000, 1, 700_000, 9_000_000, 40_000].map((size, at) => [`orders/part.${at}`, bytes(size)]))
   const stock = new Map([6_000_000, 12_000, 2_000_000, 1_400_000, 300].map((size, at) => [`stock.${at}`, bytes(size)]))
   return new Map([
     ['orders', orders],

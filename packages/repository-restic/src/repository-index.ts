@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { BackupError, type OperationOptions } from '@backup-planet/core'
 import { BlobIndex, type BlobIndexOptions, type BlobLocation } from './blob-index/blob-index.ts'
 import { unseal } from './crypto/sealed-bytes.ts'
@@ -26,12 +27,19 @@ export function findBlob(blobs: BlobIndex, type: BlobType, id: StorageId): Place
   return found === undefined ? undefined : { ...found, pack: blobs.packId(found.packNumber) }
 }
 
-/** Reads every index file, a few at a time. One that vanishes meanwhile was replaced by another, which is read too. */
+/** How often what the store lists is looked for, when it is not there: by then its replacement or it itself is seen. */
+const mostLooks = 5
+const firstPauseMilliseconds = 50
+
+/**
+ * Reads every index file, a few at a time. One that vanishes meanwhile was replaced by another, which is read too; one that stays listed
+ * and never is there counts as damaged.
+ */
 export async function loadIndex(repository: OpenRepository, options: OperationOptions, index: BlobIndexOptions = {}): Promise<LoadedIndex> {
   const blobs = new BlobIndex(index)
   const files = new Set<StorageId>()
   const failures: BackupError[] = []
-  for (let again = true; again; ) {
+  for (let look = 1, again = true; again; look++) {
     again = false
     const ids: StorageId[] = []
     for await (const { id } of listObjects(repository.uploader, 'index', options)) if (!files.has(id)) ids.push(id)
@@ -41,13 +49,17 @@ export async function loadIndex(repository: OpenRepository, options: OperationOp
         files.add(id)
       } catch (error) {
         if (!BackupError.is(error)) throw error
-        if (error.code === 'NOT_FOUND') again = true
-        else if (error.code === 'CORRUPTED') {
+        if (error.code === 'NOT_FOUND' && look < mostLooks) again = true
+        else if (error.code === 'NOT_FOUND') {
+          failures.push(damaged(objectKey('index', id), 'it is listed and is not there'))
+          files.add(id)
+        } else if (error.code === 'CORRUPTED') {
           failures.push(error)
           files.add(id)
         } else throw error
       }
     })
+    if (again) await pause(firstPauseMilliseconds * 2 ** look, undefined, options.signal === undefined ? {} : { signal: options.signal })
   }
   return { blobs, files, failures }
 }

@@ -69,7 +69,7 @@ function lostFromIndex(pack: StorageId): Finding {
     key,
     code: 'NOT_FOUND',
     message: `${key}: backups need it and it is in no index: an index file was lost`,
-    hint: 'The backups restore as they are. The next run writes it into an index again, and so does: restic rebuild-index.',
+    hint: 'The backups restore as they are. The next run writes it into an index again, and so does: backup-planet rebuild-index.',
   }
 }
 
@@ -119,7 +119,7 @@ async function* verifySnapshot(
 }
 
 const hitHint =
-  'Restore from another backup, or get the damaged object from a copy of the repository. A new full backup stores again what is damaged.'
+  'Restore from another backup, or put an undamaged copy of the object in its place. Where there is none, remove the damaged pack and run backup-planet rebuild-index: the next full backup then stores again what it held.'
 
 function filterOf({ id, job }: VerifyRequest): { id?: string; job?: string } {
   return { ...(id === undefined ? {} : { id }), ...(job === undefined ? {} : { job }) }
