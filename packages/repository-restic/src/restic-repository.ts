@@ -67,7 +67,7 @@ export function createResticRepository(settings: ResticSettings & { readonly upl
   return {
     contract: 'repository/1',
     destination: uploader.destination,
-    supports: { read: true, deduplicates: true, verifiesParts: true },
+    supports: { read: true, deduplicates: true, streams: true, verifiesParts: true },
 
     async initialize(options = {}) {
       throwIfAborted(options.signal, 'creating the repository')

@@ -1,4 +1,4 @@
-import type { Backup, Repository } from '../contracts/index.ts'
+import type { Backup, Repository, StreamedFile } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
 import { chunksOf } from '../testing/chunks-of.ts'
 import { createMemoryRepository, type MemoryRepository } from '../testing/memory-repository.ts'
@@ -27,6 +27,30 @@ const broken: Readonly<Record<string, Fault<(sound: MemoryRepository) => Partial
           withDrain(contents, async function* (drainOptions) {
             for await (const event of contents.drain(drainOptions))
               yield event.type === 'item-failed' ? { type: 'item', item: { item: event.item, facts: {} } } : event
+          }),
+          options,
+        ),
+    }),
+  },
+  'keeps what it has of a stream that broke off': {
+    caughtBy: 'forgets one whose content breaks off',
+    breakIt: (sound) => ({
+      store: (request, contents, options) =>
+        sound.store(
+          request,
+          withDrain(contents, async function* (drainOptions) {
+            for await (const event of contents.drain(drainOptions)) {
+              if (event.type !== 'stream') yield event
+              else {
+                const { file } = event
+                const read = async function* () {
+                  try {
+                    yield* file.read()
+                  } catch {}
+                }
+                yield { type: 'stream', file: { ...streamOf(file), read } }
+              }
+            }
           }),
           options,
         ),
@@ -245,6 +269,17 @@ function commitsWhenAborted(sound: MemoryRepository): Partial<Repository> {
         throw error
       }
     },
+  }
+}
+
+function streamOf(file: StreamedFile): StreamedFile {
+  return {
+    item: file.item,
+    name: file.name,
+    read: () => file.read(),
+    accept: (facts) => file.accept(facts),
+    refuse: (cause) => file.refuse(cause),
+    failed: false,
   }
 }
 

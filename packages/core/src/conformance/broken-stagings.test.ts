@@ -64,6 +64,25 @@ const broken: Readonly<Record<string, Fault<Lies>>> = {
     caughtBy: 'a written file has the size and SHA-256 of its content, and is read back as it is, often and in ranges',
     breakIt: { stage: (stage) => ({ write: async (...parts) => ({ ...(await stage.write(...parts)), sha256: '0'.repeat(64) }) }) },
   },
+  'fills more than the room it is given': {
+    caughtBy: 'a file that can be read into memory of the drainer fills the room it is given, and no more',
+    breakIt: {
+      contents: (contents) => ({
+        async *drain(options) {
+          for await (const event of contents.drain(options)) {
+            if (event.type !== 'file') yield event
+            else {
+              const readInto = async function* (room: () => Promise<Uint8Array>) {
+                await room()
+                yield event.file.size
+              }
+              yield { ...event, file: { ...event.file, readInto } }
+            }
+          }
+        },
+      }),
+    },
+  },
   'swallows the failure of a content': {
     caughtBy: 'nothing is left of a file whose content throws, and its name is free again',
     breakIt: {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { BackupError } from '../errors/backup-error.ts'
-import { chunksOf, sampleBytes } from '../testing/chunks-of.ts'
+import { createStreamStaging } from '../staging/stream-staging.ts'
+import { chunksOf, sampleBytes, sha256Of } from '../testing/chunks-of.ts'
 import { createMemoryStage } from '../testing/memory-stage.ts'
 import { type ConformanceCheck, collect, eventually, rejectsWith, within } from './conformance-check.ts'
 import {
@@ -235,6 +236,46 @@ export const repositoryStoreChecks: readonly ConformanceCheck<RepositoryHarness>
       const listed = await collect(repository.list())
       assert.equal(listed.length, 1, 'one run is one backup')
       for (const backup of [again, ...listed]) await assertReadable(repository, backup)
+    },
+  },
+  {
+    name: 'takes files that lie nowhere, several at once, and forgets one whose content breaks off, where it supports streams',
+    async run({ repository, another }) {
+      if (repository.supports.streams !== true) return
+      const run = { job: 'shop', id: 'streamed', beganAt: '2026-01-01T00:00:00.000Z' }
+      const staged = await createStreamStaging().begin(run)
+      const store = repository.store({ run, agent }, staged.contents)
+      store.catch(() => undefined)
+      const contents = {
+        shop: { 'a.bin': sampleBytes(300_000, 1), 'b.bin': sampleBytes(5, 2), empty: Buffer.alloc(0) },
+        other: { 'c.bin': sampleBytes(70_000, 3) },
+      }
+      const brokenOff = async function* () {
+        yield sampleBytes(20_000, 4)
+        throw new BackupError('the source broke', { code: 'APPLICATION' })
+      }
+      await within(
+        Promise.all([
+          rejectsWith(
+            () => staged.stage.write({ item: 'shop', name: 'broken.bin' }, brokenOff()),
+            'APPLICATION',
+            'write of a content that breaks off',
+          ),
+          ...Object.entries(contents).map(async ([item, files]) => {
+            for (const [name, bytes] of Object.entries(files)) {
+              const facts = await staged.stage.write({ item, name }, chunksOf(bytes, [7000]))
+              assert.deepEqual({ ...facts }, { item, name, size: bytes.length, sha256: sha256Of(bytes) }, 'write must tell what was read')
+            }
+          }),
+        ]),
+        'writing streams',
+      )
+      for (const item of Object.keys(contents)) await staged.stage.sealItem({ item, facts: { kept: item } })
+      await staged.stage.seal(captureFacts())
+      const backup = await within(store, 'the store of streams')
+      await staged[Symbol.asyncDispose]()
+      assert.deepEqual(await idsOf(repository), ['streamed'])
+      await assertReadable(await another(), backup, contents)
     },
   },
   {

@@ -23,6 +23,8 @@ export interface Repository extends AsyncDisposable {
     /** This host can read what it stores; false where it holds only a recipient's public key. */
     readonly read: boolean
     readonly deduplicates: boolean
+    /** Takes files that lie nowhere, as a staging that `streams` gives them. */
+    readonly streams?: boolean
     /** `verify` can read one part of the data at a time. */
     readonly verifiesParts?: boolean
   }

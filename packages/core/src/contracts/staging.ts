@@ -7,6 +7,8 @@ import type { CaptureKind, Position } from './position.ts'
 
 /** Scratch space where captures become sets of checksummed files, within a budget of bytes. */
 export interface Staging {
+  /** What it begins keeps nothing: contents come as `stream` events, and nothing of a run that is cut can be resumed. Left out where files are kept. */
+  readonly streams?: boolean
   /**
    * Begins a stage for one run. Removes first what crashed runs of the same job left half-filled.
    * Throws `CONFLICT` while another process fills or drains a stage of the same job.
@@ -120,6 +122,8 @@ export interface StageContents {
 
 export type StageEvent =
   | { readonly type: 'file'; readonly file: StagedFile }
+  /** Only from a staging that `streams`. */
+  | { readonly type: 'stream'; readonly file: StreamedFile }
   | { readonly type: 'item'; readonly item: ItemFacts }
   | { readonly type: 'item-failed'; readonly item: string; readonly failure: ItemFailure }
   /** A writer waits for room: send and release what is being held back, now. */
@@ -137,4 +141,17 @@ export interface StagedFile extends StagedFileFacts {
   readInto?(room: () => Promise<Uint8Array>): AsyncIterable<number>
   /** It is stored: frees its disk space. */
   release(): Promise<void>
+}
+
+/** A file that lies nowhere: its content passes once, while the agent writes it, at the pace of who reads it. */
+export interface StreamedFile {
+  readonly item: string
+  readonly name: string
+  /** Once. Throws what the agent's content throws; the file does not exist then, and the others go on. */
+  read(): AsyncIterable<Uint8Array>
+  /** All of it was read and had this size and SHA-256: the agent goes on. Whoever reads calls this, or `refuse`, once. */
+  accept(facts: { readonly size: number; readonly sha256: string }): void
+  refuse(cause: unknown): void
+  /** The agent's content threw, or the item was given up. */
+  readonly failed: boolean
 }

@@ -4,6 +4,7 @@ import { type RunOptions, type RunReporter, reportRun } from '../events/run-repo
 import { readChain } from './backup-chain.ts'
 import { fillAndStore } from './fill-and-store.ts'
 import { createRunId } from './run-id.ts'
+import { assertFits } from './staging-fit.ts'
 import { storeResumed, tellStored } from './store-resumed.ts'
 import { problemOf, tidy } from './tidy.ts'
 
@@ -65,6 +66,7 @@ async function run(parts: BackUpParts, reporter: RunReporter, { signal }: RunOpt
   reporter.emit({ type: 'started', action: 'backup', job: staged.job, id: staged.id, application: agent.application, kind: request.kind })
   throwIfAborted(signal, `backing up job "${request.job}"`)
 
+  assertFits(staging, repository)
   const { stored: resumed, givenUp } = await storeResumed({ agent, repository, staging, job: request.job }, reporter, operation)
   const chain = await readChain(repository, request.job, operation)
 

@@ -3,6 +3,7 @@ import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
 import { type RunOptions, type RunReporter, reportRun } from '../events/run-reporter.ts'
 import { agentGuideOf } from '../naming/restore-guide.ts'
 import { fillAndStore } from './fill-and-store.ts'
+import { assertFits } from './staging-fit.ts'
 import { findBackup, tellStored } from './store-resumed.ts'
 
 export interface CopyBackupParts {
@@ -42,6 +43,7 @@ async function run(
   const { job, id, application, kind } = backup
   reporter.emit({ type: 'started', action: 'copy', job, id, application, kind })
   throwIfAborted(signal, `copying backup ${id}`)
+  assertFits(staging, to)
   const there = await findBackup(to, { job, id }, operation)
   if (there !== undefined) return { backup: there, copied: false }
   const capture = await capturedBefore(from, backup, operation)

@@ -11,6 +11,7 @@ import type {
   StageContents,
   StagedFile,
   StoreRequest,
+  StreamedFile,
 } from '../contracts/index.ts'
 import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
 import { clampRange } from '../uploaders/byte-range.ts'
@@ -67,6 +68,7 @@ export function createMemoryRepository(
     const unfinished: UnfinishedRun = place.unfinished.get(run.id) ?? { job: run.job, touchedAt: Date.now(), files: new Map() }
     place.unfinished.set(run.id, unfinished)
     const items: (ItemFacts & { failure?: ItemFailure })[] = []
+    const receiving: Promise<unknown>[] = []
     for await (const event of abortable(contents.drain(options), 'store', options)) {
       unfinished.touchedAt = Date.now()
       if (event.type === 'file') {
@@ -74,11 +76,17 @@ export function createMemoryRepository(
         unfinished.files.set(JSON.stringify([file.item, file.name]), file)
         await contents.note({ sent: [file.item, file.name] })
         await event.file.release()
+      } else if (event.type === 'stream') {
+        receiving.push(
+          receiveStream(event.file, options).then((file) => file && unfinished.files.set(JSON.stringify([file.item, file.name]), file)),
+        )
+        receiving.at(-1)?.catch(() => undefined)
       } else if (event.type === 'item') {
         items.push(event.item)
       } else if (event.type === 'item-failed') {
         items.push({ item: event.item, facts: {}, failure: event.failure })
       } else if (event.type === 'sealed') {
+        await Promise.all(receiving)
         throwIfAborted(options.signal, 'store')
         failIfTold('store')
         const kept = [...unfinished.files.values()].filter((file) =>
@@ -126,7 +134,7 @@ export function createMemoryRepository(
   return {
     contract: 'repository/1',
     destination: 'memory://',
-    supports: { read: true, deduplicates: false },
+    supports: { read: true, deduplicates: false, streams: true },
     place,
     another: () => createMemoryRepository(place),
     failNext: (method, error) => failures.set(method, error),
@@ -244,6 +252,25 @@ async function receive(file: StagedFile, options: OperationOptions): Promise<Mem
     options.onProgress?.({ type: 'bytes', phase: 'store', item: file.item, bytes: chunk.byteLength })
   }
   return { ...factsOf(file), item: file.item, bytes: Buffer.concat(chunks) }
+}
+
+/** `undefined` when the content failed on the agent's side: such a file does not exist. */
+async function receiveStream(file: StreamedFile, options: OperationOptions): Promise<MemoryFile | undefined> {
+  const chunks: Uint8Array[] = []
+  try {
+    for await (const chunk of abortable(file.read(), `store of ${file.name}`, options)) {
+      chunks.push(Uint8Array.from(chunk))
+      options.onProgress?.({ type: 'bytes', phase: 'store', item: file.item, bytes: chunk.byteLength })
+    }
+  } catch (error) {
+    if (file.failed) return undefined
+    file.refuse(error)
+    throw error
+  }
+  const bytes = Buffer.concat(chunks)
+  const facts = { size: bytes.length, sha256: sha256Of(bytes) }
+  file.accept(facts)
+  return { item: file.item, name: file.name, ...facts, bytes }
 }
 
 async function* contentOf(file: MemoryFile, range: ByteRange | undefined, options: OperationOptions): AsyncGenerator<Uint8Array, void> {

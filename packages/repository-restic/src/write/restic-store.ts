@@ -12,6 +12,7 @@ import {
   type StagedFile,
   type StageEvent,
   type StoreRequest,
+  type StreamedFile,
   throwIfAborted,
 } from '@backup-planet/core'
 import { findSnapshots, isBackup, readBackup } from '../backups/snapshot-catalog.ts'
@@ -27,6 +28,7 @@ import { BlobWriter, type SavedBlob } from './blob-writer.ts'
 import { commitSnapshot } from './commit-snapshot.ts'
 import { copiedInto, FileChunking } from './file-chunking.ts'
 import { IndexWriter } from './index-writer.ts'
+import { KnownContents } from './known-contents.ts'
 import { SlabMemory } from './slab-memory.ts'
 import { readNotes, type StoredFile, storedNote } from './store-notes.ts'
 
@@ -59,7 +61,10 @@ export async function storeBackup(
   )
   const committed = await committedBackup(session, request, options)
   if (committed !== undefined) return committed
-  const index = (await loadIndex(repository, options)).blobs
+  const loaded = await loadIndex(repository, options)
+  const index = loaded.blobs
+  // One index for all: it is the largest thing there is in memory.
+  session.useIndex(loaded)
   await adoptPacks(repository, index, options)
   return await new ResticStore({
     session,
@@ -67,6 +72,7 @@ export async function storeBackup(
     chunkerPolynomial: config.chunkerPolynomial,
     lock,
     index,
+    known: await KnownContents.ofJob(session, index, request.run.job, options),
     request,
     contents,
     options,
@@ -93,12 +99,15 @@ async function adoptPacks(repository: OpenRepository, index: BlobIndex, options:
   await indexes.write(options)
 }
 
+type Reading = (room: () => Promise<Uint8Array>) => AsyncIterable<number>
+
 interface StoreParts {
   readonly session: ResticSession
   readonly repository: OpenRepository
   readonly chunkerPolynomial: string
   readonly lock: HeldLock
   readonly index: BlobIndex
+  readonly known: KnownContents
   readonly request: StoreRequest
   readonly contents: StageContents
   readonly options: OperationOptions
@@ -220,6 +229,8 @@ class ResticStore {
       case 'file':
         this.#pressed = false
         return this.#takeFile(event.file, writer, signal)
+      case 'stream':
+        return this.#takeStream(event.file, writer, signal)
       case 'item':
         this.#item(event.item.item).facts = event.item
         return
@@ -238,9 +249,25 @@ class ResticStore {
     const item = this.#item(file.item)
     if (item.files.has(file.name) || item.failure !== undefined) return file.release()
     const order = this.#orders.next().value
+    const known = await this.#parts.known.find(file)
+    if (known !== undefined) {
+      this.#parts.options.onProgress?.({ type: 'bytes', phase: 'store', item: file.item, bytes: file.size })
+      return this.#keep(file, order, known, [])
+    }
+    await this.#inLane((lane) => this.#readFile(file, order, lane, writer, signal), writer)
+  }
+
+  async #takeStream(file: StreamedFile, writer: BlobWriter, signal: AbortSignal): Promise<void> {
+    assertSafePath(file.name, 'streamed file')
+    const order = this.#orders.next().value
+    await this.#inLane((lane) => this.#readStream(file, order, lane, writer, signal), writer)
+  }
+
+  /** Resolves once there is a lane for it; what the work meets ends the store. */
+  async #inLane(work: (lane: FileChunking) => Promise<void>, writer: BlobWriter): Promise<void> {
     await this.#lanesFree.take(1)
     const lane = this.#lanes.pop() ?? new FileChunking(this.#slabs)
-    const reading = this.#read(file, order, lane, writer, signal)
+    const reading = work(lane)
       .catch((error: unknown) => this.#controller.abort(error))
       .finally(() => {
         this.#lanes.push(lane)
@@ -252,31 +279,58 @@ class ResticStore {
     this.#reading.add(reading)
   }
 
-  async #read(file: StagedFile, order: number, lane: FileChunking, writer: BlobWriter, signal: AbortSignal): Promise<void> {
+  async #readFile(file: StagedFile, order: number, lane: FileChunking, writer: BlobWriter, signal: AbortSignal): Promise<void> {
+    const read: Reading = (room) => file.readInto?.(room) ?? copiedInto(file.open(), room)
+    const { blobs, ...found } = await this.#cut(file, read, lane, writer, signal)
+    assertAsStaged(file, found)
+    this.#keep(
+      file,
+      order,
+      blobs.map(({ id }) => id),
+      blobs.map(({ durable }) => durable),
+    )
+  }
+
+  /** A file whose content the agent could not give does not exist; the others go on. */
+  async #readStream(file: StreamedFile, order: number, lane: FileChunking, writer: BlobWriter, signal: AbortSignal): Promise<void> {
+    const { item, name } = file
+    try {
+      const { blobs, ...facts } = await this.#cut(file, (room) => copiedInto(file.read(), room), lane, writer, signal)
+      this.#item(item).files.set(name, { item, name, ...facts, order, content: blobs.map(({ id }) => id) })
+      file.accept(facts)
+    } catch (error) {
+      if (file.failed) return
+      file.refuse(error)
+      throw error
+    }
+  }
+
+  async #cut(
+    { item, name }: { readonly item: string; readonly name: string },
+    read: Reading,
+    lane: FileChunking,
+    writer: BlobWriter,
+    signal: AbortSignal,
+  ): Promise<{ readonly size: number; readonly sha256: string; readonly blobs: readonly SavedBlob[] }> {
     const saving: Promise<SavedBlob>[] = []
-    const what = `storing ${file.name} of ${file.item}`
     const { sha256, size } = await lane.cut(
-      (room) => abortable(file.readInto?.(room) ?? copiedInto(file.open(), room), what, { signal }),
+      (room) => abortable(read(room), `storing ${name} of ${item}`, { signal }),
       (chunk, id) => {
         const saved = writer.saveChunk(chunk, id)
         saved.catch(() => undefined)
         saving.push(saved)
       },
-      (bytes) => this.#parts.options.onProgress?.({ type: 'bytes', phase: 'store', item: file.item, bytes }),
+      (bytes) => this.#parts.options.onProgress?.({ type: 'bytes', phase: 'store', item, bytes }),
     )
-    assertAsStaged(file, { sha256: sha256.toString('hex'), size })
-    const blobs = await Promise.all(saving)
-    const stored: StoredFile = {
-      item: file.item,
-      name: file.name,
-      size: file.size,
-      sha256: file.sha256,
-      order,
-      content: blobs.map(({ id }) => id),
-    }
-    this.#item(file.item).files.set(file.name, stored)
-    // Not waited for here: the pack that its last blob lies in may be sent long after.
-    Promise.all(blobs.map(({ durable }) => durable)).then(
+    return { size, sha256: sha256.toString('hex'), blobs: await Promise.all(saving) }
+  }
+
+  /** Lets go of a staged file once all of it is in the store; not waited for, since the pack of its last blob may be sent long after. */
+  #keep(file: StagedFile, order: number, content: readonly StorageId[], durable: readonly Promise<void>[]): void {
+    const { item, name, size, sha256 } = file
+    const stored: StoredFile = { item, name, size, sha256, order, content }
+    this.#item(item).files.set(name, stored)
+    Promise.all(durable).then(
       () => {
         this.#durable.push({ stored, file })
         this.#noteSoon()
