@@ -2,7 +2,7 @@ import { availableParallelism, homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { parseSettings } from '@backup-planet/core'
 import * as z from 'zod'
-import { slabBytes } from './write/slab-memory.ts'
+import { mostSlabs, slabBytes } from './write/slab-memory.ts'
 
 export interface ResticSettings {
   /** Of any key of the repository. Nobody can read the backups without it. */
@@ -13,7 +13,7 @@ export interface ResticSettings {
   readonly compressionLevel?: number | undefined
   /** Worker threads for hashing, compressing and sealing; one for each core, 8 at most, when left out. */
   readonly threads?: number | undefined
-  /** What data on its way takes of memory, at least 96 MiB, which it is when left out. */
+  /** What data on its way takes of memory, at least three packs and 48 MiB: 96 MiB when left out, or more for larger packs. */
   readonly memoryBytes?: number | undefined
   /**
    * Absolute path of a directory for manifests that were read before, sealed with the repository's key; it may be deleted at any
@@ -37,30 +37,43 @@ export interface ResolvedResticSettings {
 }
 
 const mebibyte = 1024 ** 2
+/** Three files are cut at once: each holds one, and as many lie with the workers. */
+const fewestSlabs = 6
+/** One of data and one of trees that are put together, and one on its way. */
+const fewestPacks = 3
 
-export const resticSettingsSchema = z.strictObject({
-  password: z.string().min(1, 'must not be empty'),
-  packBytes: z
-    .int()
-    .min(4 * mebibyte)
-    .max(128 * mebibyte)
-    .default(16 * mebibyte),
-  compressionLevel: z.int().min(0).max(19).default(2),
-  threads: z.int().min(1).max(64).optional(),
-  memoryBytes: z
-    .int()
-    .min(96 * mebibyte)
-    .default(96 * mebibyte),
-  cacheDirectory: z.union([z.literal(false), z.string().refine(isAbsolute, 'must be an absolute path')]).optional(),
-  waitForLockMilliseconds: z.int().min(0).default(0),
-})
+export const resticSettingsSchema = z
+  .strictObject({
+    password: z.string().min(1, 'must not be empty'),
+    packBytes: z
+      .int()
+      .min(4 * mebibyte)
+      .max(128 * mebibyte)
+      .default(16 * mebibyte),
+    compressionLevel: z.int().min(0).max(19).default(2),
+    threads: z.int().min(1).max(64).optional(),
+    memoryBytes: z.int().optional(),
+    cacheDirectory: z.union([z.literal(false), z.string().refine(isAbsolute, 'must be an absolute path')]).optional(),
+    waitForLockMilliseconds: z.int().min(0).default(0),
+  })
+  .superRefine(({ memoryBytes, packBytes }, context) => {
+    const least = leastMemoryBytes(packBytes)
+    if (memoryBytes !== undefined && memoryBytes < least)
+      context.addIssue({ code: 'custom', path: ['memoryBytes'], message: `must be at least ${least} with packs of ${packBytes} bytes` })
+  })
+
+function leastMemoryBytes(packBytes: number): number {
+  return fewestSlabs * slabBytes + fewestPacks * packBytes
+}
 
 /** Throws `INVALID_SETTINGS` that names every problem at once and shows no value. */
 export function resolveResticSettings(settings: unknown): ResolvedResticSettings {
   const parsed = parseSettings(resticSettingsSchema, settings, 'repository')
-  // Half for chunks; the other half for packs: one of data and one of trees that are put together, the others on their way.
-  const slabs = Math.max(6, Math.floor(parsed.memoryBytes / 2 / slabBytes))
-  const packs = Math.max(3, Math.floor((parsed.memoryBytes - slabs * slabBytes) / parsed.packBytes))
+  const memoryBytes = parsed.memoryBytes ?? Math.max(96 * mebibyte, leastMemoryBytes(parsed.packBytes))
+  // Half for chunks, as far as that leaves enough for packs.
+  const forSlabs = Math.min(memoryBytes / 2, memoryBytes - fewestPacks * parsed.packBytes)
+  const slabs = Math.min(mostSlabs, Math.max(fewestSlabs, Math.floor(forSlabs / slabBytes)))
+  const packs = Math.floor((memoryBytes - slabs * slabBytes) / parsed.packBytes)
   return {
     password: parsed.password,
     packBytes: parsed.packBytes,
@@ -73,14 +86,23 @@ export function resolveResticSettings(settings: unknown): ResolvedResticSettings
   }
 }
 
-function defaultCacheDirectory(): string {
-  const base =
-    process.platform === 'win32'
-      ? (process.env.LOCALAPPDATA ?? join(homedir(), 'AppData', 'Local'))
-      : process.platform === 'darwin'
-        ? join(homedir(), 'Library', 'Caches')
-        : (process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'))
-  return join(base, 'backup-planet', 'restic')
+/** `undefined` where this user has no place for it, as in some containers: then nothing is cached. */
+function defaultCacheDirectory(): string | undefined {
+  const { LOCALAPPDATA, XDG_CACHE_HOME } = process.env
+  const named = process.platform === 'win32' ? LOCALAPPDATA : process.platform === 'darwin' ? undefined : XDG_CACHE_HOME
+  // A relative one is ignored: XDG Base Directory Specification, "Basics".
+  const base = named !== undefined && isAbsolute(named) ? named : cacheBelowHome()
+  return base === undefined ? undefined : join(base, 'backup-planet', 'restic')
+}
+
+function cacheBelowHome(): string | undefined {
+  const below = process.platform === 'win32' ? 'AppData/Local' : process.platform === 'darwin' ? 'Library/Caches' : '.cache'
+  try {
+    const base = join(homedir(), below)
+    return isAbsolute(base) ? base : undefined
+  } catch {
+    return undefined
+  }
 }
 
 export const exampleResticSettings = `password: "\${file:/etc/backup-planet/password}"   # nobody can read the backups without it: keep a copy where the backups are not

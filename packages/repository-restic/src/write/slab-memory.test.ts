@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import { gearTable } from '../chunking/gear-table.ts'
-import { bytesAt, SlabMemory, slabBytes } from './slab-memory.ts'
+import { bytesAt, mostSlabs, SlabMemory, slabBytes } from './slab-memory.ts'
 
 const polynomial = '3da3358b4dc173'
 
@@ -15,6 +15,14 @@ describe('a memory of slabs', () => {
     expect(ranges.at(-1)?.[1]).toBe(memory.bytes.byteLength)
     for (const { begin, end } of slabs) memory.bytes.fill(255, begin, end)
     expect(new BigUint64Array(memory.memory.buffer, memory.tableAddress, 256)).toEqual(gearTable(polynomial))
+  })
+
+  it('may have as many slabs as a chunker can address', async () => {
+    const memory = new SlabMemory(mostSlabs, polynomial, () => undefined)
+    const { end } = await memory.take()
+    expect(end).toBe(memory.bytes.byteLength)
+    expect(end).toBeLessThan(2 ** 32)
+    expect(() => new SlabMemory(mostSlabs + 1, polynomial, () => undefined)).toThrow()
   })
 
   it('is shared with other threads', () => {

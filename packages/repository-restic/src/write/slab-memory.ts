@@ -6,6 +6,8 @@ import { Allowance } from './allowance.ts'
 /** A slab holds the longest chunk there is. */
 export const slabBytes = chunkLimits.maximum
 const pageBytes = 64 * 1024
+/** A chunker addresses less than 65536 pages, and the table takes one of them. */
+export const mostSlabs = Math.floor((65_534 * pageBytes) / slabBytes)
 
 /** A piece of the shared memory that is filled with bytes of files, and free again when everybody let go of it. */
 export interface Slab {
