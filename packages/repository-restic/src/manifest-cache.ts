@@ -43,12 +43,12 @@ export class ManifestCache {
     }
   }
 
-  /** Lets go of manifests whose snapshots are gone. */
+  /** Lets go of manifests whose snapshots are gone, and of what was being written when a process was killed. */
   async keepOnly(snapshots: ReadonlySet<StorageId>): Promise<void> {
     if (this.#directory === undefined) return
     try {
       for (const name of await readdir(this.#directory)) {
-        if (isStorageId(name) && !snapshots.has(name)) await rm(join(this.#directory, name), { force: true })
+        if (name.endsWith('.part') || (isStorageId(name) && !snapshots.has(name))) await rm(join(this.#directory, name), { force: true })
       }
     } catch {
       // Nothing is cached.

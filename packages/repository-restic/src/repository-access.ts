@@ -83,6 +83,7 @@ export async function initializeRepository(uploader: Uploader, request: Initiali
   const file = await sealedKeyFile(key, request.password, request.cost)
   const keyId = storageIdOf(file)
   await putObject(uploader, objectKey('keys', keyId), file, keyId, options)
+  await assertOnlyKey(uploader, keyId, options)
   const config: RepositoryConfig = {
     version: 2,
     id: randomBytes(32).toString('hex'),
@@ -90,6 +91,16 @@ export async function initializeRepository(uploader: Uploader, request: Initiali
   }
   const sealed = seal(key, Buffer.from(configJson(config), 'utf8'))
   await putObject(uploader, configKey, sealed, storageIdOf(sealed), options)
+}
+
+/** Of two who create a repository at once, at least one sees the key of the other, and gives way: a config fits one of them only. */
+async function assertOnlyKey(uploader: Uploader, keyId: StorageId, options: OperationOptions): Promise<void> {
+  const own = objectKey('keys', keyId)
+  for await (const { key } of uploader.list('keys/', below(options))) {
+    if (key === own) continue
+    await uploader.remove(own, below(options))
+    throw alreadyThere(uploader, key)
+  }
 }
 
 function alreadyThere(uploader: Uploader, what: string): BackupError {
