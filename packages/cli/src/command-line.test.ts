@@ -30,6 +30,17 @@ describe('what cannot be followed ends with 2, a code, a message and a hint, bef
     [['restore', 'shop', '--to', 'source', '--table', 'orders'], '--table "orders" names no database'],
     [['restore', 'shop', '--to', 'source', '--option', 'threads'], '--option "threads" is not NAME=VALUE'],
     [['verify', '--backup', 'x'], '--backup needs the job'],
+    [['copy', '--to', 'local'], 'every job keeps its backups in "local" already'],
+    [['copy', '--backup', 'x', '--to', 'local'], '--backup needs the job'],
+    [['copy', 'shop', '--to', 'locl'], 'there is no repository "locl"'],
+    [['verify', '--subset', '1/7'], 'Add --read-data.'],
+    [['verify', '--read-data', '--subset', '8/7'], '--subset "8/7" is no part of the data'],
+    [['verify', '--read-data', '--subset', '0/7'], 'Write it like 1/7'],
+    [['key'], 'Usage: backup-planet key'],
+    [['key', 'lst'], "unknown command 'lst'\n  hint: Did you mean list?"],
+    [['prune', 'shop', '--repository', 'local'], 'a job and --repository exclude each other'],
+    [['prune', '--repository', 'locl'], 'there is no repository "locl"'],
+    [['--no-config', '--config', '/nowhere/x.yaml', 'init', '--agent', 'sample', '--no-encryption'], 'always encrypted'],
     [['completion', 'tcsh'], "command-argument value 'tcsh' is invalid"],
     [['--no-config', '--config', '/nowhere/x.yaml', 'list'], 'there is no configuration file /nowhere/x.yaml'],
   ])('%j', async (argv, message) => {
@@ -68,8 +79,26 @@ describe('what cannot be followed ends with 2, a code, a message and a hint, bef
 test('help shows an example for every command, and names no command that is not there', async () => {
   const { code, stdout } = await here.run(['--help'])
   expect(code).toBe(0)
-  const names = [...stdout.matchAll(/^ {2}([a-z]+)(?: |$)/gm)].map(([, name]) => name)
-  expect(names).toEqual(['init', 'discover', 'check', 'run', 'list', 'restore', 'files', 'verify', 'completion', 'version', 'help'])
+  const names = [...stdout.matchAll(/^ {2}([a-z]+(?:-[a-z]+)*)(?: |$)/gm)].map(([, name]) => name)
+  expect(names).toEqual([
+    'init',
+    'discover',
+    'check',
+    'run',
+    'list',
+    'restore',
+    'files',
+    'verify',
+    'copy',
+    'prune',
+    'stats',
+    'key',
+    'unlock',
+    'rebuild-index',
+    'completion',
+    'version',
+    'help',
+  ])
   for (const name of names.slice(0, -1)) {
     const help = await here.run([`${name}`, '--help'])
     expect(help.code).toBe(0)

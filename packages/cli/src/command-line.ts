@@ -6,12 +6,18 @@ import type { CommandContext, InputStream } from './command-context.ts'
 import { addCheckCommand } from './commands/check-command.ts'
 import { examples } from './commands/command-options.ts'
 import { addCompletionCommand } from './commands/completion-command.ts'
+import { addCopyCommand } from './commands/copy-command.ts'
 import { addDiscoverCommand } from './commands/discover-command.ts'
 import { addFilesCommand } from './commands/files-command.ts'
 import { addInitCommand } from './commands/init-command.ts'
+import { addKeyCommand } from './commands/key-command.ts'
 import { addListCommand } from './commands/list-command.ts'
+import { addPruneCommand } from './commands/prune-command.ts'
+import { addRebuildIndexCommand } from './commands/rebuild-index-command.ts'
 import { addRestoreCommand } from './commands/restore-command.ts'
 import { addRunCommand } from './commands/run-command.ts'
+import { addStatsCommand } from './commands/stats-command.ts'
+import { addUnlockCommand } from './commands/unlock-command.ts'
 import { addVerifyCommand } from './commands/verify-command.ts'
 import { addVersionCommand, ownVersion } from './commands/version-command.ts'
 import { loadConfiguration } from './configuration/configuration-file.ts'
@@ -75,7 +81,7 @@ export async function runCommandLine(argv: readonly string[], settings: CommandL
     await program.parseAsync(argv, { from: 'user' })
     return code
   } catch (error) {
-    return tellFailure(error, program, context)
+    return tellFailure(error, context)
   } finally {
     signal.removeEventListener('abort', onAbort)
   }
@@ -90,6 +96,12 @@ const commands = [
   addRestoreCommand,
   addFilesCommand,
   addVerifyCommand,
+  addCopyCommand,
+  addPruneCommand,
+  addStatsCommand,
+  addKeyCommand,
+  addUnlockCommand,
+  addRebuildIndexCommand,
   addCompletionCommand,
   addVersionCommand,
 ]
@@ -103,8 +115,9 @@ function createProgram(output: Output): Command {
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       writeOut: (text) => output.print(text.trimEnd()),
+      writeErr: (text) => output.remark(text.trimEnd()),
       // Usage errors are told like all others, when they are thrown.
-      writeErr: () => undefined,
+      outputError: () => undefined,
     })
     .addHelpText(
       'after',
@@ -116,12 +129,10 @@ Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 partial, 130 aborted`,
     .showSuggestionAfterError(true)
 }
 
-function tellFailure(error: unknown, program: Command, context: CommandContext): ExitCode {
+function tellFailure(error: unknown, context: CommandContext): ExitCode {
   if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.done
-  if (error instanceof CommanderError && error.code === 'commander.help') {
-    context.output.remark(program.helpInformation())
-    return exitCodes.usage
-  }
+  // A command that needs another one behind it has shown its help.
+  if (error instanceof CommanderError && error.code === 'commander.help') return exitCodes.usage
   const told = asAborted(error instanceof CommanderError ? usageErrorOf(error) : error, context.signal)
   const facts = failureFacts(told)
   context.output.emit({ type: 'failure', ...facts })

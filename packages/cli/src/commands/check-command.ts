@@ -1,8 +1,10 @@
 import { type Backup, BackupError, type Problem, type Repository, readChain } from '@backup-planet/core'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
+import { sourceOf, sourceText } from '../configuration/password-reference.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { failureFacts } from '../output/failure-text.ts'
+import { lockText } from '../output/lock-text.ts'
 import { count, problemsText } from '../output/plan-text.ts'
 import { repositoryProblems } from '../workspace/repository-probe.ts'
 import { stagingProblems } from '../workspace/staging-problems.ts'
@@ -59,12 +61,15 @@ async function problemsOf(workspace: Workspace, job: string, kindText: string, c
   await using repository = await workspace.repositoryOf(job)
   const kind = kindOf(kindText, agent)
   const chain = await listedChain(repository, job, problems, context).catch((error: unknown) => {
-    failed(error, `the repository ${repository.destination} cannot be listed: `)
+    failed(wrongPassword(error, workspace, job, repository), `the repository ${repository.destination} cannot be listed: `)
     return undefined
   })
   if (chain !== undefined) {
     await using uploader = await workspace.uploaderOf(job)
     problems.push(...(await repositoryProblems(uploader, { signal })))
+    await addLocks(repository, workspace.configuration.job(job).repository, problems, context).catch((error: unknown) => {
+      failed(error, `the locks of ${repository.destination} cannot be read: `)
+    })
     await addFindings(repository, job, problems, context).catch((error: unknown) => {
       failed(error, `the repository ${repository.destination} cannot be looked through: `)
     })
@@ -75,6 +80,31 @@ async function problemsOf(workspace: Workspace, job: string, kindText: string, c
     failed(error)
   }
   return problems
+}
+
+/** Says where the password of a repository comes from, which the repository itself does not know. */
+function wrongPassword(error: unknown, { configuration }: Workspace, job: string, { keys }: Repository): unknown {
+  if (!BackupError.is(error) || error.code !== 'WRONG_CREDENTIALS' || keys === undefined) return error
+  const name = configuration.job(job).repository
+  const source = sourceOf(configuration.repository(name).password)
+  return new BackupError(error.message, {
+    code: error.code,
+    hint: `Put a password that opens the repository into ${sourceText(source, configuration.file)}, where repositories.${name}.password is read from; without one nobody can read the backups.`,
+    cause: error,
+  })
+}
+
+/** Somebody who has the repository alone keeps the next run from storing. */
+async function addLocks(repository: Repository, name: string, problems: Problem[], { signal }: CommandContext): Promise<void> {
+  for (const lock of (await repository.locks?.({ signal })) ?? []) {
+    if (lock.stale || !lock.exclusive) continue
+    problems.push({
+      severity: 'error',
+      code: 'CONFLICT',
+      message: `nothing can be stored in ${repository.destination} now: ${lockText(lock)}`,
+      hint: `Wait until that process has ended. If you are sure that it is dead, remove its lock with: backup-planet unlock --all --repository ${name}`,
+    })
+  }
 }
 
 /**

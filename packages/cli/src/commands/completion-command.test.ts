@@ -18,7 +18,20 @@ const scriptFor = async (shell: Shell) => (await here.run(['completion', shell])
 describe.each(shells)('completion for %s, by its text', (shell) => {
   test('knows every command and every option of it', async () => {
     const script = await scriptFor(shell)
-    for (const word of ['init', 'run', 'restore', 'verify', 'files', 'read-data', 'rename', 'config']) expect(script).toContain(word)
+    for (const word of [
+      'init',
+      'run',
+      'restore',
+      'verify',
+      'files',
+      'read-data',
+      'rename',
+      'config',
+      'prune',
+      'passwd',
+      'new-password-file',
+    ])
+      expect(script).toContain(word)
     expect(script).not.toContain('names <what>')
   })
 
@@ -64,22 +77,32 @@ describe.each(shells)('completion for %s, by its text', (shell) => {
 })
 
 const completions: readonly (readonly [before: string, current: string, completed: string])[] = [
-  ['backup-planet', 're', 'restore'],
+  ['backup-planet', 're', 'rebuild-index restore'],
   ['backup-planet restore', '--ren', '--rename'],
   ['backup-planet --json run shop', '--pl', '--plan'],
-  ['backup-planet --config other.yaml', 're', 'restore'],
+  ['backup-planet --config other.yaml', 'res', 'restore'],
   ['backup-planet --config other.yaml run', '--pl', '--plan'],
   ['backup-planet --config other.yaml run', '', 'other'],
-  ['backup-planet --js', '', 'init discover check run list restore files verify completion version'],
+  [
+    'backup-planet --js',
+    '',
+    'init discover check run list restore files verify copy prune stats key unlock rebuild-index completion version',
+  ],
   ['backup-planet run --kind', 'f', 'full'],
   ['backup-planet completion', '', 'bash fish zsh'],
   ['backup-planet run', '', 'shop'],
   ['backup-planet restore shop --to', '', 'scratch source'],
+  ['backup-planet prune --repository', '', 'local offsite'],
+  ['backup-planet copy shop --to', '', 'local offsite'],
+  ['backup-planet key', '', 'add list passwd remove'],
+  ['backup-planet key add', '--new', '--new-password-file'],
+  ['backup-planet key add --repository', 'off', 'offsite'],
+  ['backup-planet init --repository-kind', 'a', 'archive'],
 ]
 
 /** What `--names` of the command prints, which would be found on the PATH. */
 const jobs = (configuration: string) =>
-  `case "$*" in *'${configuration}'*) echo other ;; *jobs*) echo shop ;; *targets*) echo source; echo scratch ;; esac`
+  `case "$*" in *'${configuration}'*) echo other ;; *jobs*) echo shop ;; *targets*) echo source; echo scratch ;; *repositories*) echo local; echo offsite ;; esac`
 
 const asking: Readonly<Record<Shell, (script: string, before: readonly string[], current: string) => readonly string[]>> = {
   bash: (script, before, current) => [
@@ -106,7 +129,7 @@ const asking: Readonly<Record<Shell, (script: string, before: readonly string[],
   fish: (script, before, current) => [
     '--no-config',
     '-c',
-    `function backup-planet; switch "$argv"; case '*other.yaml*'; echo other; case '*jobs*'; echo shop; case '*targets*'; echo source; echo scratch; end; end
+    `function backup-planet; switch "$argv"; case '*other.yaml*'; echo other; case '*jobs*'; echo shop; case '*targets*'; echo source; echo scratch; case '*repositories*'; echo local; echo offsite; end; end
      source $argv[1]; complete -C "$argv[2]"`,
     script,
     `${before.join(' ')} ${current}`,
@@ -135,5 +158,6 @@ describe.each(installed)('completion for %s, in the shell', (shell) => {
 test('the names that scripts ask for are those of the configuration, and nothing is connected to', async () => {
   expect((await here.run(['completion', 'zsh', '--names', 'jobs'])).stdout).toBe('shop\n')
   expect((await here.run(['completion', 'fish', '--names', 'targets'])).stdout).toBe('source\nscratch\n')
+  expect((await here.run(['completion', 'bash', '--names', 'repositories'])).stdout).toBe('local\n')
   expect((await here.run(['--no-config', 'completion', 'bash', '--names', 'jobs', '--config', '/nowhere/x.yaml'])).code).toBe(2)
 })

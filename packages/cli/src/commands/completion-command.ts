@@ -1,7 +1,14 @@
 import { Argument, type Command, Option } from 'commander'
 import type { CommandContext } from '../command-context.ts'
 import { bashScript } from '../completion/bash-script.ts'
-import { type Completable, type CompletionShell, completable, completionShells } from '../completion/completable.ts'
+import {
+  type Completable,
+  type CompletableNames,
+  type CompletionShell,
+  completable,
+  completableNames,
+  completionShells,
+} from '../completion/completable.ts'
 import { fishScript } from '../completion/fish-script.ts'
 import { zshScript } from '../completion/zsh-script.ts'
 import type { Configuration } from '../configuration/configuration-file.ts'
@@ -16,7 +23,7 @@ export function addCompletionCommand(program: Command, context: CommandContext):
     .summary('print a completion script for a shell')
     .description('Prints a script that completes commands and options in a shell.')
     .addArgument(new Argument('<shell>', 'the shell').choices(completionShells))
-    .addOption(new Option('--names <what>', 'print the names that a completion script asks for').choices(['jobs', 'targets']).hideHelp())
+    .addOption(new Option('--names <what>', 'print the names that a completion script asks for').choices(completableNames).hideHelp())
     .addHelpText(
       'after',
       examples(
@@ -25,7 +32,7 @@ export function addCompletionCommand(program: Command, context: CommandContext):
         'backup-planet completion fish > ~/.config/fish/completions/backup-planet.fish',
       ),
     )
-    .action(async (shell: CompletionShell, { names }: { names?: 'jobs' | 'targets' }) => {
+    .action(async (shell: CompletionShell, { names }: { names?: CompletableNames }) => {
       if (names === undefined) return context.output.print(scripts[shell](completable(program)))
       const found = namesIn(await loadConfiguration(await context.configurationFile()), names)
       if (found.length > 0) context.output.print(found.join('\n'))
@@ -33,6 +40,7 @@ export function addCompletionCommand(program: Command, context: CommandContext):
 }
 
 /** From the file alone: no secret is read and nothing connected to. */
-function namesIn({ content }: Configuration, what: 'jobs' | 'targets'): readonly string[] {
-  return what === 'jobs' ? Object.keys(content.jobs) : ['source', ...Object.keys(content.targets)]
+function namesIn({ content }: Configuration, what: CompletableNames): readonly string[] {
+  const names = Object.keys(content[what])
+  return what === 'targets' ? ['source', ...names] : names
 }

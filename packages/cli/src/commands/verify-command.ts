@@ -10,6 +10,12 @@ import { UsageError } from '../usage-error.ts'
 import { withEveryRepository } from '../workspace/every-repository.ts'
 import { examples } from './command-options.ts'
 
+interface VerifyOptions {
+  readonly readData?: true
+  readonly subset?: string
+  readonly backup?: string
+}
+
 export function addVerifyCommand(program: Command, context: CommandContext): void {
   program
     .command('verify')
@@ -19,9 +25,14 @@ export function addVerifyCommand(program: Command, context: CommandContext): voi
     )
     .argument('[job]', 'only this job')
     .option('--read-data', 'read everything and compare checksums; takes as long as downloading it')
+    .option('--subset <part>', 'with --read-data: only one part of the data, such as 1/7, so that a week of runs reads everything once')
     .option('--backup <id>', 'only this backup')
-    .addHelpText('after', examples('backup-planet verify', 'backup-planet verify shop --read-data'))
-    .action(async (job: string | undefined, options: { readData?: true; backup?: string }) => {
+    .addHelpText(
+      'after',
+      examples('backup-planet verify', 'backup-planet verify shop --read-data', 'backup-planet verify --read-data --subset 1/7'),
+    )
+    .action(async (job: string | undefined, options: VerifyOptions) => {
+      const subset = subsetOf(options)
       if (options.backup !== undefined && job === undefined) {
         throw new UsageError('--backup needs the job that the backup is of', 'Write it like backup-planet verify JOB --backup ID.')
       }
@@ -38,6 +49,7 @@ export function addVerifyCommand(program: Command, context: CommandContext): voi
         const request = {
           repository,
           readData: options.readData === true,
+          ...(subset === undefined ? {} : { subset }),
           ...(job === undefined ? {} : { job }),
           ...(job === undefined || options.backup === undefined
             ? {}
@@ -51,11 +63,23 @@ export function addVerifyCommand(program: Command, context: CommandContext): voi
       const errors = findings.filter(({ severity }) => severity === 'error').length
       const whole = findings.filter(({ severity }) => severity === 'ok').length
       context.output.emit({ type: 'result', command: 'verify', whole, errors, warnings: findings.length - whole - errors })
-      context.output.print(
-        `${count(whole, 'backup')} ${options.readData ? 'read and whole' : 'whole in structure'}, ${count(errors, 'error')}`,
-      )
+      context.output.print(`${count(whole, 'backup')} ${depthOf(options)}, ${count(errors, 'error')}`)
       if (errors > 0) context.end(exitCodes.failed)
     })
+}
+
+/** Throws a `UsageError` for what is no part. */
+function subsetOf({ subset, readData }: VerifyOptions): { readonly part: number; readonly of: number } | undefined {
+  if (subset === undefined) return undefined
+  if (readData !== true) throw new UsageError('--subset is a part of the data, which only --read-data reads', 'Add --read-data.')
+  const [, part, of] = (/^(\d{1,6})\/(\d{1,6})$/.exec(subset) ?? []).map(Number)
+  if (part !== undefined && of !== undefined && part >= 1 && part <= of) return { part, of }
+  throw new UsageError(`--subset ${JSON.stringify(subset)} is no part of the data`, 'Write it like 1/7: the first of seven parts.')
+}
+
+function depthOf({ readData, subset }: VerifyOptions): string {
+  if (readData !== true) return 'whole in structure'
+  return subset === undefined ? 'read and whole' : `whole, as far as part ${subset} of the data tells`
 }
 
 /** Whoever verifies every night wants to hear of an empty disk, such as one that is not mounted. */

@@ -1,10 +1,18 @@
-import { type Completable, completionShells, namesOfCommands } from './completable.ts'
+import { type Completable, type CompletableValues, knownValues } from './completable.ts'
 
 export function bashScript(known: Completable): string {
   const { commands, flags, valued } = known
   const names = commands.map(({ name }) => name).join(' ')
-  const cases = commands.map((command) => `    ${command.name}) words='${command.flags.map(({ flag }) => flag).join(' ')}' ;;`)
-  return `_backup_planet() {
+  const cases = commands.map((command) => `      ${command.name}) words='${command.flags.map(({ flag }) => flag).join(' ')}' ;;`)
+  const values = knownValues(known).map(({ place, values }) => `    ${place}) words=${valuesText(values)} ;;`)
+  return `_backup_planet_words() {
+  case $1 in
+    :) words='${names}' ;;
+${values.join('\n')}
+    *) return 1 ;;
+  esac
+}
+_backup_planet() {
   local current=\${COMP_WORDS[COMP_CWORD]} words='' command='' argument='' word skip=''
   local -a configuration=()
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
@@ -16,23 +24,20 @@ export function bashScript(known: Completable): string {
       *) if [[ -z $command ]]; then command=$word; else argument=$word; fi ;;
     esac
   done
-  case $skip in
-    --kind) words='full differential log' ;;
-    --to) [[ $command == restore ]] && words=$(backup-planet completion bash --names targets "\${configuration[@]}" 2>/dev/null) ;;
-    '')
-      case $command in
-        '') words='${names} ${flags.map(({ flag }) => flag).join(' ')}' ;;
-    ${cases.join('\n    ')}
-      esac
-      if [[ $current != -* && -z $argument ]]; then
-        case $command in
-          ${namesOfCommands(known, 'job').join('|')}) words=$(backup-planet completion bash --names jobs "\${configuration[@]}" 2>/dev/null) ;;
-          ${namesOfCommands(known, 'shell').join('|')}) words='${completionShells.join(' ')}' ;;
-          '') words='${names}' ;;
-        esac
-      fi ;;
-  esac
+  if [[ -n $skip ]]; then
+    _backup_planet_words "$command:$skip"
+  elif [[ $current == -* || -n $argument ]] || ! _backup_planet_words "$command:"; then
+    case $command in
+      '') words='${flags.map(({ flag }) => flag).join(' ')}' ;;
+${cases.join('\n')}
+    esac
+  fi
   COMPREPLY=($(compgen -W "$words" -- "$current"))
 }
 complete -o default -F _backup_planet backup-planet`
+}
+
+function valuesText(values: CompletableValues): string {
+  if (typeof values !== 'string') return `'${values.join(' ')}'`
+  return `$(backup-planet completion bash --names ${values} "\${configuration[@]}" 2>/dev/null)`
 }

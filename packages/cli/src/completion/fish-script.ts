@@ -1,4 +1,4 @@
-import { type Completable, type CompletableFlag, completionShells, quoted } from './completable.ts'
+import { type Completable, type CompletableFlag, type CompletableValues, quoted } from './completable.ts'
 
 export function fishScript({ commands, flags, valued }: Completable): string {
   const complete = (condition: string, rest: string) => `complete -c backup-planet -n ${quoted(condition)} ${rest}`
@@ -41,21 +41,23 @@ function __backup_planet_names
     backup-planet completion fish --names $argv[1] $configuration 2>/dev/null
 end`,
     ...commands.map(({ name, summary }) => complete('__backup_planet_in ""', `-f -a ${name} -d ${quoted(summary)}`)),
-    ...flags.map((flag) => complete('__backup_planet_in ""', flagText(flag, ''))),
+    ...flags.map((flag) => complete('__backup_planet_in ""', flagText(flag))),
     ...commands.flatMap(({ name, argument, flags: own }) => [
       ...argumentLines(argument).map((line) => complete(`__backup_planet_first ${name}`, line)),
-      ...own.map((flag) => complete(`__backup_planet_in ${name}`, flagText(flag, name))),
+      ...own.map((flag) => complete(`__backup_planet_in ${name}`, flagText(flag))),
     ]),
   ].join('\n')
 }
 
-function argumentLines(argument: 'job' | 'shell' | undefined): readonly string[] {
-  if (argument === 'job') return [`-f -a '(__backup_planet_names jobs)'`]
-  return argument === 'shell' ? [`-f -a ${quoted(completionShells.join(' '))}`] : []
+function argumentLines(argument: CompletableValues | undefined): readonly string[] {
+  return argument === undefined ? [] : [`-f -a ${valuesText(argument)}`]
 }
 
-function flagText({ flag, summary, valued }: CompletableFlag, command: string): string {
-  const values = flag === '--kind' ? `-x -a 'full differential log' ` : valued ? '-r ' : ''
-  const targets = flag === '--to' && command === 'restore' ? `-x -a '(__backup_planet_names targets)' ` : values
-  return `-l ${flag.slice(2)} ${targets}-d ${quoted(summary)}`
+function valuesText(values: CompletableValues): string {
+  return typeof values === 'string' ? `'(__backup_planet_names ${values})'` : quoted(values.join(' '))
+}
+
+function flagText({ flag, summary, valued, values }: CompletableFlag): string {
+  const value = values !== undefined ? `-x -a ${valuesText(values)} ` : valued ? '-r ' : ''
+  return `-l ${flag.slice(2)} ${value}-d ${quoted(summary)}`
 }

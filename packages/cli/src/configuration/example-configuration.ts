@@ -1,3 +1,5 @@
+import type { RepositorySecret } from './repository-secret.ts'
+
 export interface ExampleConfiguration {
   readonly job: string
   readonly application: string
@@ -7,7 +9,7 @@ export interface ExampleConfiguration {
   readonly repositorySettings: string
   readonly destination: string
   /** Left out where backups are not encrypted. */
-  readonly passphraseFile: string | undefined
+  readonly secret: { readonly of: RepositorySecret; readonly file: string } | undefined
 }
 
 /** The commented configuration that `init` writes; it parses as it is. */
@@ -24,14 +26,7 @@ repositories:
     destination: ${quoted(example.destination)}
     # Not created by a run: a disk that is not mounted is an error, and nothing is written below its mount point.
     uploader: { settings: { createDirectory: false } }
-${indent(example.repositorySettings, 4)}${
-  example.passphraseFile === undefined
-    ? ''
-    : `    # Without this passphrase no backup can be read: keep a copy of the file in another place.
-    encryption:
-      passphrase: ${quoted(`\${file:${example.passphraseFile}}`)}
-`
-}
+${indent(repositorySettings(example), 4)}
 # What is backed up.
 jobs:
   ${example.job}:
@@ -56,6 +51,13 @@ ${indent(example.agentSettings, 6)}
 # limits:
 #   upload: 20MB/s
 `
+}
+
+function repositorySettings({ repositorySettings, secret }: ExampleConfiguration): string {
+  if (secret === undefined) return repositorySettings
+  const comment = `# Without this ${secret.of.word} no backup can be read: keep a copy of the file in another place.\n`
+  const others = secret.of.replaces === undefined ? repositorySettings : repositorySettings.replace(secret.of.replaces, '')
+  return `${comment}${secret.of.settings(secret.file)}${others}`
 }
 
 function indent(lines: string, by: number): string {

@@ -14,7 +14,7 @@ export const eventTexts: { readonly [Type in RunEvent['type']]: EventText<Type> 
   started: {
     when: 'first of all',
     fields: {
-      action: 'always: `backup`, `restore`, `files` or `verify`',
+      action: 'always: `backup`, `restore`, `files`, `verify` or `copy`',
       job: 'optional: name of the job',
       id: 'optional: of the backup that is made or read; of the plan for a restore',
       application: 'optional: such as `mysql`',
@@ -95,7 +95,7 @@ export const eventTexts: { readonly [Type in RunEvent['type']]: EventText<Type> 
 
 /** The lines of `--json` that are no events: one result or failure at the end, and what lists are made of. */
 export const lineTexts = {
-  'result of init': ['file', 'repository', 'passphraseFile'],
+  'result of init': ['file', 'written', 'repositories', 'passwordFile'],
   'result of discover': ['job', 'source'],
   'result of check': ['job', 'problems'],
   'result of run --plan': ['job', 'plan'],
@@ -105,10 +105,20 @@ export const lineTexts = {
   'result of restore': ['backup', 'plan', 'report'],
   'result of files': ['backup', 'directory', 'report'],
   'result of verify': ['whole', 'errors', 'warnings'],
+  'result of copy': ['to', 'copied', 'there', 'failed'],
+  'result of prune': ['repository', 'report'],
+  'result of stats': ['repository', 'statistics'],
+  'result of key list': ['repository', 'keys'],
+  'result of key add': ['repository', 'id'],
+  'result of key remove': ['repository', 'id'],
+  'result of key passwd': ['repository', 'id', 'file'],
+  'result of unlock': ['repository', 'removed', 'left'],
+  'result of rebuild-index': ['repository', 'report'],
   'result of version': ['version', 'node'],
   failure: ['code', 'message', 'hint'],
   'backup (list)': ['repository', 'backup', 'storedBytes'],
   'finding (verify)': ['repository', 'finding'],
+  copy: ['job', 'id', 'copied'],
 } as const satisfies Readonly<Record<string, readonly string[]>>
 
 /** `docs/events.md`. */
@@ -125,9 +135,10 @@ export function eventDocumentation(): string {
   )
   return `# Events
 
-Everything that happens during \`run\`, \`restore\`, \`files\` and \`verify\`, as plain data without secrets: enough to draw a progress
-display, keep metrics or raise an alarm. As a library, pass \`onEvent\` to \`backUp\`, \`restore\`, \`extractFiles\` or \`verify\`; on the
-command line, \`--json\` writes each as one line to standard output. This page is made from the types that the code is compiled
+Everything that happens during \`run\`, \`restore\`, \`files\`, \`verify\` and \`copy\`, as plain data without secrets: enough to draw a progress
+display, keep metrics or raise an alarm. As a library, pass \`onEvent\` to \`backUp\`, \`restore\`, \`extractFiles\`, \`verify\` or \`copyBackup\`;
+on the command line, \`--json\` writes each as one line to standard output. \`prune\`, \`stats\` and \`rebuild-index\` write those of \`step\`, \`bytes\`,
+\`problem\` and \`stalled\`. This page is made from the types that the code is compiled
 against, and a test compares it with what the commands print.
 
 Fields marked * can be missing. Fields and events may be added in any release: ignore what you do not know. Names and meanings
@@ -143,8 +154,8 @@ mixed; \`captured\`; the rest of \`store\`; \`stored\`, \`confirmed\`, \`finishe
 
 ## The other lines of \`--json\`
 
-Results have the field \`command\` as well. \`plan\`, \`backup\`, \`source\`, \`report\` and \`finding\` are the values of the contracts in
-[\`packages/core/src/contracts\`](../packages/core/src/contracts); a \`backup\` is a manifest, with a
+Results have the field \`command\` as well. \`plan\`, \`backup\`, \`source\`, \`report\`, \`finding\`, \`statistics\`, \`keys\` and \`left\` (locks) are
+the values of the contracts in [\`packages/core/src/contracts\`](../packages/core/src/contracts); a \`backup\` is a manifest, with a
 [JSON Schema](../packages/core/manifest.schema.json). A restore whose plan has errors has \`report: null\`.
 
 | line (\`type\`) | fields |

@@ -1,6 +1,5 @@
-import { createInterface } from 'node:readline/promises'
-import { Writable } from 'node:stream'
 import type { RestorePlan } from '@backup-planet/core'
+import { ask, canAsk } from '../asking/operator-answer.ts'
 import type { CommandContext } from '../command-context.ts'
 import { printable } from '../output/output.ts'
 import { UsageError } from '../usage-error.ts'
@@ -17,7 +16,7 @@ export function replacedBy(plan: RestorePlan): readonly string[] {
 export async function confirmReplacing(plan: RestorePlan, context: CommandContext): Promise<void> {
   const replaced = replacedBy(plan)
   const name = plan.target.name
-  if (context.stdin.isTTY !== true || context.stderr.isTTY !== true) {
+  if (!canAsk(context)) {
     throw new UsageError(
       `this restore replaces ${replaced.join(', ')} on ${name}, and nobody can be asked`,
       'Look at the plan with --plan, then pass --yes to agree to it.',
@@ -27,22 +26,4 @@ export async function confirmReplacing(plan: RestorePlan, context: CommandContex
   const answer = await ask(`Type the name of the server (${printable(name)}) to go on: `, context)
   if (answer.trim() !== name)
     throw new UsageError('the name was not typed; nothing was changed', 'Start again and type the name exactly as it is shown.')
-}
-
-async function ask(question: string, { stdin, output, signal }: CommandContext): Promise<string> {
-  const drawn = new Writable({
-    write(chunk, _encoding, callback) {
-      output.draw(String(chunk))
-      callback()
-    },
-  })
-  const prompt = createInterface({ input: stdin, output: drawn })
-  try {
-    return await Promise.race([
-      prompt.question(question, { signal }),
-      new Promise<string>((resolve) => prompt.once('close', () => resolve(''))),
-    ])
-  } finally {
-    prompt.close()
-  }
 }

@@ -26,7 +26,8 @@ export interface Workspace {
   /** The agent on a target; `source` is the server of the job. */
   agentOn(target: string, job: string): Promise<Agent>
   repositoryOf(job: string): Promise<Repository>
-  repository(name: string): Promise<Repository>
+  /** @param replaced settings, as they are, in place of those of the configuration */
+  repository(name: string, replaced?: Readonly<Record<string, unknown>>): Promise<Repository>
   /** The place that the repository of a job keeps its objects in, by itself. */
   uploaderOf(job: string): Promise<Uploader>
   staging(): Staging
@@ -77,11 +78,11 @@ export function createWorkspace({ configuration, plugins, ...sources }: Workspac
     return limitedUploader(contractChecked(opened, 'uploader/1', scheme), configuration.content.limits)
   }
 
-  const openRepository = async (name: string): Promise<Repository> => {
+  const openRepository = async (name: string, replaced: Readonly<Record<string, unknown>> = {}): Promise<Repository> => {
     const { kind, plugin: explicit, destination: _destination, uploader: _uploader, ...rest } = configuration.repository(name)
     const plugin = await at(configuration.place('repositories', name, 'kind'), () => registry.repository(kind, explicit))
     const place = configuration.place('repositories', name)
-    const settings = await resolveSecrets(rest, place, sources)
+    const settings = { ...((await resolveSecrets(omit(rest, Object.keys(replaced)), place, sources)) as object), ...replaced }
     const uploader = await openUploader(name)
     try {
       return contractChecked(await at(place, () => plugin.create(uploader, settings)), 'repository/1', kind)
@@ -103,6 +104,10 @@ export function createWorkspace({ configuration, plugins, ...sources }: Workspac
     staging: () => createDirectoryStaging({ directory: join(directory, 'runs'), budgetBytes: staging.budget, ...disk }),
     scratch: () => ({ directory: join(directory, 'restores'), budgetBytes: staging.budget ?? restoreBudget, ...disk }),
   }
+}
+
+function omit(settings: Readonly<Record<string, unknown>>, keys: readonly string[]): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(settings).filter(([key]) => !keys.includes(key)))
 }
 
 /** Where settings come from is said in front of what is wrong with them. */
