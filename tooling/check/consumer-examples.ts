@@ -14,6 +14,7 @@ const expectations: Readonly<Record<string, RegExp>> = {
   'readme-core-2.js': /^done .*shop as shop_restored/m,
   'readme-agent-mysql-1.js': /^shop \S*customer\S* \d+ [0-9a-f]{64}$/m,
   'readme-repository-archive-1.js': /^\S+ full complete$/m,
+  'readme-repository-restic-1.js': /^created: 0 backups/,
 }
 
 /** Runs every example of the READMEs, in the order of their packages, against one throwaway server and one folder of backups. */
@@ -29,6 +30,7 @@ export async function runExamples(directory: string, examples: readonly Compiled
     ["host: '127.0.0.1', user: 'backup'", `host: '127.0.0.1', port: ${server.port}, user: 'backup'`],
     ["'/var/tmp/backup-planet'", JSON.stringify(staging)],
     ["'/srv/backups'", JSON.stringify(backups)],
+    ["'/srv/restic'", JSON.stringify(join(directory, 'restic'))],
     ["'age1…'", JSON.stringify(await identityToRecipient(await generateX25519Identity()))],
   ]
   const environment = { MYSQL_PORT: String(server.port), MYSQL_USER: server.user, MYSQL_PASSWORD: server.rootPassword, BACKUPS: backups }
