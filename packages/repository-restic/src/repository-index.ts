@@ -59,7 +59,8 @@ export async function loadIndex(repository: OpenRepository, options: OperationOp
         } else throw error
       }
     })
-    if (again) await pause(firstPauseMilliseconds * 2 ** look, undefined, options.signal === undefined ? {} : { signal: options.signal })
+    // An abort is told by the next look.
+    if (again) await pause(firstPauseMilliseconds * 2 ** look, undefined, { signal: options.signal }).catch(() => undefined)
   }
   return { blobs, files, failures }
 }

@@ -31,6 +31,7 @@ export function tagValue(tags: readonly string[] | undefined, name: string): str
   return found.slice(name.length + 1).replaceAll(/%(25|2C)/g, (code) => (code === '%25' ? '%' : ','))
 }
 
-function encodeTag(tag: string): string {
+/** As it is stored: restic takes what is between two commas for a tag. */
+export function encodeTag(tag: string): string {
   return tag.replaceAll('%', '%25').replaceAll(',', '%2C')
 }

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { agentGuideHeading, type Manifest } from '@backup-planet/core'
-import { sourcePath } from './backup-tree.ts'
+import { encodeTag, sourcePath } from './backup-tree.ts'
 
 /**
  * `RESTORE.md` in a snapshot: this very backup, restored with `restic` alone. The agent's part goes on where every item has a folder
@@ -30,7 +30,7 @@ export function restoreGuideText(manifest: Manifest, destination: string, restor
     'Restic checks every byte on the way.',
     block([
       'set -euo pipefail',
-      `restic restore latest --tag ${quoted(`id=${manifest.id}`)} --target unpacked`,
+      `restic restore latest --tag ${quoted(encodeTag(`id=${manifest.id}`))} --target unpacked`,
       `mv ${quoted(`unpacked/${source.join('/')}`)} restored`,
     ]),
     'Each item now has a folder below `restored`; `unpacked/manifest.json` says what everything is.',

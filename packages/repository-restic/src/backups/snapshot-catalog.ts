@@ -102,10 +102,11 @@ async function readManifest(session: ResticSession, { id, record }: FoundSnapsho
   return readWholeFile(session, node, objectKey('snapshots', id), options)
 }
 
-/** The snapshot of a listed backup, as it is now. `undefined` when it is gone. */
+/** The snapshot of a listed backup, as it is now: the very one that was listed, where there are several. `undefined` when it is gone. */
 export async function snapshotOf(session: ResticSession, backup: Backup, options: OperationOptions): Promise<FoundSnapshot | undefined> {
   const { snapshots } = await findSnapshots(session, options)
-  return snapshots.find((snapshot) => isBackup(snapshot, { id: backup.id, job: backup.job }))
+  const found = snapshots.filter((snapshot) => isBackup(snapshot, { id: backup.id, job: backup.job }))
+  return found.find(({ id }) => id === backup.storage.snapshot) ?? found[0]
 }
 
 export function tellProblem(error: BackupError, options: OperationOptions): void {
