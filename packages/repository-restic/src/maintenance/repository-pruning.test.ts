@@ -280,7 +280,7 @@ it(
       fc.asyncProperty(
         fc.array(fc.record({ files, removed: fc.boolean() }), { minLength: 2, maxLength: 4 }),
         fc.constantFrom(0, 0.05, 0.4),
-        fc.array(fc.record({ at: fc.double({ min: 0, max: 1, noNaN: true }), forGood: fc.boolean(), done: fc.boolean() }), {
+        fc.array(fc.record({ percent: fc.integer({ min: 0, max: 100 }), forGood: fc.boolean(), done: fc.boolean() }), {
           minLength: 1,
           maxLength: 3,
         }),
@@ -289,10 +289,10 @@ it(
           await open(objects).remove(stored.filter((_, at) => backups[at]?.removed))
           const kept = new Map(backups.flatMap((backup, at) => (backup.removed ? [] : [[`backup-${at}`, backup.files] as const])))
           const request = { ...everything, maxUnusedShare }
-          for (const { at, ...interruption } of interruptions) {
+          for (const { percent, ...interruption } of interruptions) {
             const counting = interrupted(createMemoryUploader({ objects: new Map(objects) }))
             await openUploader(counting.uploader, { packBytes }).prune(request)
-            const call = 1 + Math.floor(at * (counting.calls() - 1))
+            const call = 1 + Math.floor((percent / 100) * (counting.calls() - 1))
             const broken = interrupted(createMemoryUploader({ objects }), { at: call, ...interruption })
             await openUploader(broken.uploader, { packBytes })
               .prune(request)

@@ -51,8 +51,8 @@ export function keysWithoutLocks(objects: Objects): string[] {
 }
 
 /**
- * What must hold at every moment: the listed backups are exactly these, every byte of them is whole and comes back, and no index names
- * a pack that is not there.
+ * What must hold at every moment: the listed backups are exactly these, every byte of them is whole and comes back, every used blob
+ * is in an index, and no index names a pack that is not there.
  */
 export async function expectWhole(objects: Objects, expected: ReadonlyMap<string, readonly number[]>): Promise<void> {
   const uploader = createMemoryUploader({ objects: new Map(objects) })
@@ -75,6 +75,8 @@ export async function expectWhole(objects: Objects, expected: ReadonlyMap<string
   const sizes = new Map<string, number>()
   for await (const { id, size } of listObjects(uploader, 'data', {})) sizes.set(id, size)
   expect(packs.filter(({ id, bytes }) => sizes.get(id) !== bytes)).toEqual([])
+  // Reads through the index alone, as restic does: what is found by headers only would not be enough.
+  await expect(repository.stats()).resolves.toMatchObject({ backups: expected.size })
 }
 
 export interface Interruption {
