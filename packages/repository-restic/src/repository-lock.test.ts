@@ -191,7 +191,7 @@ describe('a lock of somebody else', () => {
     await expect(lockRepository(repository, { exclusive: false, clock }, {})).rejects.toMatchObject({
       code: 'CONFLICT',
       message: expect.stringContaining('is locked exclusively by an unreadable lock'),
-      hint: expect.stringContaining('restic unlock --remove-all'),
+      hint: expect.stringContaining('backup-planet unlock --all'),
     })
     expect(await removeLocks(repository, 'stale', {})).toBe(0)
     expect(await removeLocks(repository, 'all', {})).toBe(1)

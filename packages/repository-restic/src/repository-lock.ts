@@ -314,7 +314,7 @@ function alreadyLocked(
       code: 'CONFLICT',
       retryable: true,
       hint: unreadable
-        ? 'Nobody can tell whose it is, and it does not end by itself. Once you are sure that nobody works on the repository, remove all locks with: restic unlock --remove-all.'
+        ? 'Nobody can tell whose it is, and it does not end by itself. Once you are sure that nobody works on the repository, remove all locks with: backup-planet unlock --all.'
         : 'Wait until that process has ended. If it has been killed, its lock ends by itself after 30 minutes; backup-planet unlock removes it before, once you are sure.',
     },
   )
