@@ -124,21 +124,19 @@ describe('a prune', () => {
     await expectWhole(one, kept)
   })
 
-  it('takes the copy of a blob that is there, when the pack of the other is gone', async () => {
-    const { objects } = await storedBackups([[30]])
-    const other: Objects = new Map(objects)
-    await storeContents(open(objects), 'one', contentsOf([0, 3, 6, 9]))
-    const lost = keysBelow(objects, 'data/').filter((key) => !other.has(key))
-    await storeContents(open(other), 'other', contentsOf([0, 3, 6, 9]))
-    for (const [key, object] of other) objects.set(key, object)
-    const size = (key: string) => objects.get(key)?.bytes.byteLength ?? 0
-    objects.delete(lost.sort((left, right) => size(right) - size(left))[0] ?? '')
+  it('goes on from what an interrupted one had written', async () => {
+    const { objects, kept } = await place()
+    const before = await pruneUntilIndexesGo(objects)
+    const report = await open(objects).prune({ ...everything, maxUnusedShare: 0 })
+    expect(report).toMatchObject({ repackedPacks: 0, removedPacks: before.length, keptUnusedBytes: 0 })
+    expect(before.filter((key) => objects.has(key))).toEqual([])
+    await expectWhole(objects, kept)
+  })
+
+  it('takes the copies of blobs that are there, when the packs of the others are gone', async () => {
+    const { objects, kept } = await place()
+    for (const key of await pruneUntilIndexesGo(objects)) objects.delete(key)
     await open(objects).prune(everything)
-    const kept = new Map([
-      ['backup-0', [30]],
-      ['one', [0, 3, 6, 9]],
-      ['other', [0, 3, 6, 9]],
-    ])
     await expectWhole(objects, kept)
   })
 
@@ -268,6 +266,22 @@ describe('a store that refuses to remove', () => {
     await expectWhole(objects, kept)
   })
 })
+
+/** Everything that is used lies in new packs too, and the old index files are still there. Returns the keys of the old packs. */
+async function pruneUntilIndexesGo(objects: Objects): Promise<string[]> {
+  const before = keysBelow(objects, 'data/')
+  const memory = createMemoryUploader({ objects })
+  const uploader = uploaderLayer(memory, {
+    async remove(key, options) {
+      if (key.startsWith('index/')) throw new BackupError('nobody answers', { code: 'UNREACHABLE', hint: 'Try again.' })
+      await memory.remove(key, options)
+    },
+  })
+  const pruning = openUploader(uploader, { packBytes }).prune({ ...everything, maxUnusedShare: 0 })
+  await expect(pruning).rejects.toMatchObject({ code: 'UNREACHABLE' })
+  expect(before.filter((key) => !objects.has(key))).toEqual([])
+  return before
+}
 
 /** Some minutes' worth of interruptions are in e2e, where the process is really killed. */
 const scenarios = 12
