@@ -14,7 +14,7 @@
  * | `<schema>.<view>-schema-view.sql` | the view itself |
  * | `<schema>.<table>-schema-triggers.sql` | triggers, with their SQL mode and character sets |
  * | `<schema>-schema-post.sql` | functions, procedures, packages, then events |
- * | `<schema>.<table>.<00000>.dat.zst` | rows as `LOAD DATA` text, zstd |
+ * | `<schema>.<table>.<00000>.dat.zst` | rows as `LOAD DATA` text, zstd; `.dat` where it is not compressed |
  * | `<schema>.<table>.<00000>.sql` | the one LOAD DATA statement for it, naming the `.dat` |
  * | `chunks.jsonl` | one {@link DumpChunk} or {@link DumpTableTotal} a line |
  *
@@ -144,7 +144,7 @@ export type DumpChunkLine = DumpChunk | DumpTableTotal
 export interface DumpChunk {
   readonly type: 'chunk'
   readonly table: string
-  /** Name of the `.dat.zst` in the item. */
+  /** Name of the `.dat.zst` or `.dat` in the item. */
   readonly file: string
   readonly rows: number
   /** Of the text before compression. */

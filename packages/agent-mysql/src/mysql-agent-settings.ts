@@ -42,8 +42,11 @@ export const mysqlAgentSettingsSchema = z
     threads: z.int().min(1).max(64).default(4),
     /** Upper bound of the text of one data file, before compression; one single row may exceed it. */
     chunkBytes: z.int().min(4096).max(4_294_967_296).default(67_108_864),
-    /** zstd level of the data files. */
-    compressionLevel: z.int().min(1).max(19).default(1),
+    /**
+     * zstd level of the data files; 0 leaves them as text, for a repository that finds again what it has already and compresses itself:
+     * one changed row changes everything behind it in a compressed file.
+     */
+    compressionLevel: z.int().min(0).max(19).default(1),
 
     /** Schemas to capture; every schema that is not the server's own when left out. */
     includeSchemas: z.array(namePattern).readonly().optional(),

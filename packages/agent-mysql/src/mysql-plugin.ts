@@ -15,7 +15,7 @@ password: \${env:MYSQL_PASSWORD}
 # ssl: { ca: "\${file:/etc/mysql/ca.pem}" }
 # Readers at once, each with a connection and a thread.
 threads: 4
-# Text in one data file before compression, and its zstd level.
+# Text in one data file before compression, and its zstd level; 0 for a repository that deduplicates, such as restic.
 chunkBytes: 67108864
 compressionLevel: 1
 # Schemas and tables (schema.table); * and ? are wild.

@@ -1,4 +1,5 @@
 import { createHash, type Hash } from 'node:crypto'
+import { Transform } from 'node:stream'
 import { constants, createZstdCompress } from 'node:zlib'
 import { Credit } from './credit.ts'
 import { blocksPerFile, type FromReader } from './table-reader-messages.ts'
@@ -8,6 +9,7 @@ const sentBlockBytes = 131_072
 export interface ChunkFileOptions {
   readonly id: number
   readonly file: number
+  /** 0: the text as it is. */
   readonly compressionLevel: number
   readonly send: (message: FromReader, transfer?: readonly ArrayBuffer[]) => void
 }
@@ -22,7 +24,7 @@ export class ChunkFile {
   readonly #id: number
   readonly #send: ChunkFileOptions['send']
   readonly #hash: Hash = createHash('sha256')
-  readonly #compressor: ReturnType<typeof createZstdCompress>
+  readonly #compressor: Transform
   readonly #sent: Promise<void>
   #bytesUnsaid = 0
   #rowsUnsaid = 0
@@ -31,10 +33,7 @@ export class ChunkFile {
     this.#id = id
     this.file = file
     this.#send = send
-    this.#compressor = createZstdCompress({
-      chunkSize: sentBlockBytes,
-      params: { [constants.ZSTD_c_compressionLevel]: compressionLevel },
-    })
+    this.#compressor = compressorOf(compressionLevel)
     this.credit.grant(blocksPerFile)
     send({ type: 'file-begin', id, file })
     this.#sent = this.#sendBlocks()
@@ -72,4 +71,10 @@ export class ChunkFile {
       this.#bytesUnsaid = 0
     }
   }
+}
+
+function compressorOf(level: number): Transform {
+  if (level > 0) return createZstdCompress({ chunkSize: sentBlockBytes, params: { [constants.ZSTD_c_compressionLevel]: level } })
+  // A copy: the block is used again as soon as it has gone in.
+  return new Transform({ transform: (block: Uint8Array, _encoding, done) => done(null, Buffer.from(block)) })
 }

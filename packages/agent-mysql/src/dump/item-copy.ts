@@ -181,11 +181,11 @@ export class ItemCopy {
   }
 
   async #read(reader: TableReader, table: DumpTable, range: KeyRange, proof: TableProof): Promise<number> {
-    const { onProgress, stage, signal } = this.#options
+    const { onProgress, settings, stage, signal } = this.#options
     const onFile = async (file: ReadFile): Promise<void> => {
       const number = this.#chunkCounts.get(table.name) ?? 0
       this.#chunkCounts.set(table.name, number + 1)
-      const name = chunkFileName(this.name, table.name, number)
+      const name = chunkFileName(this.name, table.name, number, settings.compressionLevel)
       let readFailure: unknown
       const content = async function* (): AsyncGenerator<Uint8Array> {
         try {

@@ -16,8 +16,9 @@ export function nameSegment(name: string): string {
   return encodeSegment(name).replaceAll('.', '%2E')
 }
 
-export function chunkFileName(schema: string, table: string, number: number): string {
-  return `${nameSegment(schema)}.${nameSegment(table)}.${String(number).padStart(5, '0')}.dat.zst`
+export function chunkFileName(schema: string, table: string, number: number, compressionLevel: number): string {
+  const ending = compressionLevel === 0 ? 'dat' : 'dat.zst'
+  return `${nameSegment(schema)}.${nameSegment(table)}.${String(number).padStart(5, '0')}.${ending}`
 }
 
 export function metadataText(consistentAt: string, serverVersion: string, position: BinlogPosition | undefined): string {

@@ -19,7 +19,7 @@ export interface ChunkLoad {
   readonly schema: string
   readonly table: DumpTable
   readonly chunk: DumpChunk
-  /** The compressed file, a fresh stream per call. */
+  /** The file as it was stored, a fresh stream per call. */
   open(): AsyncIterable<Uint8Array>
   /** Notes in the same transaction that the rows are there. */
   record(): Promise<void>
@@ -104,7 +104,7 @@ interface ReadCount {
 /** The text of a data file, counted and compared with what was recorded of it. */
 async function* rowText(load: ChunkLoad, read: ReadCount): AsyncGenerator<Buffer> {
   const hash = createHash('sha256')
-  for await (const part of decompressed(load.open())) {
+  for await (const part of text(load)) {
     for (let end = part.indexOf(0x0a); end >= 0; end = part.indexOf(0x0a, end + 1)) read.rows++
     read.bytes += part.length
     // A few bytes can decompress to any number of them.
@@ -114,6 +114,14 @@ async function* rowText(load: ChunkLoad, read: ReadCount): AsyncGenerator<Buffer
     yield part
   }
   if (hash.digest('hex') !== load.chunk.sha256) throw new BackupError(`${load.chunk.file} has other content than was recorded`, damaged)
+}
+
+function text({ chunk, open }: ChunkLoad): AsyncIterable<Buffer> {
+  return chunk.file.endsWith('.zst') ? decompressed(open()) : plain(open())
+}
+
+async function* plain(content: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  for await (const part of content) yield Buffer.from(part.buffer, part.byteOffset, part.byteLength)
 }
 
 async function* decompressed(content: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
@@ -188,7 +196,7 @@ async function checkLoaded(connection: MysqlConnection, load: ChunkLoad, info: s
   if (whole && count === 0) return true
   const listed = await connection.rows('SHOW WARNINGS', 'reading what the server warned of')
   const { schema, table } = load
-  const verdict = whole ? await judgeWarnings({ listed, count, schema, table, rows: decompressed(load.open()) }) : 'refused'
+  const verdict = whole ? await judgeWarnings({ listed, count, schema, table, rows: text(load) }) : 'refused'
   if (verdict === 'refused') throw refusedRows(load, records, skipped, listed)
   return verdict === 'expected'
 }
