@@ -1,5 +1,3 @@
-import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { QuickstartFolder } from './quickstart-folder.ts'
 
 export interface QuickstartResult {
@@ -8,41 +6,51 @@ export interface QuickstartResult {
   readonly seconds: number
   readonly backedUp: number
   readonly restored: number
+  /** Bytes of the repository with both backups. */
   readonly stored: number
+  /** Bytes that each of the backups added to it. */
+  readonly sent: { readonly first: number; readonly second: number }
+  /** What restic says of it; `undefined` where there is no restic. */
+  readonly snapshots: string | undefined
   /** Makes a path as it can be typed where the reader stands. */
   readonly shown: (path: string) => string
 }
 
 /** What happened, where things lie, how to read them without us, and what to try next. */
-export async function closingSummary(result: QuickstartResult): Promise<string> {
-  const { folder, shown } = result
-  const backup = await newestBackup(folder)
-  const configuration = shown(folder.configuration)
-  const stored = `${(result.stored / 2 ** 20).toFixed(1)} MiB`
+export function closingSummary(result: QuickstartResult): string {
+  const { folder, shown, sent, snapshots } = result
+  const configuration = quoted(shown(folder.configuration))
+  const restic = `restic -r ${quoted(shown(folder.offsite))} --password-file ${quoted(shown(folder.passwordFile))}`
   return `
-It came back whole: ${result.rows.toLocaleString('en')} rows. Backup ${result.backedUp.toFixed(1)} s, restore ${result.restored.toFixed(1)} s, everything ${result.seconds.toFixed(0)} s.
+It came back whole: ${count(result.rows)} rows. Backup ${result.backedUp.toFixed(1)} s, restore ${result.restored.toFixed(1)} s, everything ${result.seconds.toFixed(0)} s.
+Both backups are full ones. The first sent ${count(sent.first)} bytes; the second, after a small change, ${count(sent.second)} bytes (${((100 * sent.second) / sent.first).toFixed(1)} %).
 
 Where it lies
-  ${shown(backup)}   (${stored}, encrypted)
-  ${shown(folder.key)}   (the key that reads it)
+  ${shown(folder.offsite)}   (a restic repository: ${(result.stored / 2 ** 20).toFixed(1)} MiB with both backups, encrypted)
+  ${shown(folder.passwordFile)}   (the password that opens it)
 
 To read it without us
-  mkdir -p /tmp/shop
-  age -d -i ${quoted(shown(folder.key))} ${quoted(shown(join(backup, 'shop.tar.zst.age')))} | zstd -d | tar -x -C /tmp/shop
-  and on with RESTORE.md beside it, which needs the mariadb client and zstd.
+  ${restic} snapshots
+${snapshots === undefined ? '  (restic is not installed here: Debian and Ubuntu have it as restic, macOS as brew install restic)\n' : indented(snapshots)}  ${restic} restore latest --target /tmp/shop
+  and on with /tmp/shop/RESTORE.md, which needs the mariadb client.
 
 To try next
-  npm run backup-planet -- list shop --config ${quoted(configuration)}
+  npm run backup-planet -- list shop --config ${configuration}
+  npm run backup-planet -- stats --config ${configuration}
   npm run backup-planet -- init --agent mysql --config ~/backup-planet/backup-planet.yaml   (a commented configuration for a server of yours)
   npm test
 `
 }
 
-async function newestBackup(folder: QuickstartFolder): Promise<string> {
-  const job = join(folder.offsite, 'shop')
-  const newest = (await readdir(job)).sort().at(-1)
-  if (newest === undefined) throw new Error(`there is no backup in ${job}`)
-  return join(job, newest)
+function indented(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => `    ${line}\n`)
+    .join('')
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en')
 }
 
 function quoted(path: string): string {

@@ -1,14 +1,16 @@
+import { randomBytes } from 'node:crypto'
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { generateX25519Identity, identityToRecipient } from 'age-encryption'
 import type { ThrowawayMariadb } from '../servers/throwaway-mariadb.ts'
 
-/** The folder that the quickstart leaves: a configuration, keys, and the encrypted backups. */
+/** The folder that the quickstart leaves: a configuration, passwords, and the encrypted backups. */
 export interface QuickstartFolder {
   readonly path: string
   readonly configuration: string
-  readonly key: string
+  /** Of the repository. */
+  readonly passwordFile: string
+  /** The repository. */
   readonly offsite: string
 }
 
@@ -19,7 +21,12 @@ export class ForeignFolder extends Error {
 
 /** Makes the folder anew. Throws `ForeignFolder` when what is there was not made by an earlier quickstart. */
 export async function createQuickstartFolder(path: string): Promise<QuickstartFolder> {
-  const folder = { path, configuration: join(path, 'backup-planet.yaml'), key: join(path, 'key.txt'), offsite: join(path, 'offsite') }
+  const folder = {
+    path,
+    configuration: join(path, 'backup-planet.yaml'),
+    passwordFile: join(path, 'repository-password'),
+    offsite: join(path, 'offsite'),
+  }
   const found = await readdir(path).catch((error: NodeJS.ErrnoException): string[] => {
     if (error.code === 'ENOENT') return []
     throw error
@@ -37,27 +44,30 @@ const marker = 'made-by-quickstart.txt'
 
 /** Writes the configuration that an operator would write, with secrets in files of their own. */
 export async function writeConfiguration(folder: QuickstartFolder, shop: ThrowawayMariadb, scratch: ThrowawayMariadb): Promise<void> {
-  const identity = await generateX25519Identity()
-  const recipient = await identityToRecipient(identity)
-  await writeSecret(folder.key, `${identity}\n`)
+  await writeSecret(folder.passwordFile, `${randomBytes(32).toString('base64url')}\n`)
   await writeSecret(join(folder.path, 'shop-password'), shop.rootPassword)
   await writeSecret(join(folder.path, 'scratch-password'), scratch.rootPassword)
-  await writeSecret(folder.configuration, configurationText(folder, recipient, shop, scratch))
+  await writeSecret(folder.configuration, configurationText(folder, shop, scratch))
 }
 
-function configurationText(folder: QuickstartFolder, recipient: string, shop: ThrowawayMariadb, scratch: ThrowawayMariadb): string {
+function configurationText(folder: QuickstartFolder, shop: ThrowawayMariadb, scratch: ThrowawayMariadb): string {
   const secret = (name: string) => JSON.stringify(`\${file:${join(folder.path, name)}}`)
   return `repositories:
   offsite:
-    kind: archive
+    kind: restic
     destination: ${JSON.stringify(pathToFileURL(folder.offsite).href)}
-    encryption:
-      recipients: ["${recipient}"]
-    identities: [${secret('key.txt')}]      # only needed to read; a server that only backs up does without
+    password: ${secret('repository-password')}
+    cacheDirectory: ${JSON.stringify(join(folder.path, 'cache'))}
 jobs:
   shop:
     agent: mysql
-    settings: { host: 127.0.0.1, port: ${shop.port}, user: root, password: ${secret('shop-password')}, verify: checksum }
+    settings:
+      host: 127.0.0.1
+      port: ${shop.port}
+      user: root
+      password: ${secret('shop-password')}
+      verify: checksum
+      compressionLevel: 0      # the repository compresses, after it has found what it has already
     repository: offsite
 targets:
   scratch:

@@ -24,18 +24,28 @@ test('the quickstart brings the shop back whole, and the commands it prints work
   expect(stdout).toContain('none differs')
   expect(stdout).toContain('It came back whole')
 
-  const [byHand = ''] = /^ {2}(age -d .*)$/m.exec(stdout)?.slice(1) ?? []
+  const [, first = '', second = ''] = /The first sent ([\d,]+) bytes; the second, after a small change, ([\d,]+) bytes/.exec(stdout) ?? []
+  expect(bytes(first)).toBeGreaterThan(1_000_000)
+  expect(bytes(second)).toBeLessThan(bytes(first) / 20)
+
+  const [snapshots = '', restore = ''] = [...stdout.matchAll(/^ {2}(restic -r .*)$/gm)].map(([, command = '']) => `${command} --no-cache`)
   const unpacked = join(directory, 'unpacked')
-  await run('sh', ['-c', `mkdir '${unpacked}' && set -e && ${byHand.replace('/tmp/shop', `'${unpacked}'`)}`], { cwd: directory })
+  expect((await run('sh', ['-c', snapshots], { cwd: directory })).stdout).toMatch(/job=shop\n(?:.*\n)*2 snapshots\n/)
+  expect(stdout).toMatch(/^ {4}2 snapshots$/m)
+  await run('sh', ['-c', restore.replace('/tmp/shop', `'${unpacked}'`)], { cwd: directory })
   expect(await readdir(unpacked, { recursive: true })).toEqual(
-    expect.arrayContaining([expect.stringContaining('shop.customer-schema.sql')]),
+    expect.arrayContaining(['RESTORE.md', expect.stringContaining('shop.customer-schema.sql')]),
   )
 
   const passwords = await Promise.all(
-    ['shop-password', 'scratch-password'].map((name) => readFile(join(directory, 'a folder', name), 'utf8')),
+    ['shop-password', 'scratch-password', 'repository-password'].map((name) => readFile(join(directory, 'a folder', name), 'utf8')),
   )
-  for (const password of passwords) expect(stdout).not.toContain(password)
+  for (const password of passwords) expect(stdout).not.toContain(password.trim())
 })
+
+function bytes(text: string): number {
+  return Number(text.replaceAll(',', ''))
+}
 
 test('the quickstart touches no folder that it did not make', async () => {
   const directory = await scratchFolder()

@@ -4,11 +4,12 @@ import { startThrowawayMariadb } from '../servers/throwaway-mariadb.ts'
 import { backupPlanet, CommandFailure } from './backup-planet-command.ts'
 import { closingSummary } from './closing-summary.ts'
 import { createQuickstartFolder, ForeignFolder, writeConfiguration } from './quickstart-folder.ts'
+import { resticSnapshots } from './restic-command.ts'
 import { differences, fingerprintServer, type ServerFingerprint } from './server-fingerprint.ts'
 
 /**
- * `npm run quickstart`: a shop on a real server is backed up encrypted, lost, restored to another server and compared, with the
- * real command and a real configuration file. Ends with exit code 0 only when both servers hold the same.
+ * `npm run quickstart`: a shop on a real server is backed up encrypted, changed a little, backed up again, lost, restored to another server
+ * and compared, with the real command and a real configuration file. Ends with exit code 0 only when both servers hold the same.
  * `npm run quickstart -- FOLDER` leaves everything there instead of in `.cache/quickstart`.
  */
 const databases = ['shop', 'warehouse café']
@@ -34,26 +35,36 @@ async function quickstart(): Promise<boolean> {
   await using _shop = shop
   await using _scratch = scratch
   await shop.client(['--default-character-set=utf8mb4'], { inputFile: join(import.meta.dirname, 'shop.sql') })
-  const before = await fingerprintServer(shop, subject)
-  detail(`${count(before.rows)} rows in ${before.tables} tables; views, routines, triggers, an event, a role and users beside them`)
   await writeConfiguration(folder, shop, scratch)
 
-  say('2', 'The shop is backed up, encrypted, and every byte of the backup is read once.')
+  say('2', 'A repository is made, the shop is backed up, deduplicated and encrypted, and every byte of the backup is read once.')
+  await backupPlanet('init', ...configuration)
+  const empty = await bytesBelow(folder.offsite)
   const backedUp = await timed(() => backupPlanet('run', 'shop', ...configuration))
+  const first = await bytesBelow(folder.offsite)
   await backupPlanet('verify', 'shop', '--read-data', ...configuration)
 
-  say('3', 'The shop is lost.')
+  say('3', 'Somebody looks at a product. The next full backup sends only what has changed.')
+  await shop.client(['--default-character-set=utf8mb4'], { inputFile: join(import.meta.dirname, 'shop-change.sql') })
+  const before = await fingerprintServer(shop, subject)
+  detail(`${count(before.rows)} rows in ${before.tables} tables; views, routines, triggers, an event, a role and users beside them`)
+  await backupPlanet('run', 'shop', ...configuration)
+  const stored = await bytesBelow(folder.offsite)
+  detail(`the first backup sent ${count(first - empty)} bytes, this one ${count(stored - first)}`)
+
+  say('4', 'The shop is lost.')
   await shop.client(databases.map((name) => `DROP DATABASE \`${name}\``).join('; '))
   detail(`dropped: ${databases.join(', ')}`)
 
-  say('4', 'It is restored to the other server.')
+  say('5', 'It is restored to the other server.')
   const restored = await timed(() => backupPlanet('restore', 'shop', '--to', 'scratch', ...configuration))
 
-  say('5', 'Both are compared: row counts, CHECKSUM TABLE, mariadb-dump, users and grants.')
+  say('6', 'Both are compared: row counts, CHECKSUM TABLE, mariadb-dump, users and grants.')
   if (!reportComparison(before, await fingerprintServer(scratch, subject))) return false
   const seconds = (performance.now() - begun) / 1000
-  const stored = await bytesBelow(folder.offsite)
-  process.stdout.write(await closingSummary({ folder, rows: before.rows, seconds, backedUp, restored, stored, shown }))
+  const sent = { first: first - empty, second: stored - first }
+  const snapshots = await resticSnapshots(folder.offsite, folder.passwordFile)
+  process.stdout.write(closingSummary({ folder, rows: before.rows, seconds, backedUp, restored, stored, sent, snapshots, shown }))
   return true
 }
 
