@@ -15,9 +15,9 @@ password: \${env:MYSQL_PASSWORD}
 # ssl: { ca: "\${file:/etc/mysql/ca.pem}" }
 # Readers at once, each with a connection and a thread.
 threads: 4
-# Text in one data file before compression, and its zstd level; 0 for a repository that deduplicates, such as restic.
+# Text in one data file, and its zstd level; 0 leaves compressing to the repository, which then finds again what has not changed.
 chunkBytes: 67108864
-compressionLevel: 1
+compressionLevel: 0
 # Schemas and tables (schema.table); * and ? are wild.
 # includeSchemas: ["shop", "crm_*"]
 excludeSchemas: []
