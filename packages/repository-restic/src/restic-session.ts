@@ -19,7 +19,8 @@ export class ResticSession {
   #password: string
   #opened: Promise<OpenRepository> | undefined
   #index: Promise<LoadedIndex> | undefined
-  #headersRead = false
+  /** By the index that they are added to. */
+  readonly #headersRead = new WeakMap<BlobIndex, Promise<unknown>>()
 
   constructor(uploader: Uploader, settings: ResolvedResticSettings) {
     this.uploader = uploader
@@ -78,12 +79,10 @@ export class ResticSession {
   /** Somebody has read the index just now. */
   useIndex(index: LoadedIndex): void {
     this.#index = Promise.resolve(index)
-    this.#headersRead = false
   }
 
   forgetIndex(): void {
     this.#index = undefined
-    this.#headersRead = false
   }
 
   /** Lets go of an index whose files are others now: somebody wrote or pruned, or the store shows only now what was written before. */
@@ -110,10 +109,17 @@ export class ResticSession {
   }
 
   async #locateByHeaders(blobs: BlobIndex, type: BlobType, id: StorageId, options: OperationOptions): Promise<PlacedBlob | undefined> {
-    if (!this.#headersRead) {
-      this.#headersRead = true
-      await addUnindexedPacks(await this.open(options), blobs, options)
+    let reading = this.#headersRead.get(blobs)
+    if (reading === undefined) {
+      reading = this.open(options)
+        .then((repository) => addUnindexedPacks(repository, blobs, options))
+        .catch((error: unknown) => {
+          this.#headersRead.delete(blobs)
+          throw error
+        })
+      this.#headersRead.set(blobs, reading)
     }
+    await reading
     return findBlob(blobs, type, id)
   }
 }
