@@ -34,8 +34,15 @@ const firstPauseMilliseconds = 50
 /**
  * Reads every index file, a few at a time. One that vanishes meanwhile was replaced by another, which is read too; one that stays listed
  * and never is there counts as damaged.
+ *
+ * @param without packs that are left out, whatever the files say of them
  */
-export async function loadIndex(repository: OpenRepository, options: OperationOptions, index: BlobIndexOptions = {}): Promise<LoadedIndex> {
+export async function loadIndex(
+  repository: OpenRepository,
+  options: OperationOptions,
+  index: BlobIndexOptions = {},
+  without: ReadonlySet<StorageId> = new Set(),
+): Promise<LoadedIndex> {
   const blobs = new BlobIndex(index)
   const files = new Set<StorageId>()
   const failures: BackupError[] = []
@@ -45,7 +52,8 @@ export async function loadIndex(repository: OpenRepository, options: OperationOp
     for await (const { id } of listObjects(repository.uploader, 'index', options)) if (!files.has(id)) ids.push(id)
     await eachAtOnce(ids, repository.uploader.supports.concurrency, async (id) => {
       try {
-        for (const pack of await readSealedJson(repository, 'index', id, (json) => [...packsOfIndex(json)], options)) addPack(blobs, pack)
+        const packs = await readSealedJson(repository, 'index', id, (json) => [...packsOfIndex(json)], options)
+        for (const pack of packs) if (!without.has(pack.id)) addPack(blobs, pack)
         files.add(id)
       } catch (error) {
         if (!BackupError.is(error)) throw error

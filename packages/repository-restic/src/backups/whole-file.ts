@@ -5,7 +5,7 @@ import { hostile } from '../restic-errors.ts'
 import type { ResticSession } from '../restic-session.ts'
 
 /** A manifest of a million files is as long; what claims more would only fill the memory. */
-const mostBytes = 256 * 1024 ** 2
+export const mostWholeFileBytes = 256 * 1024 ** 2
 
 /**
  * A file that is read into memory as a whole, as text: a manifest or a guide. Throws `CORRUPTED` before anything is read when it claims
@@ -23,10 +23,10 @@ export async function readWholeFile(
     const location = await session.locate('data', id, options)
     wanted.push({ id, location })
     bytes += plainLength(location)
-    if (bytes > mostBytes) break
+    if (bytes > mostWholeFileBytes) break
   }
   const what = name.toString('utf8')
-  if (Math.max(bytes, size) > mostBytes) throw hostile(where, `its ${what} claims to have ${Math.max(bytes, size)} bytes or more`)
+  if (Math.max(bytes, size) > mostWholeFileBytes) throw hostile(where, `its ${what} claims to have ${Math.max(bytes, size)} bytes or more`)
   if (bytes !== size) throw hostile(where, `the blobs of its ${what} have ${bytes} bytes, and its tree says ${size}`)
   const repository = await session.open(options)
   const parts: Buffer[] = []

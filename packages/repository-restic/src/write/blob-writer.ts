@@ -1,11 +1,11 @@
 import { hash } from 'node:crypto'
-import type { OperationOptions } from '@backup-planet/core'
+import { BackupError, type OperationOptions } from '@backup-planet/core'
 import type { BlobIndex } from '../blob-index/blob-index.ts'
 import { sealOverhead } from '../crypto/sealed-bytes.ts'
 import type { BlobType } from '../format/pack-header.ts'
 import type { StorageId } from '../format/storage-id.ts'
 import type { OpenRepository } from '../repository-access.ts'
-import { sealBlob } from '../workers/blob-sealing.ts'
+import { mostBlobBytes, sealBlob } from '../workers/blob-sealing.ts'
 import type { BlobWorkers } from '../workers/blob-workers.ts'
 import { Allowance } from './allowance.ts'
 import type { Chunk } from './file-chunking.ts'
@@ -34,8 +34,8 @@ export interface BlobWriterSettings {
   /** Packs that are put together or sent at once; at least 3. */
   readonly packs: number
   readonly compressionLevel: number
-  /** Told of every pack once it is in the store, and before anything that it holds counts as durable. */
-  readonly onPack?: ((pack: StorageId) => void) | undefined
+  /** Before every index file that is written; throws where none may be any more. */
+  readonly beforeIndex?: (() => Promise<void>) | undefined
   /** Told of the first failure, as soon as there is one: whoever reads files for this writer can stop. */
   readonly onFailure?: ((error: unknown) => void) | undefined
   /** Ends everything. */
@@ -90,11 +90,10 @@ export class BlobWriter {
   #indexedAt = Date.now()
   #indexing: Promise<void> = Promise.resolve()
   #storedBytes = 0
-  #newBlobs = 0
 
   constructor(settings: BlobWriterSettings) {
     this.#settings = settings
-    this.#indexes = new IndexWriter(settings.repository)
+    this.#indexes = new IndexWriter(settings.repository, settings.beforeIndex)
     this.#buffers = new PackBuffers(settings.packs, settings.packBytes, () => this.#closeWhenStuck())
     this.#transfers = new Allowance(Math.max(1, settings.repository.uploader.supports.concurrency))
   }
@@ -102,11 +101,6 @@ export class BlobWriter {
   /** Bytes of packs that were sent. */
   get storedBytes(): number {
     return this.#storedBytes
-  }
-
-  /** Blobs that were not there before. */
-  get newBlobs(): number {
-    return this.#newBlobs
   }
 
   /** Index files that were written. */
@@ -135,6 +129,7 @@ export class BlobWriter {
 
   /** A small blob that lies in memory: a tree, a manifest. */
   async saveBytes(type: BlobType, bytes: Uint8Array): Promise<SavedBlob> {
+    if (bytes.byteLength > mostBlobBytes) throw tooLarge(type, bytes.byteLength)
     return this.#saveNew(type, hash('sha256', bytes, 'buffer'), {
       save: (pending, id) =>
         this.#runSealing(async () => {
@@ -211,7 +206,6 @@ export class BlobWriter {
     // Who waits hears of it; that nobody does must not end the process.
     pending.promise.catch(() => undefined)
     this.#pending[type].set(hex, pending)
-    this.#newBlobs++
     save(pending, hex)
     return { id: hex, durable: pending.promise }
   }
@@ -276,13 +270,12 @@ export class BlobWriter {
   }
 
   async #sendPack(open: OpenPack<PendingBlob>): Promise<void> {
-    const { repository, onPack, index, signal } = this.#settings
+    const { repository, index, signal } = this.#settings
     try {
       await this.#transfers.take(1)
       try {
         const pack = sealPack(repository.key, open.blobs, open.content)
         await uploadPack(repository.uploader, pack, { signal })
-        onPack?.(pack.id)
         this.#storedBytes += pack.size
         this.#indexes.add(pack)
         const number = index.addPack(pack.id)
@@ -345,6 +338,14 @@ export class BlobWriter {
   #throwIfFailed(): void {
     if (this.#failure !== undefined) throw this.#failure.error
   }
+}
+
+/** What could be written and not read again must not be written. */
+function tooLarge(type: BlobType, bytes: number): BackupError {
+  return new BackupError(`a ${type} blob would have ${bytes} bytes, more than the ${mostBlobBytes} that can be read again`, {
+    code: 'UNSUPPORTED',
+    hint: 'Too many files lie in one folder of an item: split the job into several with fewer items or files each.',
+  })
 }
 
 function endsOf(ends: Uint8Array, at: number): readonly [Uint8Array, Uint8Array] {

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import {
   type Backup,
+  BackupError,
   type CaptureFacts,
   canonicalJson,
   type ItemFacts,
@@ -15,6 +16,7 @@ import {
 import { guideName, itemPath, manifestName, snapshotTags, sourcePath } from '../backups/backup-tree.ts'
 import { restoreGuideText } from '../backups/restore-guide.ts'
 import { withSnapshot } from '../backups/snapshot-catalog.ts'
+import { mostWholeFileBytes } from '../backups/whole-file.ts'
 import { type SnapshotRecord, snapshotJson } from '../format/snapshot-record.ts'
 import type { StorageId } from '../format/storage-id.ts'
 import { userName } from '../process-identity.ts'
@@ -62,19 +64,33 @@ export async function commitSnapshot(parts: CommitParts, options: OperationOptio
   return withSnapshot(manifest, snapshot)
 }
 
+const pieceBytes = 4 * 1024 ** 2
+
 async function saveContents({ writer, items, facts, repository }: CommitParts, manifest: Manifest, text: string): Promise<StorageId> {
   const whole = items.filter(({ failure }) => failure === undefined)
   const files: TreeFile[] = whole.flatMap(({ item, files: stored }) =>
     stored.map(({ name, size, content }) => ({ path: [...itemPath(manifest, item), ...name.split('/')], size, content })),
   )
   const saveFile = async (name: string, content: Buffer): Promise<void> => {
-    const { id } = await writer.saveBytes('data', content)
-    files.push({ path: [name], size: content.byteLength, content: [id] })
+    if (content.byteLength > mostWholeFileBytes) throw tooManyFiles(name, content.byteLength)
+    const ids: StorageId[] = []
+    for (let at = 0; at < content.byteLength; at += pieceBytes) {
+      ids.push((await writer.saveBytes('data', content.subarray(at, at + pieceBytes))).id)
+    }
+    files.push({ path: [name], size: content.byteLength, content: ids })
   }
   await saveFile(manifestName, Buffer.from(text, 'utf8'))
   await saveFile(guideName, Buffer.from(restoreGuideText(manifest, repository.uploader.destination, facts.restoreGuide), 'utf8'))
   const folders = [sourcePath(manifest), ...whole.map(({ item }) => itemPath(manifest, item))]
   return saveTrees({ files, folders, modifiedAt: manifest.consistentAt }, async (tree) => (await writer.saveBytes('tree', tree)).id)
+}
+
+/** A backup that could be committed and not be listed again must not be committed. */
+function tooManyFiles(name: string, bytes: number): BackupError {
+  return new BackupError(`${name} would have ${bytes} bytes, more than the ${mostWholeFileBytes} that can be read again`, {
+    code: 'UNSUPPORTED',
+    hint: 'One backup holds about a million files at most: split the job into several with fewer items each.',
+  })
 }
 
 function snapshotOf(manifest: Manifest, tree: StorageId): SnapshotRecord {

@@ -10,12 +10,15 @@ const blobsPerIndex = 50_000
 /** Collects packs that are stored and writes them down in index files. A pack that is in none is found by its header only. */
 export class IndexWriter {
   readonly #repository: OpenRepository
+  readonly #before: () => Promise<void>
   readonly #written: StorageId[] = []
   #packs: IndexedPack[] = []
   #blobs = 0
 
-  constructor(repository: OpenRepository) {
+  /** @param before every file; throws where none may be written any more, such as without a lock: an index of packs that others have removed would mislead everybody */
+  constructor(repository: OpenRepository, before: () => Promise<void> = async () => undefined) {
     this.#repository = repository
+    this.#before = before
   }
 
   /** Of the index files that were written. */
@@ -39,6 +42,7 @@ export class IndexWriter {
     this.#packs = []
     this.#blobs = 0
     try {
+      await this.#before()
       this.#written.push(await writeSealedJson(this.#repository, 'index', indexJson(packs), options))
     } catch (error) {
       for (const pack of packs) this.add(pack)

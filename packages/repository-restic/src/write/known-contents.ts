@@ -1,4 +1,4 @@
-import type { Backup, OperationOptions } from '@backup-planet/core'
+import { type Backup, BackupError, type OperationOptions } from '@backup-planet/core'
 import { itemPath } from '../backups/backup-tree.ts'
 import { findSnapshots, isBackup, readBackup } from '../backups/snapshot-catalog.ts'
 import type { BlobIndex } from '../blob-index/blob-index.ts'
@@ -51,7 +51,7 @@ export class KnownContents {
       const known = newest === undefined ? undefined : { tree: newest.record.tree, backup: await readBackup(session, newest, options) }
       return new KnownContents(session, index, known, options)
     } catch (error) {
-      if (!isDamage(error)) throw error
+      if (!isDamage(error) && !(BackupError.is(error) && error.code === 'UNSUPPORTED')) throw error
       return new KnownContents(session, index, undefined, options)
     }
   }

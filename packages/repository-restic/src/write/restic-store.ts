@@ -19,8 +19,8 @@ import { findSnapshots, isBackup, readBackup } from '../backups/snapshot-catalog
 import type { BlobIndex } from '../blob-index/blob-index.ts'
 import type { StorageId } from '../format/storage-id.ts'
 import { type OpenRepository, writableConfig } from '../repository-access.ts'
-import { addUnindexedPacks, loadIndex } from '../repository-index.ts'
-import { type HeldLock, lockRepository } from '../repository-lock.ts'
+import { addUnindexedPacks } from '../repository-index.ts'
+import { findLocks, type HeldLock, lockRepository } from '../repository-lock.ts'
 import type { ResticSession } from '../restic-session.ts'
 import { createBlobWorkers } from '../workers/blob-workers.ts'
 import { Allowance } from './allowance.ts'
@@ -31,6 +31,7 @@ import { IndexWriter } from './index-writer.ts'
 import { KnownContents } from './known-contents.ts'
 import { SlabMemory } from './slab-memory.ts'
 import { readNotes, type StoredFile, storedNote } from './store-notes.ts'
+import { loadTrustedIndex } from './trusted-index.ts'
 
 /** Files that are read at once: while one waits for its next bytes, another is cut. */
 const filesAtOnce = 3
@@ -61,11 +62,11 @@ export async function storeBackup(
   )
   const committed = await committedBackup(session, request, options)
   if (committed !== undefined) return committed
-  const loaded = await loadIndex(repository, options)
+  const loaded = await loadTrustedIndex(repository, options)
   const index = loaded.blobs
+  const adopted = await adoptPacks(repository, index, lock, options)
   // One index for all: it is the largest thing there is in memory.
-  session.useIndex(loaded)
-  await adoptPacks(repository, index, options)
+  session.useIndex({ ...loaded, files: new Set([...loaded.files, ...adopted]) })
   return await new ResticStore({
     session,
     repository,
@@ -87,16 +88,24 @@ async function committedBackup(session: ResticSession, { run }: StoreRequest, op
 
 /**
  * What killed runs had sent is in the index from now on, for everybody. Looked for always: a stale lock would say that somebody was
- * killed, and is gone as soon as anybody has unlocked the repository.
+ * killed, and is gone as soon as anybody has unlocked the repository. Not while others hold a lock: a pack of theirs may still go again,
+ * where their store loses an answer and they send it once more. Returns the index files that were written.
  */
-async function adoptPacks(repository: OpenRepository, index: BlobIndex, options: OperationOptions): Promise<void> {
+async function adoptPacks(
+  repository: OpenRepository,
+  index: BlobIndex,
+  lock: HeldLock,
+  options: OperationOptions,
+): Promise<readonly StorageId[]> {
+  if ((await findLocks(repository, options)).filter(({ stale }) => !stale).length > 1) return []
   const { packs } = await addUnindexedPacks(repository, index, options)
-  const indexes = new IndexWriter(repository)
+  const indexes = new IndexWriter(repository, () => lock.assertHeld(options))
   for (const pack of packs) {
     indexes.add(pack)
     if (indexes.full) await indexes.write(options)
   }
   await indexes.write(options)
+  return indexes.written
 }
 
 type Reading = (room: () => Promise<Uint8Array>) => AsyncIterable<number>
@@ -124,8 +133,6 @@ class ResticStore {
   /** Orders that files of earlier attempts have not taken, in turn. */
   readonly #orders: Generator<number, never>
   readonly #reading = new Set<Promise<void>>()
-  /** Sent, and not noted yet. */
-  readonly #packs: StorageId[] = []
   readonly #durable: { readonly stored: StoredFile; readonly file: StagedFile }[] = []
   #noting: Promise<void> | undefined
   #pressed = false
@@ -156,9 +163,7 @@ class ResticStore {
       compressionLevel: settings.compressionLevel,
       signal,
       onFailure: (error) => this.#controller.abort(error),
-      onPack: (pack) => {
-        this.#packs.push(pack)
-      },
+      beforeIndex: () => lock.assertHeld({ signal: AbortSignal.timeout(30_000) }),
     })
     this.#writer = writer
     const onAbort = () => this.#stop(signal.reason)
@@ -351,12 +356,7 @@ class ResticStore {
   async #note(): Promise<void> {
     while (this.#durable.length > 0) {
       const files = this.#durable.splice(0)
-      await this.#parts.contents.note(
-        storedNote(
-          this.#packs.splice(0),
-          files.map(({ stored }) => stored),
-        ),
-      )
+      await this.#parts.contents.note(storedNote(files.map(({ stored }) => stored)))
       for (const { file } of files) await file.release()
     }
   }

@@ -17,7 +17,7 @@ describe('the notes of a store', () => {
   it('come back from the JSON that a stage keeps, file by file', () => {
     fc.assert(
       fc.property(fc.array(fc.array(file, { maxLength: 4 }), { maxLength: 4 }), (runs) => {
-        const notes = JSON.parse(JSON.stringify(runs.map((files) => storedNote([storageIdOf(Buffer.of())], files))))
+        const notes = JSON.parse(JSON.stringify(runs.map((files) => storedNote(files))))
         expect(readNotes(notes)).toEqual(runs.flat())
       }),
     )

@@ -17,12 +17,11 @@ export interface StoredFile {
 const storageId = z.custom<StorageId>(isStorageId, 'no storage id')
 
 /**
- * What a store notes with the stage: packs once they are sent, and files before they are released. A later attempt finds the packs by
- * their headers, should no index have been written.
+ * What a store notes with the stage before it releases files. A later attempt finds the packs that they lie in by their headers, should
+ * no index have been written.
  */
 const noteSchema = z.strictObject({
   type: z.literal('stored'),
-  packs: z.array(storageId),
   files: z.array(
     z.strictObject({
       item: z.string(),
@@ -35,8 +34,8 @@ const noteSchema = z.strictObject({
   ),
 })
 
-export function storedNote(packs: readonly StorageId[], files: readonly StoredFile[]): Json {
-  return { type: 'stored', packs, files } as unknown as Json
+export function storedNote(files: readonly StoredFile[]): Json {
+  return { type: 'stored', files } as unknown as Json
 }
 
 /** The files that earlier attempts have stored. Throws `CONFLICT` for notes of another kind of repository. */
