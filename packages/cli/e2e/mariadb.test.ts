@@ -1,13 +1,17 @@
+import { execFile } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { startThrowawayMariadb, type ThrowawayMariadb } from '@backup-planet/tooling/throwaway-mariadb'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parseDocument } from 'yaml'
 import { runCommandLine } from '../src/index.ts'
 import { type ChildResult, command, startCommand } from './child-command.ts'
+
+const run = promisify(execFile)
 
 let server: ThrowawayMariadb
 let directory: string
@@ -54,10 +58,8 @@ async function edit(change: (document: ReturnType<typeof parseDocument>) => void
 
 test('from init to a restored database, as a person would do it', { timeout: 240_000 }, async () => {
   expect(await backupPlanet('init', '--agent', 'mysql', '--job', 'shop')).toMatchObject({ code: 0 })
-  expect((await readdir(directory)).sort()).toEqual(['backup-planet-passphrase', 'backup-planet.yaml', 'backups'])
-
-  // A passphrase that is guessed fast and opened fast: the default costs a second for every command here.
-  await edit((document) => document.setIn(['repositories', 'local', 'encryption', 'workFactor'], 10))
+  expect((await readdir(directory)).sort()).toEqual(['backup-planet-password', 'backup-planet.yaml', 'backups'])
+  await edit((document) => document.setIn(['repositories', 'local', 'cacheDirectory'], join(directory, 'cache')))
   await edit((document) => document.setIn(['jobs', 'shop', 'settings', 'port'], 1))
   const unreachable = await ask('check')
   expect(unreachable.stdout + unreachable.stderr).toContain('UNREACHABLE')
@@ -97,6 +99,57 @@ test('from init to a restored database, as a person would do it', { timeout: 240
   expect(await backupPlanet('files', 'shop', '--to', files)).toMatchObject({ code: 0 })
   expect(await readdir(files)).toEqual(expect.arrayContaining(['shop']))
 })
+
+test('another full backup of what has hardly changed sends little, and the repository is kept in order', { timeout: 240_000 }, async () => {
+  const first = await storedBytes()
+  await server.client('INSERT INTO `caffè "x"`.menu VALUES (\'lungo\')')
+  expect(await backupPlanet('run', 'shop')).toMatchObject({ code: 0 })
+  const second = await storedBytes()
+  expect(second - first).toBeLessThan(first / 10)
+  expect(JSON.parse((await ask('stats', '--json')).stdout)).toMatchObject({
+    statistics: { backups: 2, jobs: [{ job: 'shop', backups: 2 }] },
+  })
+  expect(await ask('prune')).toMatchObject({ code: 0, stdout: expect.stringContaining('none of them was removed') })
+
+  const next = join(directory, 'next-password')
+  await writeFile(next, 'changed in the middle of its life\n', { mode: 0o600 })
+  const changed = await backupPlanet('key', 'passwd', '--new-password-file', next)
+  expect(changed).toMatchObject({ code: 0, stderr: '' })
+  expect(await readFile(join(directory, 'backup-planet-password'), 'utf8')).toBe('changed in the middle of its life\n')
+  expect(await ask('verify', '--read-data', '--subset', '1/1')).toMatchObject({ code: 0 })
+  await rm(next)
+})
+
+test('restic reads, checks and restores what init and run have made', { timeout: 240_000 }, async () => {
+  const restic = (...words: readonly string[]) =>
+    run('restic', ['--no-cache', '-r', join(directory, 'backups'), '--password-file', join(directory, 'backup-planet-password'), ...words])
+  expect((await restic('snapshots', '--tag', 'job=shop')).stdout).toContain('2 snapshots')
+  await restic('check', '--read-data')
+  const unpacked = join(directory, 'unpacked')
+  await restic('restore', 'latest', '--tag', 'job=shop', '--target', unpacked)
+  expect(await readdir(unpacked)).toEqual(expect.arrayContaining(['RESTORE.md', 'manifest.json', 'mysql']))
+})
+
+test('a passwd that is killed at any moment locks nobody out', { timeout: 240_000 }, async () => {
+  const passwordFile = join(directory, 'backup-planet-password')
+  const next = join(directory, 'next-password')
+  for (let round = 0; round < 6; round++) {
+    await writeFile(next, `password number ${round}\n`, { mode: 0o600 })
+    const change = startCommand(['key', 'passwd', '--new-password-file', next], {}, directory)
+    await delay(700 + round * 250)
+    change.signal('SIGKILL')
+    await change.ended
+    // Whatever stands in the file opens the repository.
+    expect(await ask('list')).toMatchObject({ code: 0, stdout: expect.stringContaining('complete') })
+    expect(await ask('unlock')).toMatchObject({ code: 0 })
+  }
+  expect(await readFile(passwordFile, 'utf8')).toMatch(/^(changed in the middle of its life|password number \d)\n$/)
+})
+
+async function storedBytes(): Promise<number> {
+  const { stdout } = await ask('stats', '--json')
+  return (JSON.parse(stdout) as { statistics: { storedBytes: number } }).statistics.storedBytes
+}
 
 /** A configuration beside the one of `init`, on the same server. */
 async function configure(name: string, limit: string): Promise<readonly string[]> {
