@@ -22,6 +22,8 @@ describe('assertSafePath', () => {
     '\\\\server\\share',
     'a\\b',
     'a\0b',
+    'a/\ud800',
+    '\udc00\ud800',
     'x'.repeat(256),
     'é'.repeat(128),
     'x/'.repeat(2100).concat('x'),
@@ -30,7 +32,7 @@ describe('assertSafePath', () => {
     expect(() => assertSafePath(unsafe, 'archive entry')).toThrow(/^archive entry .* is refused: /)
   })
 
-  test.each(['a', 'a/b.sql', '...', '.hidden', 'a..b', 'with space', 'ünï', 'x'.repeat(255)])('passes %j', (safe) => {
+  test.each(['a', 'a/b.sql', '...', '.hidden', 'a..b', 'with space', 'ünï', '😀', 'x'.repeat(255)])('passes %j', (safe) => {
     expect(assertSafePath(safe, 'name')).toBe(safe)
   })
 

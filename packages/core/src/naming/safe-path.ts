@@ -26,6 +26,8 @@ export function isSafePath(path: string): boolean {
 
 function unsafeReason(path: string): string | undefined {
   if (path === '') return 'it is empty'
+  // Written as UTF-8 it would become another name, under which nobody finds it.
+  if (!path.isWellFormed()) return 'it contains half of a surrogate pair'
   if (Buffer.byteLength(path) > longestPath) return `it is longer than ${longestPath} bytes`
   if (path.includes('\0')) return 'it contains NUL'
   if (path.includes('\\')) return 'it contains a backslash'
