@@ -94,6 +94,20 @@ describe('copying a backup', () => {
     expect(to.place.records.size).toBe(0)
   })
 
+  test('commits nothing of a backup that comes without one of its files', async () => {
+    const backup = await backUp('one')
+    const read = from.read.bind(from)
+    from.read = async function* (...request) {
+      for await (const file of read(...request)) if (file.name !== 'schema/tables.sql') yield file
+    }
+    await expect(copy(backup)).rejects.toMatchObject({
+      code: 'CORRUPTED',
+      message: 'backup one came without schema/tables.sql of shop, which its manifest names',
+    })
+    expect(to.place.records.size).toBe(0)
+    expect(await stagedFiles()).toEqual([])
+  })
+
   test('leaves nothing staged where the other repository fails for now: the backup is still where it was', async () => {
     const backup = await backUp('one')
     to.failNext('store', new BackupError('connection lost', { code: 'UNREACHABLE', hint: 'Try again.' }))

@@ -84,9 +84,12 @@ async function capturedBefore(from: Repository, backup: Backup, operation: Opera
       )
       for await (const { item, name, content } of from.read(backup, ({ item: of }) => whole.has(of), options)) {
         const { sha256 } = await stage.write({ item, name }, content, options)
-        const expected = checksums.get(JSON.stringify([item, name]))
+        const file = JSON.stringify([item, name])
+        const expected = checksums.get(file)
         if (sha256 !== expected) throw notAsStored(backup, item, name, sha256, expected)
+        checksums.delete(file)
       }
+      if (checksums.size > 0) throw notGiven(backup, [...checksums.keys()])
       for (const { item, failure, from: begin, to: end, bytes, facts: ofItem } of items) {
         if (failure !== undefined) await stage.failItem(item, failure)
         else
@@ -100,6 +103,19 @@ async function capturedBefore(from: Repository, backup: Backup, operation: Opera
       }
     },
   }
+}
+
+/** @param files the item and the name of each, as JSON */
+function notGiven({ id }: Backup, files: readonly string[]): BackupError {
+  const named = files.slice(0, 10).map((file) => {
+    const [item, name] = JSON.parse(file) as [string, string]
+    return `${name} of ${item}`
+  })
+  const more = files.length > named.length ? ` and ${files.length - named.length} more` : ''
+  return new BackupError(`backup ${id} came without ${named.join(', ')}${more}, which its manifest names`, {
+    code: 'CORRUPTED',
+    hint: 'Nothing was copied. Verify the repository that it came from with readData, and copy another backup.',
+  })
 }
 
 function notAsStored({ id }: Backup, item: string, name: string, found: string, expected: string | undefined): BackupError {
