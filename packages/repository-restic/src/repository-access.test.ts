@@ -31,8 +31,46 @@ describe('a new repository', () => {
     expect((await openRepository(uploader, password, {})).config?.chunkerPolynomial).toBe('3da3358b4dc173')
   })
 
+  it.each(['fail', 'fail-half-way'] as const)(
+    'whose config could not be written (%s) leaves nothing, and can be made again',
+    async (action) => {
+      const uploader = createMemoryUploader({ faults: [{ operation: 'upload', occurrence: 2, action }] })
+      await expect(initializeRepository(uploader, { password, cost }, {})).rejects.toMatchObject({ code: 'UNREACHABLE' })
+      expect(uploader.objects.size).toBe(0)
+      await initializeRepository(uploader, { password, cost }, {})
+      expect((await openRepository(uploader, password, {})).config?.version).toBe(2)
+    },
+  )
+
+  it('that was aborted before its config leaves nothing', async () => {
+    const uploader = createMemoryUploader({ faults: [{ operation: 'upload', occurrence: 2, action: 'stall' }] })
+    const controller = new AbortController()
+    const upload: Uploader['upload'] = (key, ...call) => {
+      if (key === 'config') setImmediate(() => controller.abort())
+      return uploader.upload(key, ...call)
+    }
+    const making = initializeRepository({ ...uploader, upload }, { password, cost }, { signal: controller.signal })
+    await expect(making).rejects.toMatchObject({ code: 'ABORTED' })
+    expect(uploader.objects.size).toBe(0)
+  })
+
+  it('keeps its key where the config arrived and the answer did not', async () => {
+    const uploader = createMemoryUploader()
+    const upload: Uploader['upload'] = async (key, ...call) => {
+      const stored = await uploader.upload(key, ...call)
+      if (key === 'config') throw new BackupError('the answer was lost', { code: 'UNREACHABLE', hint: 'Try again.' })
+      return stored
+    }
+    await expect(initializeRepository({ ...uploader, upload }, { password, cost }, {})).rejects.toMatchObject({ code: 'UNREACHABLE' })
+    expect((await openRepository(uploader, password, {})).config?.version).toBe(2)
+  })
+
   it('has its config last: what was cut before is none', async () => {
-    const uploader = createMemoryUploader({ faults: [{ operation: 'upload', occurrence: 2, action: 'fail' }] })
+    const faults = [
+      { operation: 'upload', occurrence: 2, action: 'fail' },
+      { operation: 'remove', occurrence: 1, action: 'fail' },
+    ] as const
+    const uploader = createMemoryUploader({ faults })
     await expect(initializeRepository(uploader, { password, cost }, {})).rejects.toMatchObject({ code: 'UNREACHABLE' })
     expect([...uploader.objects.keys()]).toEqual([expect.stringMatching(/^keys\//)])
     await expect(initializeRepository(uploader, { password, cost }, {})).rejects.toMatchObject({

@@ -82,15 +82,26 @@ export async function initializeRepository(uploader: Uploader, request: Initiali
   const key = createMasterKey()
   const file = await sealedKeyFile(key, request.password, request.cost)
   const keyId = storageIdOf(file)
-  await putObject(uploader, objectKey('keys', keyId), file, keyId, options)
-  await assertOnlyKey(uploader, keyId, options)
   const config: RepositoryConfig = {
     version: 2,
     id: randomBytes(32).toString('hex'),
     chunkerPolynomial: request.chunkerPolynomial ?? createChunkerPolynomial(),
   }
   const sealed = seal(key, Buffer.from(configJson(config), 'utf8'))
-  await putObject(uploader, configKey, sealed, storageIdOf(sealed), options)
+  try {
+    await putObject(uploader, objectKey('keys', keyId), file, keyId, options)
+    await assertOnlyKey(uploader, keyId, options)
+    await putObject(uploader, configKey, sealed, storageIdOf(sealed), options)
+  } catch (error) {
+    await removeKeyWithoutConfig(uploader, keyId).catch(() => undefined)
+    throw error
+  }
+}
+
+/** So that the creation can be repeated. Not where a config is: it may be ours, and only the answer was lost. */
+async function removeKeyWithoutConfig(uploader: Uploader, keyId: StorageId): Promise<void> {
+  const options = { signal: AbortSignal.timeout(30_000) }
+  if ((await uploader.stat(configKey, options)) === undefined) await uploader.remove(objectKey('keys', keyId), options)
 }
 
 /** Of two who create a repository at once, at least one sees the key of the other, and gives way: a config fits one of them only. */
