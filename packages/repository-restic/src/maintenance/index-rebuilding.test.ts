@@ -1,8 +1,8 @@
 import { BackupError, uploaderLayer } from '@backup-planet/core'
 import { createMemoryUploader } from '@backup-planet/core/testing'
 import { describe, expect, it } from 'vitest'
-import { findingsOf, openUploader } from '../__fixtures__/small-repository.ts'
-import { expectWhole, interrupted, keysBelow, type Objects, packBytes, storedBackups } from './__fixtures__/pruned-place.ts'
+import { findingsOf, listing, openUploader, restored, storeContents } from '../__fixtures__/small-repository.ts'
+import { contentsOf, expectWhole, interrupted, keysBelow, type Objects, packBytes, storedBackups } from './__fixtures__/pruned-place.ts'
 
 const kept = new Map([
   ['backup-0', [0, 1, 3]],
@@ -24,6 +24,21 @@ function flipLast(objects: Objects, key: string, fromEnd: number): void {
   const at = bytes.byteLength - fromEnd
   bytes[at] = (bytes[at] ?? 0) ^ 1
   objects.set(key, { ...object, bytes })
+}
+
+function largestPack(objects: Objects): string {
+  const size = (key: string) => objects.get(key)?.bytes.byteLength ?? 0
+  return keysBelow(objects, 'data/').reduce((largest, key) => (size(key) > size(largest) ? key : largest), '')
+}
+
+/** The files of all backups that come back, as `backup/item/name`. */
+async function readable(objects: Objects): Promise<string[]> {
+  const repository = open(objects)
+  const names: string[] = []
+  for (const backup of (await listing(repository)).backups) {
+    for (const [name, bytes] of await restored(repository, backup)) if (Buffer.isBuffer(bytes)) names.push(`${backup.id}/${name}`)
+  }
+  return names.sort()
 }
 
 describe('rebuilding the index', () => {
@@ -83,6 +98,24 @@ describe('rebuilding the index', () => {
     expect(second.damagedPacks.map(({ key: damaged }) => damaged)).toEqual([key])
     expect(objects.has(key)).toBe(true)
     expect((await findingsOf(open(objects))).filter(({ severity }) => severity === 'error').length).toBeGreaterThan(0)
+  })
+
+  it('keeps of a pack that is cut what lies before the cut', async () => {
+    const objects = await place()
+    const before = await readable(objects)
+    const key = largestPack(objects)
+    const object = objects.get(key)
+    if (object === undefined) expect.unreachable()
+    objects.set(key, { ...object, bytes: object.bytes.subarray(0, object.bytes.byteLength / 2) })
+    const cut = await readable(objects)
+    expect(cut.length).toBeLessThan(before.length)
+    expect(cut.length).toBeGreaterThan(0)
+    const report = await open(objects).rebuildIndex()
+    expect(report).toMatchObject({ damagedPacks: [{ key }], missingPacks: [] })
+    expect(await readable(objects)).toEqual(cut)
+    // What was behind the cut is known to nobody: the next backup stores it again.
+    await storeContents(open(objects), 'backup-2', contentsOf([0, 1, 3, 5, 6]))
+    expect(await readable(objects)).toEqual(expect.arrayContaining(before))
   })
 
   it('takes packs out of the index that are not there, and tells of them', async () => {

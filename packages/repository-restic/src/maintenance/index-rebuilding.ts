@@ -29,8 +29,8 @@ export interface RebuildIndexReport {
   readonly indexFilesWritten: number
   readonly indexFilesRemoved: number
   /**
-   * Packs whose header is damaged. They are left; what a whole index file says of one stays, and nothing else can be read of it. Run
-   * verify with `readData` to see which backups are hit.
+   * Packs whose header is damaged. They are left; what a whole index file says of one stays, as far as the pack reaches, and nothing
+   * else can be read of it. Run verify with `readData` to see which backups are hit.
    */
   readonly damagedPacks: readonly DamagedPack[]
   /** Packs, by their keys, that the index named and that are not in the store. Run verify to see which backups are hit. */
@@ -64,7 +64,8 @@ async function rebuild({ readAll = false }: RebuildIndexRequest, work: Maintenan
   await lock.assertHeld(options)
   const damagedPacks: DamagedPack[] = []
   const ids = replaced.map(({ id }) => id)
-  const written = await writeReplacements(work, ids, (pack) => known.has(pack), readHeaders(work, toRead, damagedPacks))
+  const kept = (pack: IndexedPack) => (known.has(pack.id) ? pack : withinPack(pack, sizes.get(pack.id) ?? 0))
+  const written = await writeReplacements(work, ids, kept, readHeaders(work, toRead, damagedPacks))
   const { removed, retained } = await removeObjects(work, 'index', [...ids, ...catalog.failures.keys()])
   return {
     packs: sizes.size,
@@ -75,6 +76,12 @@ async function rebuild({ readAll = false }: RebuildIndexRequest, work: Maintenan
     missingPacks: catalog.packs.filter(({ id }) => !sizes.has(id)).map(({ id }) => objectKey('data', id)),
     retained,
   }
+}
+
+/** The blobs that end before a pack does: of one whose end is gone, they can be read still. */
+function withinPack({ id, blobs }: IndexedPack, size: number): IndexedPack | undefined {
+  const within = blobs.filter(({ offset, length }) => offset + length <= size)
+  return within.length === 0 ? undefined : { id, blobs: within }
 }
 
 /** Held in memory at once, with all of their blobs. */

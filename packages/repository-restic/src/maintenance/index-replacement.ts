@@ -10,12 +10,13 @@ import type { MaintenanceWork } from './maintenance-lock.ts'
  * interruption is true beside the old files. Returns the ids of the new ones.
  *
  * @param files ids of the index files to be replaced
- * @param better packs as their headers are, which count more than what the files say
+ * @param kept what stays of a pack as a file names it; `undefined` when nothing does
+ * @param better packs as their headers are, which count more than what the files say; taken before anything is asked of `kept`
  */
 export async function writeReplacements(
   { repository, options }: MaintenanceWork,
   files: Iterable<StorageId>,
-  stays: (pack: StorageId) => boolean,
+  kept: (pack: IndexedPack) => IndexedPack | undefined,
   better: AsyncIterable<IndexedPack> = noPacks(),
 ): Promise<readonly StorageId[]> {
   const writer = new IndexWriter(repository)
@@ -29,7 +30,10 @@ export async function writeReplacements(
   for await (const pack of better) await add(pack)
   for (const file of files) {
     throwIfAborted(options.signal, 'writing the index')
-    for (const pack of await readIndexFile(repository, file, options)) if (stays(pack.id)) await add(pack)
+    for (const pack of await readIndexFile(repository, file, options)) {
+      const staying = kept(pack)
+      if (staying !== undefined) await add(staying)
+    }
   }
   await writer.write(options)
   return writer.written

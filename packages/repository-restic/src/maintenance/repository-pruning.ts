@@ -130,7 +130,7 @@ async function carryOut(
   if (files.length > 0) step(options, `replacing ${files.length} index files`)
   await lock.assertHeld(options)
   const fileIds = files.map(({ id }) => id)
-  await writeReplacements(work, fileIds, (pack) => !oldIds.has(pack))
+  await writeReplacements(work, fileIds, (pack) => (oldIds.has(pack.id) ? undefined : pack))
   const indexes = await removeObjects(work, 'index', fileIds)
   // An index may name no pack that is not there.
   const named = new Set(files.filter(({ id }) => !indexes.removed.has(id)).flatMap((file) => file.packs))
