@@ -71,6 +71,14 @@ describe('two who lock a repository', () => {
     await using _other = await lockRepository(another, { exclusive: false, clock }, {})
   })
 
+  it('are told how to remove a lock that is not stale yet', async () => {
+    const { repository, another, clock } = place()
+    await using _ = await lockRepository(repository, { exclusive: true, clock }, {})
+    await expect(lockRepository(another, { exclusive: false, clock }, {})).rejects.toMatchObject({
+      hint: expect.stringContaining('backup-planet unlock --all'),
+    })
+  })
+
   it('leave nothing behind when they give up', async () => {
     const { repository, another, clock, uploader } = place()
     {

@@ -315,7 +315,7 @@ function alreadyLocked(
       retryable: true,
       hint: unreadable
         ? 'Nobody can tell whose it is, and it does not end by itself. Once you are sure that nobody works on the repository, remove all locks with: backup-planet unlock --all.'
-        : 'Wait until that process has ended. If it has been killed, its lock ends by itself after 30 minutes; backup-planet unlock removes it before, once you are sure.',
+        : 'Wait until that process has ended. If it has been killed, its lock ends by itself after 30 minutes; backup-planet unlock --all removes it before, once you are sure that nobody works on the repository.',
     },
   )
 }
