@@ -6,7 +6,7 @@ import type { StorageId } from './format/storage-id.ts'
 import { type RebuildIndexReport, type RebuildIndexRequest, rebuildIndex } from './maintenance/index-rebuilding.ts'
 import { type PruneReport, type PruneRequest, pruneRepository } from './maintenance/repository-pruning.ts'
 import { type RepositoryStatistics, readStatistics } from './maintenance/repository-statistics.ts'
-import { initializeRepository } from './repository-access.ts'
+import { initializeRepository, writableConfig } from './repository-access.ts'
 import { addKey, changePassword, listKeys, type RepositoryKey, removeKey } from './repository-keys.ts'
 import { findLocks, lockRepository, removeLocks } from './repository-lock.ts'
 import { ResticSession } from './restic-session.ts'
@@ -112,19 +112,22 @@ export function createResticRepository(settings: ResticSettings & { readonly upl
       },
       async add(password, options = {}) {
         throwIfAborted(options.signal, 'adding a key')
-        const repository = await session.open(options)
+        const repository = await session.openForWriting(options)
+        writableConfig(repository)
         await using _ = await lockRepository(repository, { exclusive: false, waitMilliseconds }, options)
         return await addKey(repository, password, options)
       },
       async remove(id, options = {}) {
         throwIfAborted(options.signal, 'removing a key')
-        const repository = await session.open(options)
+        const repository = await session.openForWriting(options)
+        writableConfig(repository)
         await using _ = await lockRepository(repository, { exclusive: true, waitMilliseconds }, options)
         return await removeKey(repository, id, options)
       },
       async changePassword(password, options = {}) {
         throwIfAborted(options.signal, 'changing the password')
-        const repository = await session.open(options)
+        const repository = await session.openForWriting(options)
+        writableConfig(repository)
         await using _ = await lockRepository(repository, { exclusive: true, waitMilliseconds }, options)
         const id = await changePassword(repository, password, options)
         session.usePassword(password)

@@ -1,4 +1,5 @@
 import { type Backup, BackupError, type OperationOptions, type RemovalReport, throwIfAborted } from '@backup-planet/core'
+import { writableConfig } from '../repository-access.ts'
 import { lockRepository } from '../repository-lock.ts'
 import { below, objectKey } from '../repository-objects.ts'
 import type { ResticSession } from '../restic-session.ts'
@@ -10,7 +11,8 @@ import { findSnapshots, isBackup } from './snapshot-catalog.ts'
  */
 export async function removeBackups(session: ResticSession, backups: readonly Backup[], options: OperationOptions): Promise<RemovalReport> {
   throwIfAborted(options.signal, 'removing backups')
-  const repository = await session.open(options)
+  const repository = await session.openForWriting(options)
+  writableConfig(repository)
   await using _ = await lockRepository(
     repository,
     { exclusive: false, waitMilliseconds: session.settings.waitForLockMilliseconds },
