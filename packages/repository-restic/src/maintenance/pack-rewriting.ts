@@ -22,8 +22,6 @@ interface BlobRun {
 
 const runsAtOnce = 3
 const runBytes = 4 * 1024 ** 2
-/** What compresses well is small in its pack, and all of it in memory once it is opened. */
-const runPlainBytes = 16 * 1024 ** 2
 const gapBytes = 512 * 1024
 
 /**
@@ -87,10 +85,10 @@ async function rewriteRun(
   // Copies, since the bytes go to the workers.
   const sealed = blobs.map(({ offset, length }) => Buffer.from(bytes.subarray(offset - begin, offset - begin + length)))
   const placed = blobs.map(({ id, offset, length, uncompressedLength }) => ({ id, offset: offset - begin, length, uncompressedLength }))
-  const { blobs: opened } = await workers.open(bytes, placed)
+  const { reasons } = await workers.check(bytes, placed)
   for (const [at, blob] of blobs.entries()) {
-    const result = opened[at] ?? 'it is missing'
-    if (typeof result === 'string') throw damaged(key, `${blob.type} blob ${blob.id.slice(0, 16)} at ${blob.offset}: ${result}`)
+    const reason = reasons[at]
+    if (reason !== undefined) throw damaged(key, `${blob.type} blob ${blob.id.slice(0, 16)} at ${blob.offset}: ${reason}`)
   }
   for (const [at, { type, id, uncompressedLength }] of blobs.entries()) {
     const bytesOfBlob = sealed[at]
@@ -110,18 +108,15 @@ function* runsOf(catalog: IndexCatalog, marks: BlobMarks, { id: pack, blobs }: I
   let run: PackedBlob[] = []
   let begin = 0
   let end = 0
-  let plain = 0
   for (const blob of used) {
     const after = blob.offset + blob.length
-    if (run.length > 0 && (blob.offset > end + gapBytes || after - begin > runBytes || plain + plainLength(blob) > runPlainBytes)) {
+    if (run.length > 0 && (blob.offset > end + gapBytes || after - begin > runBytes)) {
       yield { pack, blobs: run }
       run = []
-      plain = 0
     }
     if (run.length === 0) begin = blob.offset
     run.push(blob)
     end = after
-    plain += plainLength(blob)
   }
   if (run.length > 0) yield { pack, blobs: run }
 }

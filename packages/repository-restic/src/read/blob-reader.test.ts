@@ -25,6 +25,7 @@ test('what compresses well is not opened all at once: a thousand blobs of 8 MiB 
       opened += blobs.length
       return { blobs: blobs.map(() => new Uint8Array(1)) }
     },
+    check: () => Promise.reject(new TypeError('nothing is only checked here')),
     async [Symbol.asyncDispose]() {},
   }
   const location = { type: 'data', pack, packNumber: 0, offset: 0, length: 100, uncompressedLength: 8 * mebibyte } as const

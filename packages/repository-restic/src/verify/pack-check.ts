@@ -46,7 +46,7 @@ export async function* checkPacks(request: PackCheckRequest, options: OperationO
   }
 }
 
-/** Each takes the memory of a pack and of what is in it. */
+/** Each takes the memory of a pack and of its largest blob. */
 const packsAtOnce = 3
 
 export function isInSubset(pack: StorageId, subset: PackCheckRequest['subset']): boolean {
@@ -90,14 +90,13 @@ async function checkPack(
     damage.add(type, blob, 'the index says that it lies where its pack has something else')
     tell(damaged(key, `the index names ${type} blob ${blob.slice(0, 16)} at a place where the pack has something else`))
   }
-  // Read before they are handed over to a thread.
   const plain = blobs.reduce((sum, blob) => sum + plainLength(blob), 0)
-  const { blobs: opened } = await workers.open(bytes, blobs)
-  for (const [at, result] of opened.entries()) {
+  const { reasons } = await workers.check(bytes, blobs)
+  for (const [at, reason] of reasons.entries()) {
     const blob = blobs[at]
-    if (blob === undefined || typeof result !== 'string') continue
-    damage.add(blob.type, blob.id, result)
-    tell(damaged(key, `${blob.type} blob ${blob.id.slice(0, 16)} at ${blob.offset}: ${result}`))
+    if (blob === undefined || reason === undefined) continue
+    damage.add(blob.type, blob.id, reason)
+    tell(damaged(key, `${blob.type} blob ${blob.id.slice(0, 16)} at ${blob.offset}: ${reason}`))
   }
   options.onProgress?.({ type: 'bytes', phase: 'verify', bytes: plain })
   return findings

@@ -1,13 +1,30 @@
 import { hash } from 'node:crypto'
 import { sealOverhead } from '../crypto/sealed-bytes.ts'
 import { openBlob, sealBlob } from './blob-sealing.ts'
-import type { BlobJob, BlobResult, BlobWorkerData, OpenResult, Region, SealResult } from './blob-worker-messages.ts'
+import type {
+  BlobJob,
+  BlobResult,
+  BlobWorkerData,
+  CheckResult,
+  OpenResult,
+  PackedRegion,
+  Region,
+  SealResult,
+} from './blob-worker-messages.ts'
 import { discard } from './discarded-bytes.ts'
 
 /** What a worker thread does with a job; the same in any thread. */
 export function performBlobJob(job: BlobJob, data: BlobWorkerData): BlobResult {
-  if (job.kind === 'hash') return { id: hash('sha256', regionOf(data, job.region), 'buffer') }
-  return job.kind === 'seal' ? sealRegions(job.regions, data) : openRegions(job, data)
+  switch (job.kind) {
+    case 'hash':
+      return { id: hash('sha256', regionOf(data, job.region), 'buffer') }
+    case 'seal':
+      return sealRegions(job.regions, data)
+    case 'open':
+      return openRegions(job, data)
+    case 'check':
+      return checkRegions(job, data)
+  }
 }
 
 /** In place: so no memory but that of the regions is needed on the other side. */
@@ -26,16 +43,36 @@ function sealRegions(regions: readonly Region[], data: BlobWorkerData): SealResu
   return { blobs, ends }
 }
 
-function openRegions(job: Extract<BlobJob, { kind: 'open' }>, data: BlobWorkerData): OpenResult {
-  const blobs = job.blobs.map(({ offset, length, id, uncompressedLength }) => {
-    try {
-      return openBlob(data.key, job.bytes.subarray(offset, offset + length), id, uncompressedLength)
-    } catch (error) {
-      return (error as Error).message
-    }
+interface PackedJob {
+  readonly bytes: Uint8Array
+  readonly blobs: readonly PackedRegion[]
+}
+
+function openRegions({ bytes, blobs }: PackedJob, data: BlobWorkerData): OpenResult {
+  const opened = blobs.map((blob) => openRegion(bytes, blob, data))
+  discard(bytes)
+  return { blobs: opened }
+}
+
+/** One after the other: so no more memory is needed than for one plaintext, whatever they hold together. */
+function checkRegions({ bytes, blobs }: PackedJob, data: BlobWorkerData): CheckResult {
+  const reasons = blobs.map((blob) => {
+    const opened = openRegion(bytes, blob, data)
+    if (typeof opened === 'string') return opened
+    discard(opened)
+    return undefined
   })
-  discard(job.bytes)
-  return { blobs }
+  discard(bytes)
+  return { reasons }
+}
+
+/** The plaintext, or what is wrong with the blob. */
+function openRegion(bytes: Uint8Array, { offset, length, id, uncompressedLength }: PackedRegion, { key }: BlobWorkerData): Buffer | string {
+  try {
+    return openBlob(key, bytes.subarray(offset, offset + length), id, uncompressedLength)
+  } catch (error) {
+    return (error as Error).message
+  }
 }
 
 function regionOf({ memory }: BlobWorkerData, { address, length }: Region): Buffer {

@@ -24,7 +24,7 @@ export interface PackedRegion {
 export type BlobJob =
   | { readonly kind: 'hash'; readonly region: Region }
   | { readonly kind: 'seal'; readonly regions: readonly Region[] }
-  | { readonly kind: 'open'; readonly bytes: Uint8Array; readonly blobs: readonly PackedRegion[] }
+  | { readonly kind: 'open' | 'check'; readonly bytes: Uint8Array; readonly blobs: readonly PackedRegion[] }
 
 export interface HashResult {
   /** 32 bytes. */
@@ -43,7 +43,12 @@ export interface OpenResult {
   readonly blobs: readonly (Uint8Array | string)[]
 }
 
-export type BlobResult = HashResult | SealResult | OpenResult
+/** In the order of the job's blobs: what is wrong with the blob, `undefined` when nothing is. */
+export interface CheckResult {
+  readonly reasons: readonly (string | undefined)[]
+}
+
+export type BlobResult = HashResult | SealResult | OpenResult | CheckResult
 
 export interface BlobRequest {
   readonly number: number

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { createMasterKey } from '../crypto/master-key.ts'
 import { seal, sealOverhead } from '../crypto/sealed-bytes.ts'
 import { storageIdOf } from '../format/storage-id.ts'
+import { compress } from '../format/zstd.ts'
 import type { BlobWorkerData, PackedRegion } from './blob-worker-messages.ts'
 import { type BlobWorkers, createBlobWorkers, createInlineBlobWorkers } from './blob-workers.ts'
 
@@ -64,11 +65,31 @@ describe.each(kinds)('blobs that are worked on %s', (_, create) => {
       return { offset: offset - length, length, uncompressedLength: 0, id: storageIdOf(Buffer.from(text)) }
     })
     const { blobs } = await workers.open(Buffer.concat(sealed), packed)
-    expect(blobs.map((blob) => (typeof blob === 'string' ? blob : Buffer.from(blob).toString()))).toEqual([
-      'one',
-      expect.stringContaining('authentication code is wrong'),
-      'three',
-    ])
+    const damage = expect.stringContaining('authentication code is wrong')
+    expect(blobs.map((blob) => (typeof blob === 'string' ? blob : Buffer.from(blob).toString()))).toEqual(['one', damage, 'three'])
+    expect((await workers.check(Buffer.concat(sealed), packed)).reasons).toEqual([undefined, damage, undefined])
+  })
+
+  it('are checked without holding the plaintexts: 64 blobs of 8 MiB that lie in a few kilobytes', { timeout: 60_000 }, async () => {
+    const { workers } = working(create)
+    const plaintext = Buffer.alloc(8 * 1024 ** 2)
+    const sealed = seal(key, compress(plaintext, 2))
+    const { byteLength: length } = sealed
+    const packed = Array.from({ length: 64 }, (_, at) => {
+      return { offset: at * length, length, uncompressedLength: plaintext.byteLength, id: storageIdOf(plaintext) }
+    })
+    const before = process.memoryUsage.rss()
+    let most = 0
+    const watch = setInterval(() => {
+      most = Math.max(most, process.memoryUsage.rss() - before)
+    }, 2)
+    try {
+      const { reasons } = await workers.check(Buffer.concat(packed.map(() => sealed)), packed)
+      expect(reasons).toEqual(packed.map(() => undefined))
+    } finally {
+      clearInterval(watch)
+    }
+    expect(Math.max(most, process.memoryUsage.rss() - before)).toBeLessThan(200 * 1024 ** 2)
   })
 
   it('fail alone', async () => {

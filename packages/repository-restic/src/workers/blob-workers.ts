@@ -5,6 +5,7 @@ import type {
   BlobReply,
   BlobResult,
   BlobWorkerData,
+  CheckResult,
   HashResult,
   OpenResult,
   PackedRegion,
@@ -19,6 +20,8 @@ export interface BlobWorkers extends AsyncDisposable {
   seal(regions: readonly Region[]): Promise<SealResult>
   /** The bytes belong to the workers from then on. */
   open(bytes: Uint8Array, blobs: readonly PackedRegion[]): Promise<OpenResult>
+  /** The same where nobody wants the plaintexts: they leave no trace in memory. */
+  check(bytes: Uint8Array, blobs: readonly PackedRegion[]): Promise<CheckResult>
 }
 
 /** Enough that a thread never waits for its next job, and few enough that no thread works off the jobs of another. */
@@ -91,6 +94,7 @@ export function createBlobWorkers(data: BlobWorkerData, threads: number): BlobWo
     hash: (region) => run({ kind: 'hash', region }),
     seal: (regions) => run({ kind: 'seal', regions }),
     open: (bytes, blobs) => run({ kind: 'open', bytes, blobs }),
+    check: (bytes, blobs) => run({ kind: 'check', bytes, blobs }),
     async [Symbol.asyncDispose]() {
       fail(new Error('the worker threads were ended'))
       await Promise.all(running.map(({ worker }) => worker.terminate()))
@@ -106,12 +110,13 @@ export function createInlineBlobWorkers(data: BlobWorkerData): BlobWorkers {
     hash: (region) => run({ kind: 'hash', region }),
     seal: (regions) => run({ kind: 'seal', regions }),
     open: (bytes, blobs) => run({ kind: 'open', bytes, blobs }),
+    check: (bytes, blobs) => run({ kind: 'check', bytes, blobs }),
     async [Symbol.asyncDispose]() {},
   }
 }
 
 function transferOf(job: BlobJob): ArrayBuffer[] {
-  if (job.kind !== 'open') return []
+  if (!('bytes' in job)) return []
   const { buffer, byteLength } = job.bytes
   return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? [buffer] : []
 }
