@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { BackupError, OperationOptions } from '@backup-planet/core'
 import { BlobIndex, type PackNumber } from '../blob-index/blob-index.ts'
 import { sealOverhead } from '../crypto/sealed-bytes.ts'
@@ -6,8 +7,8 @@ import { type BlobType, headerLengthBytes, packHeaderBytes } from '../format/pac
 import type { StorageId } from '../format/storage-id.ts'
 import type { OpenRepository } from '../repository-access.ts'
 import { eachAtOnce } from '../repository-index.ts'
-import { listObjects, readSealedJson } from '../repository-objects.ts'
-import { isDamage } from '../restic-errors.ts'
+import { listObjects, objectKey, readSealedJson } from '../repository-objects.ts'
+import { damaged, isDamage } from '../restic-errors.ts'
 import { DuplicatePlaces } from './duplicate-places.ts'
 
 /** A file below `index/`. */
@@ -61,8 +62,13 @@ export async function readIndexCatalog(repository: OpenRepository, options: Oper
   return { ...catalog, blobs, duplicates }
 }
 
+/** How often index files are listed again, when one is not there that was listed: by then its replacement is. */
+const mostLooks = 5
+const firstPauseMilliseconds = 50
+
 /**
- * A pack that several index files name counts as the first of them says.
+ * A pack that several index files name counts as the first of them says. An index file that vanishes meanwhile was replaced by another,
+ * which is read too; one that stays listed and never is there counts as damaged.
  *
  * @param numbers gives the packs their numbers
  * @param onPack told of each pack once
@@ -88,17 +94,28 @@ export async function readPackCatalog(
     }
     return number
   }
-  const ids: StorageId[] = []
-  for await (const { id } of listObjects(repository.uploader, 'index', options)) ids.push(id)
-  await eachAtOnce(ids, repository.uploader.supports.concurrency, async (id) => {
-    try {
-      const named = await readIndexFile(repository, id, options)
-      files.push({ id, packs: named.map(take), blobs: named.reduce((sum, pack) => sum + pack.blobs.length, 0) })
-    } catch (error) {
-      if (!isDamage(error)) throw error
-      failures.set(id, error)
-    }
-  })
+  const seen = new Set<StorageId>()
+  for (let look = 1, again = true; again; look++) {
+    again = false
+    const ids: StorageId[] = []
+    for await (const { id } of listObjects(repository.uploader, 'index', options)) if (!seen.has(id)) ids.push(id)
+    await eachAtOnce(ids, repository.uploader.supports.concurrency, async (id) => {
+      try {
+        const named = await readIndexFile(repository, id, options)
+        files.push({ id, packs: named.map(take), blobs: named.reduce((sum, pack) => sum + pack.blobs.length, 0) })
+      } catch (error) {
+        if (!isDamage(error)) throw error
+        if (error.code === 'NOT_FOUND' && look < mostLooks) {
+          again = true
+          return
+        }
+        failures.set(id, error.code === 'NOT_FOUND' ? damaged(objectKey('index', id), 'it is listed and is not there') : error)
+      }
+      seen.add(id)
+    })
+    // An abort is told by the next look.
+    if (again) await pause(firstPauseMilliseconds * 2 ** look, undefined, { signal: options.signal }).catch(() => undefined)
+  }
   return { files, packs, failures }
 }
 

@@ -1,3 +1,4 @@
+import { uploaderLayer } from '@backup-planet/core'
 import { createMemoryUploader } from '@backup-planet/core/testing'
 import { describe, expect, it } from 'vitest'
 import { emptyRepository, filledStage, openUploader } from '../__fixtures__/small-repository.ts'
@@ -71,6 +72,42 @@ describe('statistics', () => {
     const pruned = await open(objects).prune({ keepYoungerThanSeconds: 0, maxUnusedShare: 0 })
     expect(pruned.removedBytes).toBeGreaterThan(own ?? 0)
     expect((await open(objects).stats()).unusedBytes).toBe(0)
+  })
+
+  it('find the index files again that a prune replaces while they are read', async () => {
+    const objects = await emptyRepository()
+    await store(objects, 'shop', 'a', [0, 3])
+    await store(objects, 'shop', 'b', [6])
+    const before = await open(objects).stats()
+    const memory = createMemoryUploader({ objects })
+    let replaced = false
+    const uploader = uploaderLayer(memory, {
+      async *list(prefix, options) {
+        const found = []
+        for await (const object of memory.list(prefix, options)) found.push(object)
+        if (prefix === 'index/' && !replaced) {
+          replaced = true
+          await open(objects).rebuildIndex({ readAll: true })
+        }
+        yield* found
+      },
+    })
+    const stats = await openUploader(uploader, { packBytes }).stats()
+    expect(replaced).toBe(true)
+    expect(stats).toMatchObject({ indexFiles: 1, packs: before.packs, blobs: before.blobs, unusedBytes: before.unusedBytes })
+  })
+
+  it('refuse to guess when an index file is listed and never there', async () => {
+    const objects = await emptyRepository()
+    await store(objects, 'shop', 'a', [0])
+    const [key = ''] = keysBelow(objects, 'index/')
+    const memory = createMemoryUploader({ objects })
+    const uploader = uploaderLayer(memory, {
+      async *download(wanted, range, options) {
+        yield* memory.download(wanted === key ? `${key}.gone` : wanted, range, options)
+      },
+    })
+    await expect(openUploader(uploader).stats()).rejects.toMatchObject({ code: 'CORRUPTED', message: expect.stringContaining(key) })
   })
 
   it('refuse to guess when something is damaged', async () => {
