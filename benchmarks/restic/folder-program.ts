@@ -3,14 +3,23 @@ import { createReadStream } from 'node:fs'
 import { open, readFile, stat, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
-import { createDirectoryUploader, createRunId, type StageContents, type StagedFile, type StageEvent } from '@backup-planet/core'
+import {
+  type CaptureFacts,
+  createDirectoryUploader,
+  createRunId,
+  createStreamStaging,
+  type Repository,
+  type StageContents,
+  type StagedFile,
+  type StageEvent,
+} from '@backup-planet/core'
 import { createResticRepository } from '@backup-planet/repository-restic'
 import { filesBelow } from './mixed-files.ts'
 
 /**
- * `node folder-program.ts init|store|restore|facts REPOSITORY FOLDER`, with the password in BENCH_PASSWORD: what the benchmark measures, as a
- * program of its own. `store` takes the files as a stage that is complete: their checksums, which staging knows, are in FOLDER.facts.json,
- * written by `facts`, and are checked on the way.
+ * `node folder-program.ts init|store|stream|restore|facts REPOSITORY FOLDER`, with the password in BENCH_PASSWORD: what the benchmark measures, as
+ * a program of its own. `store` takes the files as a stage that is complete: their checksums, which staging knows, are in FOLDER.facts.json,
+ * written by `facts`, and are checked on the way. `stream` takes them as an agent writes them, with nothing known of them beforehand.
  */
 // As the command does for itself: less room for young objects, which keep their buffers alive.
 setFlagsFromString('--semi-space-growth-factor=1')
@@ -29,6 +38,8 @@ else {
   else if (verb === 'store') {
     const run = { job: 'bench', id: createRunId(new Date()), beganAt: new Date().toISOString() }
     await repository.store({ run, agent: { version: '0' } }, await stageOf(folder))
+  } else if (verb === 'stream') {
+    await streamFolder(repository, folder)
   } else if (verb === 'restore') {
     let newest: string | undefined
     for await (const { id } of repository.snapshots()) newest = id
@@ -41,6 +52,32 @@ interface FileFacts {
   readonly name: string
   readonly size: number
   readonly sha256: string
+}
+
+/** Several files at once, as agents write them. */
+const writtenAtOnce = 3
+
+async function streamFolder(repository: Repository, directory: string): Promise<void> {
+  const run = { job: 'bench', id: createRunId(new Date()), beganAt: new Date().toISOString() }
+  await using stage = await createStreamStaging().begin(run)
+  const paths = (await filesBelow(directory)).values()
+  const write = async (): Promise<void> => {
+    for (const path of paths) {
+      const content = createReadStream(path, { highWaterMark: 2 ** 18 })
+      await stage.stage.write({ item: 'files', name: relative(directory, path) }, content)
+    }
+  }
+  const fill = async (): Promise<void> => {
+    await Promise.all(Array.from({ length: writtenAtOnce }, write))
+    await stage.stage.sealItem({ item: 'files', facts: {} })
+    await stage.stage.seal(captureFacts())
+  }
+  await Promise.all([repository.store({ run, agent: { version: '0' } }, stage.contents), fill()])
+}
+
+function captureFacts(): CaptureFacts {
+  const source = { id: 'bench', name: 'bench', version: '1' }
+  return { application: 'files', source, kind: 'full', consistentAt: new Date().toISOString(), facts: {}, restoreGuide: '' }
 }
 
 async function writeFacts(directory: string): Promise<void> {
@@ -83,11 +120,7 @@ async function stageOf(directory: string): Promise<StageContents> {
         yield { type: 'file', file }
       }
       yield { type: 'item', item: { item: 'files', facts: {} } }
-      const source = { id: 'bench', name: 'bench', version: '1' }
-      yield {
-        type: 'sealed',
-        facts: { application: 'files', source, kind: 'full', consistentAt: new Date().toISOString(), facts: {}, restoreGuide: '' },
-      }
+      yield { type: 'sealed', facts: captureFacts() }
     },
   }
 }

@@ -1,16 +1,20 @@
 import { cp, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { startThrowawayMariadb } from '../../tooling/servers/throwaway-mariadb.ts'
 import { type Measurement, measure } from '../measured-process.ts'
 import { changeOnePercent, fingerprint, writeMixedFiles } from './mixed-files.ts'
 
 /**
  * `npm run bench -- restic`: the same folder into a repository of ours and into one of restic's, side by side, a round of each in turn:
- * first backup, everything read again unchanged, one per cent changed, restore. Medians, their ratio, peak memory, size of the repository.
- * RESTIC_MEGABYTES (1000) and RESTIC_ROUNDS (5) change its size; RESTIC_FOLDER takes a folder that is there instead. Writes `results-restic.json`.
+ * first backup, everything read again unchanged, the same known by its checksums, one per cent changed, restore. Medians, their ratio,
+ * peak memory, size of the repository. RESTIC_MEGABYTES (1000) and RESTIC_ROUNDS (5) change its size; RESTIC_SOURCE is `mixed` files or a copy of
+ * the `datadir` of a MariaDB. Restic gets `--force`, so that it reads everything as well. Ours runs as the command runs, with one arena of
+ * malloc. Writes `results-<source>.json` beside itself.
  */
 const megabytes = positive('RESTIC_MEGABYTES', 1000)
 const rounds = positive('RESTIC_ROUNDS', 5)
+const source = process.env.RESTIC_SOURCE ?? 'mixed'
 const scratch = await mkdtemp(join(process.env.RESTIC_SCRATCH ?? tmpdir(), 'bench-restic-'))
 const password = 'benchmark'
 const program = join(import.meta.dirname, 'folder-program.ts')
@@ -20,6 +24,8 @@ interface Contender {
   readonly repository: string
   init(): Promise<Measurement>
   store(folder: string): Promise<Measurement>
+  /** Everything is read, whatever is known of it. */
+  readAgain(folder: string): Promise<Measurement>
   restore(target: string): Promise<Measurement>
 }
 
@@ -40,6 +46,7 @@ const ours = (round: number): Contender => {
     repository,
     init: () => call('init', repository),
     store: (folder) => call('store', folder),
+    readAgain: (folder) => call('stream', folder),
     restore: (target) => call('restore', target),
   }
 }
@@ -61,20 +68,21 @@ const restic = (round: number): Contender => {
     repository,
     init: () => call('init'),
     store: (folder) => call('backup', '--force', folder),
+    readAgain: (folder) => call('backup', '--force', folder),
     restore: (target) => call('restore', 'latest', '--target', target),
   }
 }
 
-type Task = 'first backup' | 'unchanged, read again' | 'one per cent changed' | 'restore'
-const tasks: readonly Task[] = ['first backup', 'unchanged, read again', 'one per cent changed', 'restore']
+const tasks = ['first backup', 'unchanged, read again', 'unchanged, by checksum', 'one per cent changed', 'restore'] as const
+type Task = (typeof tasks)[number]
 const seen: { readonly task: Task; readonly name: Contender['name']; readonly measured: Measurement }[] = []
 const sizes: { readonly name: Contender['name']; readonly bytes: number }[] = []
 
 try {
   const original = join(scratch, 'original')
   process.stderr.write('making the files …\n')
-  if (process.env.RESTIC_FOLDER === undefined) await writeMixedFiles(original, megabytes)
-  else await cp(process.env.RESTIC_FOLDER, original, { recursive: true })
+  if (source === 'datadir') await copyDatadir(original)
+  else await writeMixedFiles(original, megabytes)
   const changed = join(scratch, 'changed')
   await cp(original, changed, { recursive: true })
   await changeOnePercent(changed, 7)
@@ -91,7 +99,8 @@ try {
     for (const { init } of contenders) await init()
     await run('first backup', ({ store }) => store(original))
     for (const { name, repository } of contenders) sizes.push({ name, bytes: await bytesBelow(repository) })
-    await run('unchanged, read again', ({ store }) => store(original))
+    await run('unchanged, read again', ({ readAgain }) => readAgain(original))
+    await run('unchanged, by checksum', ({ store }) => store(original))
     await run('one per cent changed', ({ store }) => store(changed))
     await run('restore', ({ name, restore }) => restore(join(scratch, `restored-${name}`)))
     if (round === 1) await assertSame(changed, join(scratch, 'restored-ours', 'files', 'bench', 'files'))
@@ -132,12 +141,27 @@ async function tell(): Promise<void> {
     `${'repository'.padEnd(22)} ours ${megabyte(repository.ours)}   restic ${megabyte(repository.restic)}   ratio ${repository.ratio.toFixed(3)}\n`,
   )
   const machine = { processors: availableParallelism(), node: process.version }
-  const source = process.env.RESTIC_FOLDER === undefined ? 'mixed files' : 'a folder'
   await writeFile(
-    join(import.meta.dirname, `results-${process.env.RESTIC_RESULTS ?? 'mixed'}.json`),
+    join(import.meta.dirname, `results-${source}.json`),
     `${JSON.stringify({ at: new Date().toISOString(), source, megabytes, rounds, machine, rows, repository }, undefined, 2)}\n`,
   )
 }
+
+/** Of a server that holds rows of text and numbers, as InnoDB keeps them, with its redo log and system tables. */
+async function copyDatadir(target: string): Promise<void> {
+  await using server = await startThrowawayMariadb({ serverOptions: ['--skip-log-bin', '--innodb-flush-log-at-trx-commit=2'] })
+  await server.client('CREATE DATABASE bench')
+  for (let table = 1; table <= 4; table++) {
+    await server.client(`CREATE TABLE bench.line_${table} (id INT UNSIGNED PRIMARY KEY, at DATETIME NOT NULL, note VARCHAR(250) NOT NULL, KEY (at))
+      SELECT seq AS id, '2020-01-01' + INTERVAL seq SECOND AS at, concat(md5(seq), ' ', repeat('the same text again ', 4)) AS note
+      FROM bench.seq_1_to_${Math.round((megabytes * 1e6) / 4 / datadirRowBytes)}`)
+  }
+  await server.restart()
+  await cp(join(server.directory, 'data'), target, { recursive: true, filter: (path) => !/\.(?:sock|pid)$/.test(path) })
+}
+
+/** What a row of {@link copyDatadir} takes on the disk, indexes included. */
+const datadirRowBytes = 240
 
 async function factsOf(folder: string): Promise<void> {
   await measure({ calls: [{ program: process.execPath, arguments: [program, 'facts', scratch, folder] }] })

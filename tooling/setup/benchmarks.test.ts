@@ -17,6 +17,11 @@ test('without a name all run, at moderate sizes that the environment overrules',
       environment: { MEMORY_SMALL_MEGABYTES: '100', MEMORY_LARGE_MEGABYTES: '1000' },
     },
     {
+      script: 'benchmarks/restic/restic.ts',
+      commandArguments: [],
+      environment: { RESTIC_MEGABYTES: '200', RESTIC_ROUNDS: '2' },
+    },
+    {
       script: 'benchmarks/blob-index.ts',
       commandArguments: [],
       environment: { BLOB_INDEX_BLOBS: '1000000', BLOB_INDEX_ROUNDS: '5' },
