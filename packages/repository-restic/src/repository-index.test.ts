@@ -99,11 +99,37 @@ describe('packs that no index knows', () => {
     const [known, unknown] = [await storedPack(repository, 2, 1), await storedPack(repository, 3, 2)]
     await writeIndex(repository, [known])
     const { blobs } = await loadIndex(repository, {})
-    const { packs, failures } = await addUnindexedPacks(repository, blobs, {})
-    expect(packs).toEqual([{ id: unknown.id, blobs: unknown.blobs }])
+    const told: IndexedPack[] = []
+    const { packs, failures } = await addUnindexedPacks(repository, blobs, {}, async (some) => void told.push(...some))
+    expect(packs).toEqual([unknown.id])
+    expect(told).toEqual([{ id: unknown.id, blobs: unknown.blobs }])
     expect(failures).toEqual([])
     for (const { id, offset } of unknown.blobs) expect(findBlob(blobs, 'data', id)).toMatchObject({ pack: unknown.id, offset })
     expect((await addUnindexedPacks(repository, blobs, {})).packs).toEqual([])
+  })
+
+  it('are told of a few at a time, before the headers of the next are read', async () => {
+    const { repository, uploader } = place()
+    const stored = []
+    for (let seed = 1; seed <= 80; seed++) stored.push(await storedPack(repository, 1, seed))
+    const read = new Set<string>()
+    const counting: Uploader = {
+      ...uploader,
+      download(key, range, options) {
+        read.add(key)
+        return uploader.download(key, range, options)
+      },
+    }
+    const blobs = new BlobIndex()
+    let told = 0
+    const { packs } = await addUnindexedPacks({ ...repository, uploader: counting }, blobs, {}, async (some) => {
+      expect(some.length).toBeLessThanOrEqual(32)
+      for (const { id } of some) expect(blobs.hasPack(id)).toBe(true)
+      told += some.length
+      expect(read.size).toBe(told)
+    })
+    expect(told).toBe(80)
+    expect([...packs].sort()).toEqual(stored.map(({ id }) => id).sort())
   })
 
   it('are told apart when they are damaged, and passed over when they go meanwhile', async () => {
@@ -126,7 +152,7 @@ describe('packs that no index knows', () => {
       }
     }
     const { packs, failures } = await addUnindexedPacks({ ...repository, uploader: { ...uploader, list } }, new BlobIndex(), {})
-    expect(packs.map(({ id }) => id)).toEqual([whole.id])
+    expect(packs).toEqual([whole.id])
     expect(failures).toMatchObject([{ code: 'CORRUPTED', message: expect.stringContaining(pathOf(damaged)) }])
   })
 })

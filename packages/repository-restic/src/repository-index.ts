@@ -82,28 +82,41 @@ export function addPack(blobs: BlobIndex, pack: IndexedPack): void {
   }
 }
 
+/** Packs whose headers are held in memory at once, with all of their blobs. */
+const headersAtOnce = 32
+
 /**
  * Adds the packs that no index knows, by their headers: what a run that was cut had sent, or what a damaged index had known. Returns
- * them; one whose header is damaged is in `failures`, since nothing can be read of it.
+ * their ids; one whose header is damaged is in `failures`, since nothing can be read of it.
+ *
+ * @param onPacks gets them with their blobs once they are added, a few at a time: all of them may be more than the memory holds
  */
 export async function addUnindexedPacks(
   repository: OpenRepository,
   blobs: BlobIndex,
   options: OperationOptions,
-): Promise<{ readonly packs: readonly IndexedPack[]; readonly failures: readonly BackupError[] }> {
+  onPacks: (packs: readonly IndexedPack[]) => Promise<void> = async () => undefined,
+): Promise<{ readonly packs: readonly StorageId[]; readonly failures: readonly BackupError[] }> {
   const unknown: ListedObject[] = []
   for await (const object of listObjects(repository.uploader, 'data', options)) if (!blobs.hasPack(object.id)) unknown.push(object)
-  const packs: IndexedPack[] = []
+  const packs: StorageId[] = []
   const failures: BackupError[] = []
-  await eachAtOnce(unknown, repository.uploader.supports.concurrency, async ({ id, size }) => {
-    try {
-      packs.push({ id, blobs: await readPackHeader(repository, id, size, options) })
-    } catch (error) {
-      if (!BackupError.is(error) || !(error.code === 'CORRUPTED' || error.code === 'NOT_FOUND')) throw error
-      if (error.code === 'CORRUPTED') failures.push(error)
+  for (let at = 0; at < unknown.length; at += headersAtOnce) {
+    const read: IndexedPack[] = []
+    await eachAtOnce(unknown.slice(at, at + headersAtOnce), repository.uploader.supports.concurrency, async ({ id, size }) => {
+      try {
+        read.push({ id, blobs: await readPackHeader(repository, id, size, options) })
+      } catch (error) {
+        if (!BackupError.is(error) || !(error.code === 'CORRUPTED' || error.code === 'NOT_FOUND')) throw error
+        if (error.code === 'CORRUPTED') failures.push(error)
+      }
+    })
+    for (const pack of read) {
+      addPack(blobs, pack)
+      packs.push(pack.id)
     }
-  })
-  for (const pack of packs) addPack(blobs, pack)
+    await onPacks(read)
+  }
   return { packs, failures }
 }
 

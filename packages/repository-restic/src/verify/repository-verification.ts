@@ -48,7 +48,7 @@ export async function* verifyRepository(
 
   const filtered = request.id !== undefined || request.job !== undefined
   const chosen = snapshots.filter((snapshot) => !filtered || isBackup(snapshot, filterOf(request)))
-  const damage = new BlobDamage(index, sizes, new Set(unindexed.map(({ id }) => id)))
+  const damage = new BlobDamage(index, sizes, new Set(unindexed))
   const check = new SnapshotCheck(session, damage, options)
   if (request.readData === true) {
     const wanted = filtered ? await check.packsOf(chosen.map(({ record }) => record.tree)) : undefined

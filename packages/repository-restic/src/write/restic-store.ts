@@ -98,12 +98,13 @@ async function adoptPacks(
   options: OperationOptions,
 ): Promise<readonly StorageId[]> {
   if ((await findLocks(repository, options)).filter(({ stale }) => !stale).length > 1) return []
-  const { packs } = await addUnindexedPacks(repository, index, options)
   const indexes = new IndexWriter(repository, () => lock.assertHeld(options))
-  for (const pack of packs) {
-    indexes.add(pack)
-    if (indexes.full) await indexes.write(options)
-  }
+  await addUnindexedPacks(repository, index, options, async (packs) => {
+    for (const pack of packs) {
+      indexes.add(pack)
+      if (indexes.full) await indexes.write(options)
+    }
+  })
   await indexes.write(options)
   return indexes.written
 }
