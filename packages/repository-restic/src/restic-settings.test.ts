@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { plugin } from './restic-plugin.ts'
 import { exampleResticSettings, resolveResticSettings } from './restic-settings.ts'
+import { PackBuffers } from './write/pack-buffers.ts'
 import { mostSlabs, slabBytes } from './write/slab-memory.ts'
 
 vi.mock('node:os', async (original) => {
@@ -40,6 +41,7 @@ describe('the settings of a restic repository', () => {
     ['a level that is none', { password: 'x', compressionLevel: 20 }, 'compressionLevel'],
     ['no threads', { password: 'x', threads: 0 }, 'threads'],
     ['too little memory', { password: 'x', memoryBytes: 95 * mebibyte }, 'memoryBytes'],
+    ['too little memory for the longest chunk', { password: 'x', packBytes: 4 * mebibyte, memoryBytes: 71 * mebibyte }, 'memoryBytes'],
     ['too little memory for its packs', { password: 'x', packBytes: 64 * mebibyte, memoryBytes: 200 * mebibyte }, 'memoryBytes'],
     ['a cache that lies somewhere', { password: 'x', cacheDirectory: 'cache' }, 'cacheDirectory'],
     ['a word that is none', { password: 'x', passwort: 'y' }, 'passwort'],
@@ -63,9 +65,11 @@ describe('the settings of a restic repository', () => {
     const more = fc.oneof(fc.integer({ min: 0, max: 100 * mebibyte }), fc.integer({ min: 0, max: 2 ** 36 }))
     fc.assert(
       fc.property(packBytes, more, (bytes, above) => {
-        const memoryBytes = 48 * mebibyte + 3 * bytes + above
+        // Any pack may have to hold the longest chunk there is, sealed.
+        const held = Math.max(bytes, 8 * mebibyte + 32)
+        const memoryBytes = 48 * mebibyte + 3 * held + above
         const { slabs, packs } = resolveResticSettings({ password: 'x', packBytes: bytes, memoryBytes })
-        expect(slabs * slabBytes + packs * bytes).toBeLessThanOrEqual(memoryBytes)
+        expect(slabs * slabBytes + packs * new PackBuffers(packs, bytes, () => undefined).capacity).toBeLessThanOrEqual(memoryBytes)
         expect(slabs).toBeGreaterThanOrEqual(6)
         expect(slabs).toBeLessThanOrEqual(mostSlabs)
         expect(packs).toBeGreaterThanOrEqual(3)

@@ -2,6 +2,7 @@ import { availableParallelism, homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { parseSettings } from '@backup-planet/core'
 import * as z from 'zod'
+import { packBufferBytes } from './write/pack-buffers.ts'
 import { mostSlabs, slabBytes } from './write/slab-memory.ts'
 
 export interface ResticSettings {
@@ -13,7 +14,10 @@ export interface ResticSettings {
   readonly compressionLevel?: number | undefined
   /** Worker threads for hashing, compressing and sealing; one for each core, 8 at most, when left out. */
   readonly threads?: number | undefined
-  /** What data on its way takes of memory, at least three packs and 48 MiB: 96 MiB when left out, or more for larger packs. */
+  /**
+   * What data on its way takes of memory, at least three packs and 48 MiB, where a pack counts as 8 MiB and 32 bytes or more: 96 MiB
+   * when left out, or more for larger packs.
+   */
   readonly memoryBytes?: number | undefined
   /**
    * Absolute path of a directory for manifests that were read before, sealed with the repository's key; it may be deleted at any
@@ -63,17 +67,18 @@ export const resticSettingsSchema = z
   })
 
 function leastMemoryBytes(packBytes: number): number {
-  return fewestSlabs * slabBytes + fewestPacks * packBytes
+  return fewestSlabs * slabBytes + fewestPacks * packBufferBytes(packBytes)
 }
 
 /** Throws `INVALID_SETTINGS` that names every problem at once and shows no value. */
 export function resolveResticSettings(settings: unknown): ResolvedResticSettings {
   const parsed = parseSettings(resticSettingsSchema, settings, 'repository')
   const memoryBytes = parsed.memoryBytes ?? Math.max(96 * mebibyte, leastMemoryBytes(parsed.packBytes))
+  const bufferBytes = packBufferBytes(parsed.packBytes)
   // Half for chunks, as far as that leaves enough for packs.
-  const forSlabs = Math.min(memoryBytes / 2, memoryBytes - fewestPacks * parsed.packBytes)
+  const forSlabs = Math.min(memoryBytes / 2, memoryBytes - fewestPacks * bufferBytes)
   const slabs = Math.min(mostSlabs, Math.max(fewestSlabs, Math.floor(forSlabs / slabBytes)))
-  const packs = Math.floor((memoryBytes - slabs * slabBytes) / parsed.packBytes)
+  const packs = Math.floor((memoryBytes - slabs * slabBytes) / bufferBytes)
   return {
     password: parsed.password,
     packBytes: parsed.packBytes,

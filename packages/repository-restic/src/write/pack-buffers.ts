@@ -1,7 +1,16 @@
+import { chunkLimits } from '../chunking/chunker.ts'
+import { sealOverhead } from '../crypto/sealed-bytes.ts'
 import { Allowance } from './allowance.ts'
 
-/** Longest sealed chunk, and room for what little there is of others. */
-const slackBytes = 9 * 1024 ** 2
+const longestSealedChunk = chunkLimits.maximum + sealOverhead
+
+/**
+ * What a pack takes of memory until it is sent. It has no room for a chunk beyond its size, and is sent before one that it has no room
+ * for; but one chunk always has room.
+ */
+export function packBufferBytes(packBytes: number): number {
+  return Math.max(packBytes, longestSealedChunk)
+}
 
 /**
  * The memory in which packs are put together and lie until they are sent. It is taken once and used again and again: memory that is
@@ -14,7 +23,7 @@ export class PackBuffers {
 
   /** @param onWait called when a buffer is wanted and none is free */
   constructor(count: number, packBytes: number, onWait: () => void) {
-    this.capacity = packBytes + slackBytes
+    this.capacity = packBufferBytes(packBytes)
     this.#allowance = new Allowance(count, onWait)
   }
 
