@@ -9,6 +9,7 @@ import { addUnindexedPacks, findBlob, type LoadedIndex, loadIndex, type PlacedBl
 import { listObjects } from './repository-objects.ts'
 import { damaged } from './restic-errors.ts'
 import type { ResolvedResticSettings } from './restic-settings.ts'
+import { SharedWork } from './shared-work.ts'
 
 /** What one repository object knows of its repository: opened once, read once, and read again where something is missing. */
 export class ResticSession {
@@ -17,10 +18,10 @@ export class ResticSession {
   /** Snapshots never change under their id. */
   readonly snapshots = new Map<StorageId, SnapshotRecord>()
   #password: string
-  #opened: Promise<OpenRepository> | undefined
-  #index: Promise<LoadedIndex> | undefined
+  #opened: SharedWork<OpenRepository> | undefined
+  #index: SharedWork<LoadedIndex> | undefined
   /** By the index that they are added to. */
-  readonly #headersRead = new WeakMap<BlobIndex, Promise<unknown>>()
+  readonly #headersRead = new WeakMap<BlobIndex, SharedWork<unknown>>()
 
   constructor(uploader: Uploader, settings: ResolvedResticSettings) {
     this.uploader = uploader
@@ -30,11 +31,13 @@ export class ResticSession {
 
   /** Asks for the password once; a failure is not kept. */
   open(options: OperationOptions): Promise<OpenRepository> {
-    this.#opened ??= openRepository(this.uploader, this.#password, options).catch((error: unknown) => {
-      this.#opened = undefined
-      throw error
-    })
-    return this.#opened
+    this.#opened ??= new SharedWork(
+      (own) => openRepository(this.uploader, this.#password, own),
+      (failed) => {
+        if (this.#opened === failed) this.#opened = undefined
+      },
+    )
+    return this.#opened.wait(options, 'opening the repository')
   }
 
   /** The config may have been damaged on its way when it was read: before a write is refused for it, it is read once more. */
@@ -67,18 +70,19 @@ export class ResticSession {
 
   /** What the index files say, read once for all that only reads. */
   index(options: OperationOptions): Promise<LoadedIndex> {
-    this.#index ??= this.open(options)
-      .then((repository) => loadIndex(repository, options))
-      .catch((error: unknown) => {
-        this.#index = undefined
-        throw error
-      })
-    return this.#index
+    this.#index ??= this.#sharedIndex(async (own) => loadIndex(await this.open(own), own))
+    return this.#index.wait(options, 'reading the index')
   }
 
   /** Somebody has read the index just now. */
   useIndex(index: LoadedIndex): void {
-    this.#index = Promise.resolve(index)
+    this.#index = this.#sharedIndex(() => Promise.resolve(index))
+  }
+
+  #sharedIndex(load: (own: OperationOptions) => Promise<LoadedIndex>): SharedWork<LoadedIndex> {
+    return new SharedWork(load, (failed) => {
+      if (this.#index === failed) this.#index = undefined
+    })
   }
 
   forgetIndex(): void {
@@ -88,7 +92,7 @@ export class ResticSession {
   /** Lets go of an index whose files are others now: somebody wrote or pruned, or the store shows only now what was written before. */
   async refreshIndex(options: OperationOptions): Promise<void> {
     if (this.#index === undefined) return
-    const { files } = await this.#index
+    const { files } = await this.index(options)
     const now = new Set<StorageId>()
     for await (const { id } of listObjects(this.uploader, 'index', options)) now.add(id)
     if (now.size !== files.size || [...now].some((id) => !files.has(id))) this.forgetIndex()
@@ -111,15 +115,13 @@ export class ResticSession {
   async #locateByHeaders(blobs: BlobIndex, type: BlobType, id: StorageId, options: OperationOptions): Promise<PlacedBlob | undefined> {
     let reading = this.#headersRead.get(blobs)
     if (reading === undefined) {
-      reading = this.open(options)
-        .then((repository) => addUnindexedPacks(repository, blobs, options))
-        .catch((error: unknown) => {
-          this.#headersRead.delete(blobs)
-          throw error
-        })
+      reading = new SharedWork<unknown>(
+        async (own) => addUnindexedPacks(await this.open(own), blobs, own),
+        () => this.#headersRead.delete(blobs),
+      )
       this.#headersRead.set(blobs, reading)
     }
-    await reading
+    await reading.wait(options, `looking for ${type} blob ${id}`)
     return findBlob(blobs, type, id)
   }
 }
