@@ -110,9 +110,11 @@ function headerOf(repository: OpenRepository, key: string, bytes: Buffer): Packe
 
 /** What the index says of a pack; looked for in all of it, since it is asked for packs that are damaged only. */
 function indexedBlobs(index: BlobIndex, packId: StorageId): PackedBlob[] {
+  if (!index.hasPack(packId)) return []
+  const wanted = index.addPack(packId)
   const blobs: PackedBlob[] = []
   index.forEach((type, id, pack, offset, length, uncompressedLength) => {
-    if (index.packId(pack) === packId) blobs.push({ type, id: Buffer.from(id).toString('hex'), offset, length, uncompressedLength })
+    if (pack === wanted) blobs.push({ type, id: Buffer.from(id).toString('hex'), offset, length, uncompressedLength })
   })
   return blobs
 }
