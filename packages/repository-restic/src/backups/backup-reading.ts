@@ -88,31 +88,32 @@ export async function* readFiles(
 ): AsyncGenerator<RepositoryFile, void> {
   throwIfAborted(options.signal, 'reading the backup')
   const { snapshot, manifest } = await findCommitted(session, backup, options)
-  const files = await selectedFiles(session, manifest, snapshot, select, options)
+  const files = selectedFiles(manifest, select)
   const repository = await session.open(options)
   const data = { key: repository.key, memory: undefined, compressionLevel: 0 }
-  const total = files.reduce((sum, { size }) => sum + size, 0)
+  const total = files.reduce((sum, { facts }) => sum + facts.size, 0)
   await using workers = total > inlineBytes ? createBlobWorkers(data, session.settings.threads) : createInlineBlobWorkers(data)
-  const blobs = new ReadAhead(repository, workers, options).read(files.flatMap(({ blobs: wanted }) => wanted))
+  const blobs = new ReadAhead(repository, workers, options).read(locatedContent(session, manifest, snapshot, files, options))
   try {
-    for (const { item, name, size, blobs: wanted } of files) {
+    for (const { item, facts } of files) {
       throwIfAborted(options.signal, 'reading the backup')
-      let left = wanted.length
+      // The blobs of a file have exactly its size together: see `locateContent`.
+      let left = facts.size
       const next = async (): Promise<Uint8Array> => {
         const result = await blobs.next()
         throwIfAborted(options.signal, 'reading the backup')
         if (result.done === true) throw new TypeError('there are fewer blobs than files need')
+        left -= result.value.byteLength
         return result.value
       }
       async function* content(): AsyncGenerator<Uint8Array, void> {
-        while (left > 0) {
-          left--
-          yield await next()
-        }
+        while (left > 0) yield await next()
       }
-      yield { item, name, size, content: content() }
-      for (; left > 0; left--) await next()
+      yield { item, name: facts.name, size: facts.size, content: content() }
+      while (left > 0) await next()
     }
+    // Also a file without content has to be in the tree.
+    await blobs.next()
   } finally {
     await blobs.return()
   }
@@ -120,41 +121,65 @@ export async function* readFiles(
 
 interface SelectedFile {
   readonly item: string
-  readonly name: string
-  readonly size: number
-  readonly blobs: readonly WantedBlob[]
+  readonly facts: ManifestFile
 }
 
-async function selectedFiles(
+function selectedFiles(manifest: Backup, select: (file: { readonly item: string; readonly name: string }) => boolean): SelectedFile[] {
+  return manifest.items.flatMap(({ item, files = [] }) =>
+    files.filter(({ name }) => select({ item, name })).map((facts): SelectedFile => ({ item, facts })),
+  )
+}
+
+/** The blobs of the files in turn. One file is looked for at a time, when somebody wants its blobs: a backup may have more than fit into memory. */
+async function* locatedContent(
   session: ResticSession,
   manifest: Backup,
   snapshot: FoundSnapshot,
-  select: (file: { readonly item: string; readonly name: string }) => boolean,
+  files: readonly SelectedFile[],
   options: OperationOptions,
-): Promise<SelectedFile[]> {
-  const folders = new Map<StorageId, Promise<Map<string, TreeNode>>>()
-  const folder = (id: StorageId): Promise<Map<string, TreeNode>> => {
-    const known =
-      folders.get(id) ?? readTree(session, id, options).then((nodes) => new Map(nodes.map((node) => [node.name.toString('utf8'), node])))
-    folders.set(id, known)
-    return known
-  }
-  const files: SelectedFile[] = []
-  for (const { item, files: listed = [] } of manifest.items) {
-    for (const facts of listed) {
-      const file = { item, name: facts.name }
-      if (!select(file)) continue
-      let below: StorageId | undefined = snapshot.record.tree
-      let node: TreeNode | undefined
-      for (const segment of [...itemPath(manifest, item), ...facts.name.split('/')]) {
-        node = below === undefined ? undefined : (await folder(below)).get(segment)
-        below = node?.subtree
-      }
-      if (node === undefined) throw missingInTree(snapshot, file)
-      files.push({ ...file, size: facts.size, blobs: await locateContent(session, node, facts, file, options) })
+): AsyncGenerator<WantedBlob, void> {
+  const folders = new RecentFolders(session, options)
+  for (const { item, facts } of files) {
+    const file = { item, name: facts.name }
+    let below: StorageId | undefined = snapshot.record.tree
+    let node: TreeNode | undefined
+    for (const segment of [...itemPath(manifest, item), ...facts.name.split('/')]) {
+      node = below === undefined ? undefined : (await folders.read(below)).get(segment)
+      below = node?.subtree
     }
+    if (node === undefined) throw missingInTree(snapshot, file)
+    yield* await locateContent(session, node, facts, file, options)
   }
-  return files
+}
+
+/** Files that follow each other lie in few folders. */
+const mostFolders = 64
+
+/** The folders that were needed last, by the names in them. */
+class RecentFolders {
+  readonly #session: ResticSession
+  readonly #options: OperationOptions
+  /** The one that was needed last is the last. */
+  readonly #folders = new Map<StorageId, ReadonlyMap<string, TreeNode>>()
+
+  constructor(session: ResticSession, options: OperationOptions) {
+    this.#session = session
+    this.#options = options
+  }
+
+  async read(id: StorageId): Promise<ReadonlyMap<string, TreeNode>> {
+    const folder = this.#folders.get(id) ?? (await this.#load(id))
+    this.#folders.delete(id)
+    this.#folders.set(id, folder)
+    const [oldest] = this.#folders.keys()
+    if (this.#folders.size > mostFolders && oldest !== undefined) this.#folders.delete(oldest)
+    return folder
+  }
+
+  async #load(id: StorageId): Promise<ReadonlyMap<string, TreeNode>> {
+    const nodes = await readTree(this.#session, id, this.#options)
+    return new Map(nodes.map((node) => [node.name.toString('utf8'), node]))
+  }
 }
 
 /** Where the content of a file lies; throws `CORRUPTED` unless it is exactly as long as the manifest says. */

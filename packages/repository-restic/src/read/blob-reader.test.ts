@@ -105,6 +105,30 @@ describe('blobs that are read ahead', () => {
     expect(error).toMatchObject({ code: 'NOT_FOUND' })
   })
 
+  test('are asked for no further ahead than there is memory, and come before what breaks the asking', async () => {
+    const { repository, packs } = await place([40], mebibyte)
+    const broken = new Error('the last one is nowhere')
+    let asked = 0
+    async function* asking() {
+      for (let blob = 0; blob < 40; blob++) {
+        asked++
+        yield blobIn(packs, 0, blob)
+      }
+      throw broken
+    }
+    let taken = 0
+    const reads = async () => {
+      for await (const plaintext of reading(repository, asking())) {
+        expect(storageIdOf(plaintext)).toBe(blobIn(packs, 0, taken).id)
+        taken++
+        // Sealed and plain, a blob is two mebibytes.
+        expect((asked - taken) * 2 * mebibyte).toBeLessThanOrEqual(64 * mebibyte)
+      }
+    }
+    await expect(reads()).rejects.toBe(broken)
+    expect(taken).toBe(40)
+  })
+
   test('are not waited for once nobody takes them', async () => {
     const { uploader, repository, packs } = await place([2, 2, 2, 2, 2, 2])
     for (const occurrence of [2, 3, 4]) uploader.injectFault({ operation: 'download', occurrence, action: 'stall' })
@@ -190,7 +214,11 @@ function blobIn(packs: readonly (readonly PlacedSample[])[], pack: number, blob:
   return found
 }
 
-function reading(repository: OpenRepository, wanted: readonly WantedBlob[], options = {}): AsyncGenerator<Uint8Array, void> {
+function reading(
+  repository: OpenRepository,
+  wanted: readonly WantedBlob[] | AsyncIterable<WantedBlob>,
+  options = {},
+): AsyncGenerator<Uint8Array, void> {
   const workers = createInlineBlobWorkers({ key: repository.key, memory: undefined, compressionLevel: 0 })
   return new ReadAhead(repository, workers, options).read(wanted)
 }

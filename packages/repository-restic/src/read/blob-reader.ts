@@ -92,8 +92,11 @@ export class ReadAhead {
     this.#transfers = new Allowance(Math.max(1, repository.uploader.supports.concurrency))
   }
 
-  /** Once; what is still being read when nobody takes it any more is aborted. */
-  async *read(wanted: Iterable<WantedBlob>): AsyncGenerator<Uint8Array, void> {
+  /**
+   * Once; what is still being read when nobody takes it any more is aborted. Of `wanted` no more is taken than is read ahead, and what it
+   * throws is thrown behind the blobs that came before.
+   */
+  async *read(wanted: Iterable<WantedBlob> | AsyncIterable<WantedBlob>): AsyncGenerator<Uint8Array, void> {
     const segments = segmentsOf(wanted)
     const ahead: Opening[] = []
     let bytesAhead = 0
@@ -101,8 +104,15 @@ export class ReadAhead {
     try {
       while (true) {
         while (!ended && bytesAhead < aheadBytes) {
-          const next = segments.next()
+          const next = await segments.next()
           if (next.done === true) {
+            ended = true
+            break
+          }
+          if ('failure' in next.value) {
+            const plaintext = Promise.reject(next.value.failure)
+            plaintext.catch(() => undefined)
+            ahead.push({ bytes: 0, plaintext })
             ended = true
             break
           }
@@ -185,18 +195,27 @@ export class ReadAhead {
   }
 }
 
-function* segmentsOf(wanted: Iterable<WantedBlob>): Generator<WantedBlob[], void> {
+/** What breaks `wanted` comes last, behind the blobs that it gave before. */
+async function* segmentsOf(
+  wanted: Iterable<WantedBlob> | AsyncIterable<WantedBlob>,
+): AsyncGenerator<WantedBlob[] | { readonly failure: unknown }, void> {
   let segment: WantedBlob[] = []
   let bytes = 0
-  for (const blob of wanted) {
-    segment.push(blob)
-    bytes += blob.location.length + plainLength(blob.location)
-    if (bytes < segmentBytes && segment.length < segmentBlobs) continue
-    yield segment
-    segment = []
-    bytes = 0
+  let failed: { readonly failure: unknown } | undefined
+  try {
+    for await (const blob of wanted) {
+      segment.push(blob)
+      bytes += blob.location.length + plainLength(blob.location)
+      if (bytes < segmentBytes && segment.length < segmentBlobs) continue
+      yield segment
+      segment = []
+      bytes = 0
+    }
+  } catch (failure) {
+    failed = { failure }
   }
   if (segment.length > 0) yield segment
+  if (failed !== undefined) yield failed
 }
 
 /** Blobs of one pack that lie near each other, in the order in which they lie. */
