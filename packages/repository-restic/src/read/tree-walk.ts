@@ -38,21 +38,54 @@ export async function findNode(
   return found
 }
 
-/** Every entry below a tree, folders before what is in them, and nothing of folders that are not entered. Throws `CORRUPTED` for a tree that contains itself or has no end. */
-export async function* walkTree(
+/** Folders of one folder whose trees are read at once: in a far store each takes as long as a large pack. */
+const treesAhead = 8
+
+/**
+ * Every entry below a tree, folders before what is in them, and nothing of folders that are not entered. Throws `CORRUPTED` for a
+ * tree that contains itself or has no end.
+ */
+export function walkTree(
   session: ResticSession,
   tree: StorageId,
   options: OperationOptions,
   enters: (path: readonly Buffer[]) => boolean = () => true,
-  above: readonly Buffer[] = [],
-  trees: readonly StorageId[] = [],
 ): AsyncGenerator<WalkedNode, void> {
-  assertEnds(tree, trees)
-  for (const node of await readTree(session, tree, options)) {
-    const path = [...above, node.name]
-    yield { path, node }
-    if (node.subtree !== undefined && enters(path)) yield* walkTree(session, node.subtree, options, enters, path, [...trees, tree])
+  const read = (id: StorageId): Promise<TreeNode[]> => {
+    const nodes = readTree(session, id, options)
+    // Who comes to this folder hears of it.
+    nodes.catch(() => undefined)
+    return nodes
   }
+
+  async function* walk(
+    id: StorageId,
+    reading: Promise<TreeNode[]>,
+    above: readonly Buffer[],
+    trees: readonly StorageId[],
+  ): AsyncGenerator<WalkedNode, void> {
+    assertEnds(id, trees)
+    const entries = (await reading).map((node): WalkedNode => ({ path: [...above, node.name], node }))
+    const folders = entries.flatMap(({ path, node: { subtree } }) => (subtree !== undefined && enters(path) ? [{ path, subtree }] : []))
+    const ahead: Promise<TreeNode[]>[] = []
+    let entered = 0
+    try {
+      for (const entry of entries) {
+        const folder = folders[entered]
+        for (let next = entered + ahead.length; ahead.length < treesAhead && next < folders.length; next++)
+          ahead.push(read(folders[next]?.subtree ?? ''))
+        yield entry
+        if (folder?.path !== entry.path) continue
+        const nodes = ahead.shift()
+        entered++
+        if (nodes !== undefined) yield* walk(folder.subtree, nodes, entry.path, [...trees, id])
+      }
+    } finally {
+      await Promise.allSettled(ahead)
+    }
+  }
+
+  return walk(tree, read(tree), [], [])
 }
 
 export function assertEnds(tree: StorageId, above: readonly StorageId[]): void {

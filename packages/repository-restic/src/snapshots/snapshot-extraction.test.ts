@@ -1,8 +1,10 @@
 import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { BackupError } from '@backup-planet/core'
 import { collect } from '@backup-planet/core/conformance'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createResticRepository } from '../restic-repository.ts'
 import { createRawRepository, type RawNode } from './__fixtures__/raw-snapshot.ts'
 import { writeFileOnce } from './extracted-files.ts'
 import { possibleName } from './snapshot-extraction.ts'
@@ -280,4 +282,38 @@ test.each(['a\\b', 'c:', 'a?', 'NUL', 'con.txt', 'lpt1', 'ends.', 'ends ', 'tab\
 
 test.each(['.hidden', 'größe', 'console', 'a b', 'com', 'x.nul'])('Windows can have a file called %j', (name) => {
   expect(possibleName(Buffer.from(name), `/${name}`, 'win32').toString()).toBe(name)
+})
+
+test('entries keep their order where folders are read ahead, and a damaged folder is told when its turn comes', async () => {
+  const { repository, snapshot, uploader } = await createRawRepository()
+  const numbers = Array.from({ length: 30 }, (_, at) => at)
+  const folder = (at: number): RawNode => ({
+    name: `${at}`,
+    nodes: [
+      { name: 'empty', nodes: [] },
+      { name: 'file', bytes: bytes(`${at}`) },
+      { name: 'inner', nodes: [{ name: `deep ${at}`, bytes: bytes('x') }] },
+    ],
+  })
+  const id = await snapshot(numbers.flatMap((at) => [folder(at), { name: `file ${at}`, bytes: bytes('') }]))
+  const expected = numbers.flatMap((at) => [
+    ...[`/${at}`, `/${at}/empty`, `/${at}/file`, `/${at}/inner`, `/${at}/inner/deep ${at}`],
+    `/file ${at}`,
+  ])
+  expect((await collect(repository.entries(id))).map(({ path }) => path)).toEqual(expected)
+
+  let reads = 0
+  const broken = { ...uploader, download: (...call: Parameters<typeof uploader.download>) => download(...call) }
+  async function* download(...call: Parameters<typeof uploader.download>) {
+    if (call[0].startsWith('data/') && ++reads > 20) throw new BackupError('the pack is gone', { code: 'NOT_FOUND' })
+    yield* uploader.download(...call)
+  }
+  const seen: string[] = []
+  const reading = async () => {
+    const another = createResticRepository({ uploader: broken, password: 'correct horse', cacheDirectory: false })
+    for await (const { path } of another.entries(id)) seen.push(path)
+  }
+  await expect(reading()).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  expect(seen.length).toBeGreaterThan(0)
+  expect(seen).toEqual(expected.slice(0, seen.length))
 })

@@ -61,18 +61,22 @@ export async function extractSnapshot(
   await using inline = createInlineBlobWorkers(data)
   const directory = Buffer.from(await emptyDirectory(request.directory))
   const extraction = new Extraction({ session, repository, threads, inline, directory, options })
-  for await (const walked of walkTree(session, tree, options, (folder) => selection.reaches(folder))) {
-    throwIfAborted(options.signal, during)
-    const wanted = walked.node.type === 'dir' ? selection.reaches(walked.path) : selection.selects(walked.path)
-    if (wanted) await extraction.take(walked)
+  try {
+    for await (const walked of walkTree(session, tree, options, (folder) => selection.reaches(folder))) {
+      throwIfAborted(options.signal, during)
+      const wanted = walked.node.type === 'dir' ? selection.reaches(walked.path) : selection.selects(walked.path)
+      if (wanted) await extraction.take(walked)
+    }
+    return await extraction.finish()
+  } finally {
+    await extraction.settled()
   }
-  return await extraction.finish()
 }
 
 const during = 'extracting the snapshot'
-/** Files are written in batches, so that a snapshot of millions is never in memory as a whole. */
-const batchFiles = 4096
-const batchBytes = 512 * 1024 ** 2
+/** Files are written in batches, one while the next is collected: a snapshot of millions is never in memory as a whole. */
+const batchFiles = 2048
+const batchBytes = 256 * 1024 ** 2
 /** Files up to this are written beside each other: creating one takes longer than filling it. */
 const smallBytes = 1024 ** 2
 const writtenAtOnce = 16
@@ -105,6 +109,7 @@ class Extraction {
   readonly #leftOut: { readonly path: string; readonly type: string }[] = []
   #batch: WaitingFile[] = []
   #batchBytes = 0
+  #writing: Promise<void> = Promise.resolve()
   #files = 0
   #bytes = 0
 
@@ -123,7 +128,7 @@ class Extraction {
       case 'file':
         this.#batch.push({ target, shown, node, blobs: await this.#locate(node, shown) })
         this.#batchBytes += node.size
-        if (this.#batch.length >= batchFiles || this.#batchBytes >= batchBytes) await this.#writeBatch()
+        if (this.#batch.length >= batchFiles || this.#batchBytes >= batchBytes) await this.#beginBatch()
         return
       case 'symlink':
         this.#links.push({ target, node, to: linkTarget(node, shown) })
@@ -135,7 +140,8 @@ class Extraction {
 
   /** The rest of the files, then the links, and last the folders from the innermost out. */
   async finish(): Promise<ExtractSnapshotReport> {
-    await this.#writeBatch()
+    await this.#beginBatch()
+    await this.#writing
     for (const { target, node, to } of this.#links) {
       throwIfAborted(this.#parts.options.signal, during)
       await createLink(target, to, node)
@@ -148,6 +154,11 @@ class Extraction {
       links: this.#links.length,
       leftOut: this.#leftOut,
     }
+  }
+
+  /** Nothing is written any more. */
+  async settled(): Promise<void> {
+    await this.#writing.catch(() => undefined)
   }
 
   async #locate(node: TreeNode, shown: string): Promise<WantedBlob[]> {
@@ -163,12 +174,19 @@ class Extraction {
     throw damaged(`file ${JSON.stringify(shown)}`, `its blobs have ${size} bytes, and its tree says ${node.size}`)
   }
 
-  async #writeBatch(): Promise<void> {
-    const { repository, threads, inline, options } = this.#parts
+  /** Begins with the files that were collected, once those before them are written. Throws what broke those. */
+  async #beginBatch(): Promise<void> {
     const files = this.#batch
-    const workers = this.#batchBytes > inlineBytes ? threads : inline
+    const workers = this.#batchBytes > inlineBytes ? this.#parts.threads : this.#parts.inline
     this.#batch = []
     this.#batchBytes = 0
+    await this.#writing
+    this.#writing = this.#writeBatch(files, workers)
+    this.#writing.catch(() => undefined)
+  }
+
+  async #writeBatch(files: readonly WaitingFile[], workers: BlobWorkers): Promise<void> {
+    const { repository, options } = this.#parts
     const plaintexts = new ReadAhead(repository, workers, options).read(files.flatMap(({ blobs }) => blobs))
     const writes = new ParallelWrites(writtenAtOnce)
     try {
