@@ -91,11 +91,13 @@ export class ResticSession {
 
   /** Lets go of an index whose files are others now: somebody wrote or pruned, or the store shows only now what was written before. */
   async refreshIndex(options: OperationOptions): Promise<void> {
-    if (this.#index === undefined) return
-    const { files } = await this.index(options)
+    const known = this.#index
+    if (known === undefined) return
+    const { files } = await known.wait(options, 'reading the index')
     const now = new Set<StorageId>()
     for await (const { id } of listObjects(this.uploader, 'index', options)) now.add(id)
-    if (now.size !== files.size || [...now].some((id) => !files.has(id))) this.forgetIndex()
+    // Somebody else may have let go of it meanwhile, and read a newer one.
+    if (this.#index === known && (now.size !== files.size || [...now].some((id) => !files.has(id)))) this.forgetIndex()
   }
 
   /**
@@ -110,6 +112,18 @@ export class ResticSession {
     const now = findBlob(blobs, type, id) ?? (await this.#locateByHeaders(blobs, type, id, options))
     if (now !== undefined) return now
     throw damaged(`${type} blob ${id}`, 'it is in no index and in no pack')
+  }
+
+  /**
+   * Where a blob lies now whose pack is gone, because somebody pruned since the index was read; `undefined` when it is known nowhere
+   * else. Throws `CORRUPTED` when it is in no index any more.
+   */
+  async relocate(id: StorageId, { type, pack }: PlacedBlob, options: OperationOptions): Promise<PlacedBlob | undefined> {
+    const known = await this.locate(type, id, options)
+    if (known.pack !== pack) return known
+    await this.refreshIndex(options)
+    const now = await this.locate(type, id, options)
+    return now.pack === pack ? undefined : now
   }
 
   async #locateByHeaders(blobs: BlobIndex, type: BlobType, id: StorageId, options: OperationOptions): Promise<PlacedBlob | undefined> {

@@ -93,7 +93,7 @@ export async function* readFiles(
   const data = { key: repository.key, memory: undefined, compressionLevel: 0 }
   const total = files.reduce((sum, { facts }) => sum + facts.size, 0)
   await using workers = total > inlineBytes ? createBlobWorkers(data, session.settings.threads) : createInlineBlobWorkers(data)
-  const blobs = new ReadAhead(repository, workers, options).read(locatedContent(session, manifest, snapshot, files, options))
+  const blobs = new ReadAhead(repository, workers, options, session).read(locatedContent(session, manifest, snapshot, files, options))
   try {
     for (const { item, facts } of files) {
       throwIfAborted(options.signal, 'reading the backup')

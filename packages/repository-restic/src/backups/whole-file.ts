@@ -1,6 +1,6 @@
 import type { OperationOptions } from '@backup-planet/core'
 import type { TreeNode } from '../format/tree-blob.ts'
-import { plainLength, readLocatedBlob, type WantedBlob } from '../read/blob-reader.ts'
+import { plainLength, readPlacedBlob, type WantedBlob } from '../read/blob-reader.ts'
 import { hostile } from '../restic-errors.ts'
 import type { ResticSession } from '../restic-session.ts'
 
@@ -28,8 +28,7 @@ export async function readWholeFile(
   const what = name.toString('utf8')
   if (Math.max(bytes, size) > mostWholeFileBytes) throw hostile(where, `its ${what} claims to have ${Math.max(bytes, size)} bytes or more`)
   if (bytes !== size) throw hostile(where, `the blobs of its ${what} have ${bytes} bytes, and its tree says ${size}`)
-  const repository = await session.open(options)
   const parts: Buffer[] = []
-  for (const { id, location } of wanted) parts.push(await readLocatedBlob(repository, id, location, options))
+  for (const blob of wanted) parts.push(await readPlacedBlob(session, blob, options))
   return Buffer.concat(parts).toString('utf8')
 }

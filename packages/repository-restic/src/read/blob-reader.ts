@@ -23,8 +23,20 @@ export function plainLength({ length, uncompressedLength }: Pick<PlacedBlob, 'le
 
 /** One blob, checked. Throws `CORRUPTED` that names the pack. */
 export async function readBlob(session: ResticSession, type: BlobType, id: StorageId, options: OperationOptions): Promise<Buffer> {
+  return readPlacedBlob(session, { id, location: await session.locate(type, id, options) }, options)
+}
+
+/** The same where it is known where the blob lies, or lay before somebody pruned. */
+export async function readPlacedBlob(session: ResticSession, { id, location }: WantedBlob, options: OperationOptions): Promise<Buffer> {
   const repository = await session.open(options)
-  return readLocatedBlob(repository, id, await session.locate(type, id, options), options)
+  try {
+    return await readLocatedBlob(repository, id, location, options)
+  } catch (error) {
+    if (!BackupError.is(error) || error.code !== 'NOT_FOUND') throw error
+    const now = await session.relocate(id, location, options)
+    if (now === undefined) throw error
+    return await readLocatedBlob(repository, id, now, options)
+  }
 }
 
 export async function readLocatedBlob(
@@ -69,7 +81,7 @@ export async function* readBlobs(
   const total = wanted.reduce((sum, { location }) => sum + plainLength(location), 0)
   const data = { key: repository.key, memory: undefined, compressionLevel: 0 }
   await using workers = total > inlineBytes ? createBlobWorkers(data, session.settings.threads) : createInlineBlobWorkers(data)
-  yield* new ReadAhead(repository, workers, options).read(wanted)
+  yield* new ReadAhead(repository, workers, options, session).read(wanted)
 }
 
 interface Opening {
@@ -84,8 +96,11 @@ export class ReadAhead {
   readonly #options: OperationOptions
   readonly #transfers: Allowance
   readonly #ended = new AbortController()
+  readonly #session: ResticSession | undefined
 
-  constructor(repository: OpenRepository, workers: BlobWorkers, { signal }: OperationOptions) {
+  /** @param session knows where blobs are whose pack is gone when it is read; left out where nobody else may prune meanwhile */
+  constructor(repository: OpenRepository, workers: BlobWorkers, { signal }: OperationOptions, session?: ResticSession) {
+    this.#session = session
     this.#repository = repository
     this.#workers = workers
     this.#options = { signal: signal === undefined ? this.#ended.signal : AbortSignal.any([signal, this.#ended.signal]) }
@@ -138,7 +153,7 @@ export class ReadAhead {
   #begin(segment: readonly WantedBlob[]): Opening[] {
     const openings = new Map<WantedBlob, Promise<Uint8Array>>()
     for (const run of runsOf(segment)) {
-      const opened = this.#openRun(run)
+      const opened = this.#openRun(run, this.#session)
       for (const [at, blob] of run.entries()) {
         const plaintext = opened.then((plaintexts) => {
           const found = plaintexts[at]
@@ -156,20 +171,26 @@ export class ReadAhead {
   }
 
   /** In the order of the run: the plaintexts, or what is wrong. */
-  async #openRun(run: readonly WantedBlob[]): Promise<readonly (Uint8Array | string | BackupError)[]> {
+  async #openRun(run: readonly WantedBlob[], session: ResticSession | undefined): Promise<readonly (Uint8Array | string | BackupError)[]> {
     const [first] = run
     if (first === undefined) return []
     const begin = first.location.offset
     const end = run.reduce((furthest, { location }) => Math.max(furthest, location.offset + location.length), begin)
     await this.#transfers.take(1)
-    let bytes: Buffer
+    let bytes: Buffer | BackupError
     try {
       bytes = await readRange(this.#repository.uploader, objectKey('data', first.location.pack), begin, end - begin, this.#options)
     } catch (error) {
-      if (!BackupError.is(error) || error.code !== 'CORRUPTED') throw error
-      return await this.#openOneByOne(run)
+      if (!BackupError.is(error)) throw error
+      if (error.code === 'CORRUPTED') return await this.#openOneByOne(run)
+      if (error.code !== 'NOT_FOUND') throw error
+      bytes = error
     } finally {
       this.#transfers.give(1)
+    }
+    if (BackupError.is(bytes)) {
+      if (session === undefined) throw bytes
+      return await this.#openMoved(run, session, bytes)
     }
     const blobs = run.map(({ id, location }) => ({
       id,
@@ -178,6 +199,22 @@ export class ReadAhead {
       uncompressedLength: location.uncompressedLength,
     }))
     return (await this.#workers.open(bytes, blobs)).blobs
+  }
+
+  /** Once more, from where the blobs of a pack lie now that is gone. */
+  async #openMoved(run: readonly WantedBlob[], session: ResticSession, gone: BackupError): Promise<(Uint8Array | string | BackupError)[]> {
+    const opened = new Map<StorageId, Uint8Array | string | BackupError>()
+    const moved: WantedBlob[] = []
+    for (const { id, location } of run) {
+      const now = await session.relocate(id, location, this.#options)
+      if (now === undefined) opened.set(id, gone)
+      else moved.push({ id, location: now })
+    }
+    for (const part of runsOf(moved)) {
+      const blobs = await this.#openRun(part, undefined)
+      for (const [at, { id }] of part.entries()) opened.set(id, blobs[at] ?? 'it is missing')
+    }
+    return run.map(({ id }) => opened.get(id) ?? gone)
   }
 
   /** From a pack that is cut: what lies before the cut can be read. */
