@@ -10,6 +10,7 @@ import { listObjects } from './repository-objects.ts'
 import { damaged } from './restic-errors.ts'
 import type { ResolvedResticSettings } from './restic-settings.ts'
 import { SharedWork } from './shared-work.ts'
+import { loadTrustedIndex } from './trusted-index.ts'
 
 /** What one repository object knows of its repository: opened once, read once, and read again where something is missing. */
 export class ResticSession {
@@ -22,6 +23,7 @@ export class ResticSession {
   #index: SharedWork<LoadedIndex> | undefined
   /** By the index that they are added to. */
   readonly #headersRead = new WeakMap<BlobIndex, SharedWork<unknown>>()
+  readonly #trusted = new WeakMap<BlobIndex, SharedWork<LoadedIndex>>()
 
   constructor(uploader: Uploader, settings: ResolvedResticSettings) {
     this.uploader = uploader
@@ -115,15 +117,31 @@ export class ResticSession {
   }
 
   /**
-   * Where a blob lies now whose pack is gone, because somebody pruned since the index was read; `undefined` when it is known nowhere
-   * else. Throws `CORRUPTED` when it is in no index any more.
+   * Where a blob lies now that cannot be read where the index says, because somebody pruned since the index was read, or removed or
+   * cut the pack; `undefined` when it lies nowhere else. Throws `CORRUPTED` when it is in no index any more.
    */
   async relocate(id: StorageId, { type, pack }: PlacedBlob, options: OperationOptions): Promise<PlacedBlob | undefined> {
     const known = await this.locate(type, id, options)
     if (known.pack !== pack) return known
     await this.refreshIndex(options)
     const now = await this.locate(type, id, options)
-    return now.pack === pack ? undefined : now
+    if (now.pack !== pack) return now
+    const found = findBlob((await this.#trustedIndex(options)).blobs, type, id)
+    return found === undefined || found.pack === pack ? undefined : found
+  }
+
+  /** Read once for each index, and only after damage: it takes as much memory as that. */
+  async #trustedIndex(options: OperationOptions): Promise<LoadedIndex> {
+    const { blobs } = await this.index(options)
+    let reading = this.#trusted.get(blobs)
+    if (reading === undefined) {
+      reading = new SharedWork<LoadedIndex>(
+        async (own) => loadTrustedIndex(await this.open(own), own),
+        () => this.#trusted.delete(blobs),
+      )
+      this.#trusted.set(blobs, reading)
+    }
+    return reading.wait(options, 'looking for packs that are whole')
   }
 
   async #locateByHeaders(blobs: BlobIndex, type: BlobType, id: StorageId, options: OperationOptions): Promise<PlacedBlob | undefined> {

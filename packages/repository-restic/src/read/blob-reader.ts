@@ -32,11 +32,16 @@ export async function readPlacedBlob(session: ResticSession, { id, location }: W
   try {
     return await readLocatedBlob(repository, id, location, options)
   } catch (error) {
-    if (!BackupError.is(error) || error.code !== 'NOT_FOUND') throw error
-    const now = await session.relocate(id, location, options)
+    if (!isDamage(error)) throw error
+    const now = await session.relocate(id, location, options).catch(unlessDamaged)
     if (now === undefined) throw error
     return await readLocatedBlob(repository, id, now, options)
   }
+}
+
+/** Nobody knows of another place: what was wrong with the first one is what counts. */
+function unlessDamaged(error: unknown): undefined {
+  if (!isDamage(error)) throw error
 }
 
 export async function readLocatedBlob(
@@ -182,7 +187,7 @@ export class ReadAhead {
       bytes = await readRange(this.#repository.uploader, objectKey('data', first.location.pack), begin, end - begin, this.#options)
     } catch (error) {
       if (!BackupError.is(error)) throw error
-      if (error.code === 'CORRUPTED') return await this.#openOneByOne(run)
+      if (error.code === 'CORRUPTED') return await this.#openOneByOne(run, session)
       if (error.code !== 'NOT_FOUND') throw error
       bytes = error
     } finally {
@@ -206,7 +211,7 @@ export class ReadAhead {
     const opened = new Map<StorageId, Uint8Array | string | BackupError>()
     const moved: WantedBlob[] = []
     for (const { id, location } of run) {
-      const now = await session.relocate(id, location, this.#options)
+      const now = await session.relocate(id, location, this.#options).catch(unlessDamaged)
       if (now === undefined) opened.set(id, gone)
       else moved.push({ id, location: now })
     }
@@ -217,12 +222,16 @@ export class ReadAhead {
     return run.map(({ id }) => opened.get(id) ?? gone)
   }
 
-  /** From a pack that is cut: what lies before the cut can be read. */
-  async #openOneByOne(run: readonly WantedBlob[]): Promise<(Uint8Array | BackupError)[]> {
+  /** From a pack that is cut: what lies before the cut can be read, and the rest where it lies elsewhere too. */
+  async #openOneByOne(run: readonly WantedBlob[], session: ResticSession | undefined): Promise<(Uint8Array | BackupError)[]> {
     const opened: (Uint8Array | BackupError)[] = []
     for (const { id, location } of run) {
       try {
-        opened.push(await readLocatedBlob(this.#repository, id, location, this.#options))
+        opened.push(
+          session === undefined
+            ? await readLocatedBlob(this.#repository, id, location, this.#options)
+            : await readPlacedBlob(session, { id, location }, this.#options),
+        )
       } catch (error) {
         if (!isDamage(error)) throw error
         opened.push(error)

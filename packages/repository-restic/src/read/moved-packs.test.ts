@@ -1,3 +1,4 @@
+import { collect } from '@backup-planet/core/conformance'
 import { bytesOf, createMemoryUploader, type MemoryUploader, sampleBytes } from '@backup-planet/core/testing'
 import { describe, expect, it } from 'vitest'
 import {
@@ -77,7 +78,7 @@ async function movePacks(uploader: MemoryUploader): Promise<void> {
   const repository: OpenRepository = await openRepository(uploader, password, {})
   const old = [...uploader.objects.keys()].filter((key) => key.startsWith('data/') || key.startsWith('index/'))
   const packs: IndexedPack[] = []
-  for (const { id, size } of await Array.fromAsync(listObjects(uploader, 'data', {}))) {
+  for (const { id, size } of await collect(listObjects(uploader, 'data', {}))) {
     const blobs = await readPackHeader(repository, id, size, {})
     const object = uploader.objects.get(`data/${id.slice(0, 2)}/${id}`)
     const length = blobs.reduce((sum, blob) => sum + blob.length, 0)

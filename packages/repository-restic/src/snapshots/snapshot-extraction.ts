@@ -186,8 +186,8 @@ class Extraction {
   }
 
   async #writeBatch(files: readonly WaitingFile[], workers: BlobWorkers): Promise<void> {
-    const { repository, options } = this.#parts
-    const plaintexts = new ReadAhead(repository, workers, options).read(files.flatMap(({ blobs }) => blobs))
+    const { session, repository, options } = this.#parts
+    const plaintexts = new ReadAhead(repository, workers, options, session).read(files.flatMap(({ blobs }) => blobs))
     const writes = new ParallelWrites(writtenAtOnce)
     try {
       for (const file of files) {

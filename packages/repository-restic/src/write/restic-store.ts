@@ -22,6 +22,7 @@ import { type OpenRepository, writableConfig } from '../repository-access.ts'
 import { addUnindexedPacks } from '../repository-index.ts'
 import { findLocks, type HeldLock, lockRepository } from '../repository-lock.ts'
 import type { ResticSession } from '../restic-session.ts'
+import { loadTrustedIndex } from '../trusted-index.ts'
 import { createBlobWorkers } from '../workers/blob-workers.ts'
 import { Allowance } from './allowance.ts'
 import { BlobWriter, type SavedBlob } from './blob-writer.ts'
@@ -31,7 +32,6 @@ import { IndexWriter } from './index-writer.ts'
 import { KnownContents } from './known-contents.ts'
 import { SlabMemory } from './slab-memory.ts'
 import { readNotes, type StoredFile, storedNote } from './store-notes.ts'
-import { loadTrustedIndex } from './trusted-index.ts'
 
 /** Files that are read at once: while one waits for its next bytes, another is cut. */
 const filesAtOnce = 3

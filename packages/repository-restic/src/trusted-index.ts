@@ -1,14 +1,14 @@
 import type { OperationOptions } from '@backup-planet/core'
-import type { BlobIndex } from '../blob-index/blob-index.ts'
-import { sealOverhead } from '../crypto/sealed-bytes.ts'
-import { headerLengthBytes } from '../format/pack-header.ts'
-import type { StorageId } from '../format/storage-id.ts'
-import type { OpenRepository } from '../repository-access.ts'
-import { type LoadedIndex, loadIndex } from '../repository-index.ts'
-import { listObjects } from '../repository-objects.ts'
+import type { BlobIndex } from './blob-index/blob-index.ts'
+import { sealOverhead } from './crypto/sealed-bytes.ts'
+import { headerLengthBytes } from './format/pack-header.ts'
+import type { StorageId } from './format/storage-id.ts'
+import type { OpenRepository } from './repository-access.ts'
+import { type LoadedIndex, loadIndex } from './repository-index.ts'
+import { listObjects } from './repository-objects.ts'
 
 /**
- * The index for who stores: only of packs that are in the store with all of their bytes. An index file may name a pack that somebody has
+ * The index for who stores, and for who looks where else a blob lies: only of packs that are in the store with all of their bytes. An index file may name a pack that somebody has
  * removed, by hand or after a lock was lost; what builds on it would be listed and could not be restored. Such packs are told as a problem,
  * and what they held is stored anew.
  */
