@@ -7,8 +7,6 @@ import {
   type CaptureFacts,
   createDirectoryUploader,
   createRunId,
-  createStreamStaging,
-  type Repository,
   type StageContents,
   type StagedFile,
   type StageEvent,
@@ -17,9 +15,9 @@ import { createResticRepository } from '@backup-planet/repository-restic'
 import { filesBelow } from './mixed-files.ts'
 
 /**
- * `node folder-program.ts init|store|stream|restore|facts REPOSITORY FOLDER`, with the password in BENCH_PASSWORD: what the benchmark measures, as
- * a program of its own. `store` takes the files as a stage that is complete: their checksums, which staging knows, are in FOLDER.facts.json,
- * written by `facts`, and are checked on the way. `stream` takes them as an agent writes them, with nothing known of them beforehand.
+ * `node folder-program.ts init|store|again|restore|facts REPOSITORY FOLDER`, with the password in BENCH_PASSWORD: what the benchmark measures, as a
+ * program of its own. `store` takes the files as a stage that is complete: their checksums, which staging knows, are in FOLDER.facts.json,
+ * written by `facts`, and are checked on the way. `again` does the same for a job of which there is no backup, so that every file is read.
  */
 // As the command does for itself: less room for young objects, which keep their buffers alive.
 setFlagsFromString('--semi-space-growth-factor=1')
@@ -35,11 +33,9 @@ else {
     ...(process.env.BENCH_LEVEL === undefined ? {} : { compressionLevel: Number(process.env.BENCH_LEVEL) }),
   })
   if (verb === 'init') await repository.initialize()
-  else if (verb === 'store') {
-    const run = { job: 'bench', id: createRunId(new Date()), beganAt: new Date().toISOString() }
+  else if (verb === 'store' || verb === 'again') {
+    const run = { job: verb === 'store' ? 'bench' : 'bench-again', id: createRunId(new Date()), beganAt: new Date().toISOString() }
     await repository.store({ run, agent: { version: '0' } }, await stageOf(folder))
-  } else if (verb === 'stream') {
-    await streamFolder(repository, folder)
   } else if (verb === 'restore') {
     let newest: string | undefined
     for await (const { id } of repository.snapshots()) newest = id
@@ -52,27 +48,6 @@ interface FileFacts {
   readonly name: string
   readonly size: number
   readonly sha256: string
-}
-
-/** Several files at once, as agents write them. */
-const writtenAtOnce = 3
-
-async function streamFolder(repository: Repository, directory: string): Promise<void> {
-  const run = { job: 'bench', id: createRunId(new Date()), beganAt: new Date().toISOString() }
-  await using stage = await createStreamStaging().begin(run)
-  const paths = (await filesBelow(directory)).values()
-  const write = async (): Promise<void> => {
-    for (const path of paths) {
-      const content = createReadStream(path, { highWaterMark: 2 ** 18 })
-      await stage.stage.write({ item: 'files', name: relative(directory, path) }, content)
-    }
-  }
-  const fill = async (): Promise<void> => {
-    await Promise.all(Array.from({ length: writtenAtOnce }, write))
-    await stage.stage.sealItem({ item: 'files', facts: {} })
-    await stage.stage.seal(captureFacts())
-  }
-  await Promise.all([repository.store({ run, agent: { version: '0' } }, stage.contents), fill()])
 }
 
 function captureFacts(): CaptureFacts {

@@ -46,7 +46,7 @@ const ours = (round: number): Contender => {
     repository,
     init: () => call('init', repository),
     store: (folder) => call('store', folder),
-    readAgain: (folder) => call('stream', folder),
+    readAgain: (folder) => call('again', folder),
     restore: (target) => call('restore', target),
   }
 }
