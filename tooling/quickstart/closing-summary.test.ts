@@ -8,5 +8,5 @@ test('where restic is not installed its commands are shown, and how to get it', 
   expect(text).toContain(
     "  restic -r '/q s/offsite' --password-file '/q s/password' snapshots\n  (restic is not installed here: Debian and Ubuntu have it as restic, macOS as brew install restic)\n  restic -r",
   )
-  expect(text).toContain('The first sent 4,000,000 bytes; the second, after a small change, 40,000 bytes (1.0 %).')
+  expect(text).toContain('The first sent 4,000,000 bytes; the second, with one row more in a small table, 40,000 bytes (1.0 %).')
 })

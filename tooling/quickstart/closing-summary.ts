@@ -23,7 +23,7 @@ export function closingSummary(result: QuickstartResult): string {
   const restic = `restic -r ${quoted(shown(folder.offsite))} --password-file ${quoted(shown(folder.passwordFile))}`
   return `
 It came back whole: ${count(result.rows)} rows. Backup ${result.backedUp.toFixed(1)} s, restore ${result.restored.toFixed(1)} s, everything ${result.seconds.toFixed(0)} s.
-Both backups are full ones. The first sent ${count(sent.first)} bytes; the second, after a small change, ${count(sent.second)} bytes (${((100 * sent.second) / sent.first).toFixed(1)} %).
+Both backups are full ones. The first sent ${count(sent.first)} bytes; the second, with one row more in a small table, ${count(sent.second)} bytes (${((100 * sent.second) / sent.first).toFixed(1)} %).
 
 Where it lies
   ${shown(folder.offsite)}   (a restic repository: ${(result.stored / 2 ** 20).toFixed(1)} MiB with both backups, encrypted)
