@@ -24,7 +24,8 @@ test('the quickstart brings the shop back whole, and the commands it prints work
   expect(stdout).toContain('none differs')
   expect(stdout).toContain('It came back whole')
 
-  const [, first = '', second = ''] = /The first sent ([\d,]+) bytes; the second, with one row more in a small table, ([\d,]+) bytes/.exec(stdout) ?? []
+  const [, first = '', second = ''] =
+    /The first sent ([\d,]+) bytes; the second, with one row more in a small table, ([\d,]+) bytes/.exec(stdout) ?? []
   expect(bytes(first)).toBeGreaterThan(1_000_000)
   expect(bytes(second)).toBeLessThan(bytes(first) / 20)
 
