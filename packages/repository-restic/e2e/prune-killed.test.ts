@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import { expect, it } from 'vitest'
 import { recordEvidence } from '../../../proofs/evidence.ts'
 import { seededRandom } from '../../../proofs/sweep.ts'
-import type { PruneReport } from '../src/index.ts'
+import type { ResticPruneReport } from '../src/index.ts'
 import { createPrunePlace, type PrunePlace } from './prune-place.ts'
 import { resticProgram } from './restic-command.ts'
 
@@ -64,7 +64,7 @@ it.skipIf(resticProgram === undefined)(
 )
 
 /** Beginnings of lines, as often each as there may be such a line: removals are many, and writing is as good to be interrupted. */
-function momentsOf({ removedPacks, repackedPacks, indexFilesReplaced }: PruneReport): (readonly [begin: string, count: number])[] {
+function momentsOf({ removedPacks, repackedPacks, indexFilesReplaced }: ResticPruneReport): (readonly [begin: string, count: number])[] {
   const packs = removedPacks + repackedPacks
   return [
     ['upload locks/', 1],

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { createDirectoryUploader, uploaderLayer } from '@backup-planet/core'
-import { createResticRepository, type PruneRequest } from '../src/index.ts'
+import { createResticRepository, type ResticPruneRequest } from '../src/index.ts'
 
 /**
  * Prunes the repository in `<folder>/repository` and says on standard output what it does to the store, one line before and one behind
@@ -30,5 +30,5 @@ await using repository = createResticRepository({
   threads: 1,
   cacheDirectory: false,
 })
-await repository.prune(JSON.parse(requestText) as PruneRequest)
+await repository.prune(JSON.parse(requestText) as ResticPruneRequest)
 say('pruned')

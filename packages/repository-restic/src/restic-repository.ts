@@ -1,11 +1,18 @@
-import { type OperationOptions, type Repository, type RepositoryLock, throwIfAborted, type Uploader } from '@backup-planet/core'
+import {
+  type OperationOptions,
+  type RebuildIndexRequest,
+  type Repository,
+  type RepositoryLock,
+  throwIfAborted,
+  type Uploader,
+} from '@backup-planet/core'
 import { openFile, readFiles, readGuide, readInventory } from './backups/backup-reading.ts'
 import { removeBackups } from './backups/backup-removal.ts'
 import { listBackups } from './backups/snapshot-catalog.ts'
 import type { StorageId } from './format/storage-id.ts'
-import { type RebuildIndexReport, type RebuildIndexRequest, rebuildIndex } from './maintenance/index-rebuilding.ts'
-import { type PruneReport, type PruneRequest, pruneRepository } from './maintenance/repository-pruning.ts'
-import { type RepositoryStatistics, readStatistics } from './maintenance/repository-statistics.ts'
+import { type ResticRebuildReport, rebuildIndex } from './maintenance/index-rebuilding.ts'
+import { pruneRepository, type ResticPruneReport, type ResticPruneRequest } from './maintenance/repository-pruning.ts'
+import { type ResticStatistics, readStatistics } from './maintenance/repository-statistics.ts'
 import { initializeRepository, writableConfig } from './repository-access.ts'
 import { addKey, changePassword, listKeys, type RepositoryKey, removeKey } from './repository-keys.ts'
 import { findLocks, lockRepository, removeLocks } from './repository-lock.ts'
@@ -43,11 +50,11 @@ export interface ResticRepository extends Repository {
     changePassword(password: string, options?: OperationOptions): Promise<StorageId>
   }
   /** Removes what no snapshot uses and keeps packs well filled; see {@link pruneRepository}. */
-  prune(request?: PruneRequest, options?: OperationOptions): Promise<PruneReport>
+  prune(request?: ResticPruneRequest, options?: OperationOptions): Promise<ResticPruneReport>
   /** Makes the index say what the packs hold; see {@link rebuildIndex}. */
-  rebuildIndex(request?: RebuildIndexRequest, options?: OperationOptions): Promise<RebuildIndexReport>
+  rebuildIndex(request?: RebuildIndexRequest, options?: OperationOptions): Promise<ResticRebuildReport>
   /** What the repository holds, and what it takes in the store; see {@link readStatistics}. */
-  stats(options?: OperationOptions): Promise<RepositoryStatistics>
+  stats(options?: OperationOptions): Promise<ResticStatistics>
   /** Of restic as well. One that cannot be read counts as exclusive. */
   locks(options?: OperationOptions): Promise<readonly RepositoryLock[]>
   /** Removes locks of processes that are dead, or all; returns how many. */

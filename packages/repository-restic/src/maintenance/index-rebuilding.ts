@@ -1,4 +1,4 @@
-import { type OperationOptions, type RemovalReport, throwIfAborted } from '@backup-planet/core'
+import { type OperationOptions, type RebuildIndexReport, type RebuildIndexRequest, throwIfAborted } from '@backup-planet/core'
 import type { IndexedPack } from '../format/index-file.ts'
 import type { StorageId } from '../format/storage-id.ts'
 import { eachAtOnce, readPackHeader } from '../repository-index.ts'
@@ -10,33 +10,15 @@ import { writeReplacements } from './index-replacement.ts'
 import { type MaintenanceWork, underLock } from './maintenance-lock.ts'
 import { removeObjects } from './object-removal.ts'
 
-export interface RebuildIndexRequest {
-  /** Reads the header of every pack; else only of those that no whole index file knows as they are. */
-  readonly readAll?: boolean | undefined
-}
-
-export interface DamagedPack {
-  readonly key: string
-  readonly reason: string
-}
-
-/** What a rebuilding has found and done. */
-export interface RebuildIndexReport {
+/**
+ * What a rebuilding has found and done. Of a damaged pack stays what a whole index file says of it, as far as the pack reaches. Run verify with
+ * `readData` to see which backups are hit.
+ */
+export interface ResticRebuildReport extends RebuildIndexReport {
   /** In the store. */
   readonly packs: number
   /** Packs whose headers were read. */
   readonly packsRead: number
-  readonly indexFilesWritten: number
-  readonly indexFilesRemoved: number
-  /**
-   * Packs whose header is damaged. They are left; what a whole index file says of one stays, as far as the pack reaches, and nothing
-   * else can be read of it. Run verify with `readData` to see which backups are hit.
-   */
-  readonly damagedPacks: readonly DamagedPack[]
-  /** Packs, by their keys, that the index named and that are not in the store. Run verify to see which backups are hit. */
-  readonly missingPacks: readonly string[]
-  /** Old index files that the store refuses to remove now, with the reason. */
-  readonly retained: RemovalReport['retained']
 }
 
 /**
@@ -47,11 +29,13 @@ export async function rebuildIndex(
   session: ResticSession,
   request: RebuildIndexRequest,
   options: OperationOptions,
-): Promise<RebuildIndexReport> {
+): Promise<ResticRebuildReport> {
   return await underLock(session, { exclusive: true, what: 'rebuilding the index' }, options, (work) => rebuild(request, work))
 }
 
-async function rebuild({ readAll = false }: RebuildIndexRequest, work: MaintenanceWork): Promise<RebuildIndexReport> {
+type DamagedObject = RebuildIndexReport['damagedPacks'][number]
+
+async function rebuild({ readAll = false }: RebuildIndexRequest, work: MaintenanceWork): Promise<ResticRebuildReport> {
   const { repository, lock, options } = work
   options.onProgress?.({ type: 'step', text: 'reading the index' })
   const catalog = await readPackCatalog(repository, options)
@@ -62,7 +46,7 @@ async function rebuild({ readAll = false }: RebuildIndexRequest, work: Maintenan
   const replaced = catalog.files.filter(({ packs }) => readAll || packs.some((number) => !known.has(catalog.packs[number]?.id ?? '')))
   options.onProgress?.({ type: 'step', text: `reading the headers of ${toRead.length} of ${sizes.size} packs` })
   await lock.assertHeld(options)
-  const damagedPacks: DamagedPack[] = []
+  const damagedPacks: DamagedObject[] = []
   const ids = replaced.map(({ id }) => id)
   const kept = (pack: IndexedPack) => (known.has(pack.id) ? pack : withinPack(pack, sizes.get(pack.id) ?? 0))
   const written = await writeReplacements(work, ids, kept, readHeaders(work, toRead, damagedPacks))
@@ -91,7 +75,7 @@ const headersAtOnce = 32
 async function* readHeaders(
   { repository, options }: MaintenanceWork,
   packs: readonly (readonly [StorageId, number])[],
-  damagedPacks: DamagedPack[],
+  damagedPacks: DamagedObject[],
 ): AsyncGenerator<IndexedPack, void> {
   for (let at = 0; at < packs.length; at += headersAtOnce) {
     throwIfAborted(options.signal, 'rebuilding the index')

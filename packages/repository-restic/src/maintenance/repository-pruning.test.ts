@@ -16,9 +16,9 @@ import {
   packBytes,
   storedBackups,
 } from './__fixtures__/pruned-place.ts'
-import type { PruneRequest } from './repository-pruning.ts'
+import type { ResticPruneRequest } from './repository-pruning.ts'
 
-const everything: PruneRequest = { keepYoungerThanSeconds: 0 }
+const everything: ResticPruneRequest = { keepYoungerThanSeconds: 0 }
 
 function open(objects: Objects) {
   return openUploader(createMemoryUploader({ objects }), { packBytes })

@@ -1,4 +1,4 @@
-import { BackupError, type OperationOptions, parseSettings, type RemovalReport } from '@backup-planet/core'
+import { BackupError, type OperationOptions, type PruneReport, type PruneRequest, parseSettings } from '@backup-planet/core'
 import * as z from 'zod'
 import { findSnapshots } from '../backups/snapshot-catalog.ts'
 import type { StorageId } from '../format/storage-id.ts'
@@ -15,9 +15,8 @@ import { avoidUnsoundPacks, type PackUsage, type StoredPacks, usageOfPacks } fro
 import { type PrunePlan, planPrune } from './prune-plan.ts'
 import { type BlobMarks, markUsedBlobs } from './used-blobs.ts'
 
-export interface PruneRequest {
-  /** Only says what would be done; changes nothing but a lock, which others who store may hold at the same time. */
-  readonly dryRun?: boolean | undefined
+/** A dry run changes nothing but a lock, which others who store may hold at the same time. */
+export interface ResticPruneRequest extends PruneRequest {
   /**
    * How much of what is kept may be unused, from 0 to 1; 0.05 when left out. At 1 nothing is written but index files: only what nobody
    * uses at all is removed, which also works on a store that is full.
@@ -31,26 +30,15 @@ export interface PruneRequest {
 }
 
 /** What a prune has done, or would do. */
-export interface PruneReport {
-  readonly dryRun: boolean
+export interface ResticPruneReport extends PruneReport {
   /** Packs of which nothing was used, that are gone. */
   readonly removedPacks: number
   /** Packs that are gone after what was used of them was written anew. */
   readonly repackedPacks: number
-  /** Bytes that the packs take less now. */
-  readonly removedBytes: number
   /** Packs that were there and still are. */
   readonly keptPacks: number
-  /** Bytes of blobs that backups need. */
-  readonly usedBytes: number
-  /** Bytes of packs that nobody uses and that stay: within the share, too young, or not to be removed. */
-  readonly keptUnusedBytes: number
-  /** The part of them that is too young to be touched. */
-  readonly youngUnusedBytes: number
   /** Index files that are gone, with what they said of packs that stay written anew. */
   readonly indexFilesReplaced: number
-  /** What the store refuses to remove now, such as a locked object, with the reason. A later prune removes it. */
-  readonly retained: RemovalReport['retained']
 }
 
 const requestSchema = z.strictObject({
@@ -72,12 +60,16 @@ const manySmallIndexes = 3
  * `CORRUPTED` and has removed nothing when a snapshot, a tree or the index is damaged, when something used is missing, or when a
  * blob to be written anew is damaged. Throws `CONFLICT` when others work on the repository, and `INVALID_INPUT`.
  */
-export async function pruneRepository(session: ResticSession, request: PruneRequest, options: OperationOptions): Promise<PruneReport> {
+export async function pruneRepository(
+  session: ResticSession,
+  request: ResticPruneRequest,
+  options: OperationOptions,
+): Promise<ResticPruneReport> {
   const resolved = resolveRequest(request)
   return await underLock(session, { exclusive: !resolved.dryRun, what: 'pruning' }, options, (work) => prune(session, resolved, work))
 }
 
-async function prune(session: ResticSession, request: ResolvedRequest, work: MaintenanceWork): Promise<PruneReport> {
+async function prune(session: ResticSession, request: ResolvedRequest, work: MaintenanceWork): Promise<ResticPruneReport> {
   const { catalog, marks, packs } = await findUsage(session, request, work)
   const { packBytes } = session.settings
   const plan = planPrune(packs, { maxUnusedShare: request.maxUnusedShare, smallBytes: packBytes / 4 })
@@ -118,7 +110,7 @@ async function carryOut(
   marks: BlobMarks,
   plan: PrunePlan,
   files: readonly IndexFile[],
-): Promise<PruneReport> {
+): Promise<ResticPruneReport> {
   const { options, lock } = work
   if (plan.repack.length > 0) step(options, `writing anew what is used of ${plan.repack.length} packs`)
   const newBytes = await rewritePacks(work, settings, catalog, marks, plan.repack).catch((error: unknown) => {
@@ -150,7 +142,7 @@ async function carryOut(
   })
 }
 
-function plannedReport(plan: PrunePlan, files: readonly IndexFile[]): PruneReport {
+function plannedReport(plan: PrunePlan, files: readonly IndexFile[]): ResticPruneReport {
   const newBytes = plan.repack.reduce((sum, { usedBytes }) => sum + usedBytes, 0)
   return reportOf(plan, { dryRun: true, newBytes, isGone: () => true, indexFilesReplaced: files.length, retained: [] })
 }
@@ -160,10 +152,13 @@ interface Outcome {
   readonly newBytes: number
   readonly isGone: (pack: PackUsage) => boolean
   readonly indexFilesReplaced: number
-  readonly retained: RemovalReport['retained']
+  readonly retained: PruneReport['retained']
 }
 
-function reportOf({ remove, repack, keep }: PrunePlan, { dryRun, newBytes, isGone, indexFilesReplaced, retained }: Outcome): PruneReport {
+function reportOf(
+  { remove, repack, keep }: PrunePlan,
+  { dryRun, newBytes, isGone, indexFilesReplaced, retained }: Outcome,
+): ResticPruneReport {
   // A pack that an index named and that was not in the store is none that was removed.
   const removed = remove.filter((pack) => isGone(pack) && pack.size > 0)
   const repacked = repack.filter(isGone)
@@ -234,7 +229,7 @@ function refused(error: BackupError, hint: string): BackupError {
   return new BackupError(`the repository is damaged and was not pruned: ${error.message}`, { code: 'CORRUPTED', hint, cause: error })
 }
 
-function resolveRequest(request: PruneRequest): ResolvedRequest {
+function resolveRequest(request: ResticPruneRequest): ResolvedRequest {
   try {
     return parseSettings(requestSchema, request, 'prune')
   } catch (error) {

@@ -1,4 +1,4 @@
-import { type Backup, type OperationOptions, throwIfAborted } from '@backup-planet/core'
+import { type Backup, type JobStatistics, type OperationOptions, type RepositoryStatistics, throwIfAborted } from '@backup-planet/core'
 import { tagValue } from '../backups/backup-tree.ts'
 import { type FoundSnapshot, findSnapshots, isBackup, readBackup } from '../backups/snapshot-catalog.ts'
 import type { BlobType } from '../format/pack-header.ts'
@@ -7,43 +7,21 @@ import type { ResticSession } from '../restic-session.ts'
 import { type IndexCatalog, readIndexCatalog } from './index-catalog.ts'
 import { type BlobMarks, markUsedBlobs } from './used-blobs.ts'
 
-/** What a repository holds and what it takes. All bytes are whole numbers. */
-export interface RepositoryStatistics {
-  /** Of ours. */
-  readonly backups: number
+/** What a repository holds and what it takes; bytes in the store are those of all objects together. */
+export interface ResticStatistics extends RepositoryStatistics {
   /** Ours, and those that others made with restic. */
   readonly snapshots: number
   readonly packs: number
   readonly indexFiles: number
-  /** All objects in the store together. */
-  readonly storedBytes: number
   /** Different ones. */
   readonly blobs: number
-  /** Bytes of packs that no snapshot needs, which prune can give back: unused blobs, further copies, and packs that no index knows. */
-  readonly unusedBytes: number
-  /** Bytes of all files of all backups of ours, each as often as a backup holds it: what restoring every one of them would write. */
-  readonly contentBytes: number
-  /** `contentBytes` for each byte in the store; `undefined` for an empty repository. */
-  readonly ratio: number | undefined
-  readonly jobs: readonly JobStatistics[]
-}
-
-export interface JobStatistics {
-  readonly job: string
-  readonly backups: number
-  /** As in {@link RepositoryStatistics}, of this job's backups. */
-  readonly contentBytes: number
-  /** Bytes of blobs that its backups need. */
-  readonly usedBytes: number
-  /** The part of them that nothing else needs: what prune could give back if the job's backups were removed. */
-  readonly ownBytes: number
 }
 
 /**
  * Takes no lock and changes nothing. Reads the trees of all snapshots, those of each job once. Throws `CORRUPTED` when something is damaged,
  * since then nobody knows what is used.
  */
-export async function readStatistics(session: ResticSession, options: OperationOptions): Promise<RepositoryStatistics> {
+export async function readStatistics(session: ResticSession, options: OperationOptions): Promise<ResticStatistics> {
   throwIfAborted(options.signal, 'reading the statistics')
   const repository = await session.open(options)
   const { snapshots, failures } = await findSnapshots(session, options)
