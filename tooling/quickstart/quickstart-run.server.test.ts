@@ -31,7 +31,7 @@ test('the quickstart brings the shop back whole, and the commands it prints work
 
   const [snapshots = '', restore = ''] = [...stdout.matchAll(/^ {2}(restic -r .*)$/gm)].map(([, command = '']) => `${command} --no-cache`)
   const unpacked = join(directory, 'unpacked')
-  expect((await run('sh', ['-c', snapshots], { cwd: directory })).stdout).toMatch(/job=shop\n(?:.*\n)*2 snapshots\n/)
+  expect((await run('sh', ['-c', snapshots], { cwd: directory })).stdout).toMatch(/\bjob=shop\b.*\n2 snapshots\n/s)
   expect(stdout).toMatch(/^ {4}2 snapshots$/m)
   await run('sh', ['-c', restore.replace('/tmp/shop', `'${unpacked}'`)], { cwd: directory })
   expect(await readdir(unpacked, { recursive: true })).toEqual(
