@@ -10,7 +10,7 @@ import { openMasterKey, sealedKeyFile } from './repository-keys.ts'
 import { below, objectKey, putObject, readObject } from './repository-objects.ts'
 import { damaged, notInitialized } from './restic-errors.ts'
 
-export const configKey = 'config'
+const configKey = 'config'
 
 /** A repository whose password was right. */
 export interface OpenRepository {

@@ -98,7 +98,7 @@ export async function readSealedJson<Value>(
   return parseSealedJson(key, objectKey(kind, id), await readNamedObject(uploader, kind, id, options), parse)
 }
 
-export function parseSealedJson<Value>(key: MasterKey, where: string, sealed: Uint8Array, parse: (json: unknown) => Value): Value {
+function parseSealedJson<Value>(key: MasterKey, where: string, sealed: Uint8Array, parse: (json: unknown) => Value): Value {
   const plaintext = unseal(key, sealed)
   if (plaintext === undefined) throw damaged(where, 'it was changed, or is of another repository: its authentication code is wrong')
   try {

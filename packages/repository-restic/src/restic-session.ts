@@ -10,7 +10,7 @@ import { listObjects } from './repository-objects.ts'
 import { damaged } from './restic-errors.ts'
 import type { ResolvedResticSettings } from './restic-settings.ts'
 import { SharedWork } from './shared-work.ts'
-import { loadTrustedIndex } from './trusted-index.ts'
+import { trustedIndex } from './trusted-index.ts'
 
 /** What one repository object knows of its repository: opened once, read once, and read again where something is missing. */
 export class ResticSession {
@@ -130,13 +130,14 @@ export class ResticSession {
     return found === undefined || found.pack === pack ? undefined : found
   }
 
-  /** Read once for each index, and only after damage: it takes as much memory as that. */
+  /** Made once for each index, and only after damage: where packs are missing it takes as much memory as that. */
   async #trustedIndex(options: OperationOptions): Promise<LoadedIndex> {
-    const { blobs } = await this.index(options)
+    const loaded = await this.index(options)
+    const { blobs } = loaded
     let reading = this.#trusted.get(blobs)
     if (reading === undefined) {
       reading = new SharedWork<LoadedIndex>(
-        async (own) => loadTrustedIndex(await this.open(own), own),
+        async (own) => trustedIndex(await this.open(own), loaded, own),
         () => this.#trusted.delete(blobs),
       )
       this.#trusted.set(blobs, reading)

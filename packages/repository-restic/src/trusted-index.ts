@@ -8,12 +8,13 @@ import { type LoadedIndex, loadIndex } from './repository-index.ts'
 import { listObjects } from './repository-objects.ts'
 
 /**
- * The index for who stores, and for who looks where else a blob lies: only of packs that are in the store with all of their bytes. An index file may name a pack that somebody has
- * removed, by hand or after a lock was lost; what builds on it would be listed and could not be restored. Such packs are told as a problem,
- * and what they held is stored anew.
+ * The index for who stores, and for who looks where else a blob lies: only of packs that are in the store with all of their bytes. An
+ * index file may name a pack that somebody has removed, by hand or after a lock was lost; what builds on it would be listed and could
+ * not be restored. Such packs are told as a problem, and what they held is stored anew.
+ *
+ * @param loaded what the index files say; given back as it is where every pack is there, so that there are never two of them for nothing
  */
-export async function loadTrustedIndex(repository: OpenRepository, options: OperationOptions): Promise<LoadedIndex> {
-  const loaded = await loadIndex(repository, options)
+export async function trustedIndex(repository: OpenRepository, loaded: LoadedIndex, options: OperationOptions): Promise<LoadedIndex> {
   const missing = await missingPacks(repository, loaded.blobs, options)
   if (missing.size === 0) return loaded
   const [first = ''] = missing

@@ -9,10 +9,10 @@ import {
   type RepositoryFile,
   throwIfAborted,
 } from '@backup-planet/core'
-import type { StorageId } from '../format/storage-id.ts'
 import type { TreeNode } from '../format/tree-blob.ts'
 import { inlineBytes, plainLength, ReadAhead, readBlobs, type WantedBlob } from '../read/blob-reader.ts'
-import { findNode, readTree } from '../read/tree-walk.ts'
+import { RecentFolders } from '../read/recent-folders.ts'
+import { findNode } from '../read/tree-walk.ts'
 import { objectKey } from '../repository-objects.ts'
 import { damaged, noBackup } from '../restic-errors.ts'
 import type { ResticSession } from '../restic-session.ts'
@@ -22,7 +22,7 @@ import { type FoundSnapshot, readBackup, snapshotOf } from './snapshot-catalog.t
 import { readWholeFile } from './whole-file.ts'
 
 /** A committed backup with the snapshot it lies in. Throws `NOT_FOUND` when it is not in the repository any more. */
-export async function findCommitted(
+async function findCommitted(
   session: ResticSession,
   backup: Backup,
   options: OperationOptions,
@@ -141,44 +141,9 @@ async function* locatedContent(
   const folders = new RecentFolders(session, options)
   for (const { item, facts } of files) {
     const file = { item, name: facts.name }
-    let below: StorageId | undefined = snapshot.record.tree
-    let node: TreeNode | undefined
-    for (const segment of [...itemPath(manifest, item), ...facts.name.split('/')]) {
-      node = below === undefined ? undefined : (await folders.read(below)).get(segment)
-      below = node?.subtree
-    }
+    const node = await folders.nodeAt(snapshot.record.tree, [...itemPath(manifest, item), ...facts.name.split('/')])
     if (node === undefined) throw missingInTree(snapshot, file)
     yield* await locateContent(session, node, facts, file, options)
-  }
-}
-
-/** Files that follow each other lie in few folders. */
-const mostFolders = 64
-
-/** The folders that were needed last, by the names in them. */
-class RecentFolders {
-  readonly #session: ResticSession
-  readonly #options: OperationOptions
-  /** The one that was needed last is the last. */
-  readonly #folders = new Map<StorageId, ReadonlyMap<string, TreeNode>>()
-
-  constructor(session: ResticSession, options: OperationOptions) {
-    this.#session = session
-    this.#options = options
-  }
-
-  async read(id: StorageId): Promise<ReadonlyMap<string, TreeNode>> {
-    const folder = this.#folders.get(id) ?? (await this.#load(id))
-    this.#folders.delete(id)
-    this.#folders.set(id, folder)
-    const [oldest] = this.#folders.keys()
-    if (this.#folders.size > mostFolders && oldest !== undefined) this.#folders.delete(oldest)
-    return folder
-  }
-
-  async #load(id: StorageId): Promise<ReadonlyMap<string, TreeNode>> {
-    const nodes = await readTree(this.#session, id, this.#options)
-    return new Map(nodes.map((node) => [node.name.toString('utf8'), node]))
   }
 }
 

@@ -59,7 +59,7 @@ export async function readLocatedBlob(
   }
 }
 
-export function damagedBlob({ pack, type, offset }: PlacedBlob, id: StorageId, reason: string): BackupError {
+function damagedBlob({ pack, type, offset }: PlacedBlob, id: StorageId, reason: string): BackupError {
   return damaged(objectKey('data', pack), `${type} blob ${id.slice(0, 16)} at ${offset}: ${reason}`)
 }
 

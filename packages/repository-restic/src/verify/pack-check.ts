@@ -49,7 +49,7 @@ export async function* checkPacks(request: PackCheckRequest, options: OperationO
 /** Each takes the memory of a pack and of its largest blob. */
 const packsAtOnce = 3
 
-export function isInSubset(pack: StorageId, subset: PackCheckRequest['subset']): boolean {
+function isInSubset(pack: StorageId, subset: PackCheckRequest['subset']): boolean {
   return subset === undefined || Number.parseInt(pack.slice(0, 8), 16) % subset.of === subset.part - 1
 }
 

@@ -1,6 +1,7 @@
 import { type OperationOptions, throwIfAborted } from '@backup-planet/core'
 import type { StorageId } from '../format/storage-id.ts'
 import type { TreeNode } from '../format/tree-blob.ts'
+import { RecentFolders } from '../read/recent-folders.ts'
 import { assertEnds, readTree } from '../read/tree-walk.ts'
 import { isDamage } from '../restic-errors.ts'
 import type { ResticSession } from '../restic-session.ts'
@@ -21,12 +22,13 @@ export class SnapshotCheck {
   readonly #damage: BlobDamage
   readonly #options: OperationOptions
   readonly #checked = new Map<StorageId, readonly PathProblem[]>()
-  readonly #folders = new Map<StorageId, Map<string, TreeNode>>()
+  readonly #folders: RecentFolders
 
   constructor(session: ResticSession, damage: BlobDamage, options: OperationOptions) {
     this.#session = session
     this.#damage = damage
     this.#options = options
+    this.#folders = new RecentFolders(session, options)
   }
 
   async problemsOf(tree: StorageId, above: readonly StorageId[] = []): Promise<readonly PathProblem[]> {
@@ -62,24 +64,10 @@ export class SnapshotCheck {
 
   /** Bytes of the file at a path; `undefined` when there is none. */
   async sizeAt(tree: StorageId, path: readonly string[]): Promise<number | undefined> {
-    let below: StorageId | undefined = tree
-    let node: TreeNode | undefined
-    for (const name of path) {
-      if (below === undefined) return undefined
-      node = (await this.#folder(below)).get(name)
-      below = node?.subtree
-    }
+    const node = await this.#folders.nodeAt(tree, path).catch((error: unknown) => {
+      if (!isDamage(error)) throw error
+    })
     return node?.type === 'file' ? node.size : undefined
-  }
-
-  /** Manifests name the files of one folder after the other: the last few are kept. */
-  async #folder(id: StorageId): Promise<Map<string, TreeNode>> {
-    const known = this.#folders.get(id)
-    if (known !== undefined) return known
-    const nodes = new Map((await this.#nodes(id)).map((node) => [node.name.toString('utf8'), node]))
-    if (this.#folders.size >= 16) this.#folders.delete(this.#folders.keys().next().value ?? '')
-    this.#folders.set(id, nodes)
-    return nodes
   }
 
   async #check(tree: StorageId, above: readonly StorageId[]): Promise<PathProblem[]> {

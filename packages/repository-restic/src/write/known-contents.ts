@@ -3,9 +3,8 @@ import { itemPath } from '../backups/backup-tree.ts'
 import { findSnapshots, isBackup, readBackup } from '../backups/snapshot-catalog.ts'
 import type { BlobIndex } from '../blob-index/blob-index.ts'
 import type { StorageId } from '../format/storage-id.ts'
-import type { TreeNode } from '../format/tree-blob.ts'
 import { plainLength } from '../read/blob-reader.ts'
-import { readTree } from '../read/tree-walk.ts'
+import { RecentFolders } from '../read/recent-folders.ts'
 import { findBlob } from '../repository-index.ts'
 import { isDamage } from '../restic-errors.ts'
 import type { ResticSession } from '../restic-session.ts'
@@ -18,13 +17,11 @@ const mostFiles = 200_000
  * cut and hashed once more: its blobs are those of then, as long as all of them are still in the index.
  */
 export class KnownContents {
-  readonly #session: ResticSession
   readonly #index: BlobIndex
   readonly #tree: StorageId | undefined
   readonly #backup: Backup | undefined
-  readonly #options: OperationOptions
   readonly #files = new Map<string, readonly [string, string]>()
-  readonly #folders = new Map<StorageId, Promise<ReadonlyMap<string, TreeNode>>>()
+  readonly #folders: RecentFolders
 
   private constructor(
     session: ResticSession,
@@ -32,11 +29,10 @@ export class KnownContents {
     newest: { readonly tree: StorageId; readonly backup: Backup } | undefined,
     options: OperationOptions,
   ) {
-    this.#session = session
     this.#index = index
     this.#tree = newest?.tree
     this.#backup = newest?.backup
-    this.#options = options
+    this.#folders = new RecentFolders(session, options)
     for (const { item, files = [], failure } of newest?.backup.items ?? []) {
       if (failure !== undefined) continue
       for (const { name, size, sha256 } of files) if (this.#files.size < mostFiles) this.#files.set(`${sha256}/${size}`, [item, name])
@@ -61,8 +57,11 @@ export class KnownContents {
     const place = this.#files.get(`${sha256}/${size}`)
     if (place === undefined || this.#backup === undefined || this.#tree === undefined) return undefined
     const [item, name] = place
-    const content = await this.#contentAt(this.#tree, [...itemPath(this.#backup, item), ...name.split('/')])
-    return content !== undefined && this.#bytesOf(content) === size ? content : undefined
+    const path = [...itemPath(this.#backup, item), ...name.split('/')]
+    const node = await this.#folders.nodeAt(this.#tree, path).catch((error: unknown) => {
+      if (!isDamage(error)) throw error
+    })
+    return node !== undefined && this.#bytesOf(node.content) === size ? node.content : undefined
   }
 
   /** `undefined` when one of the blobs is in no index. */
@@ -74,29 +73,5 @@ export class KnownContents {
       bytes += plainLength(found)
     }
     return bytes
-  }
-
-  async #contentAt(tree: StorageId, path: readonly string[]): Promise<readonly StorageId[] | undefined> {
-    let below: StorageId | undefined = tree
-    let node: TreeNode | undefined
-    for (const name of path) {
-      node = below === undefined ? undefined : (await this.#folder(below)).get(name)
-      below = node?.subtree
-    }
-    return node?.content
-  }
-
-  #folder(tree: StorageId): Promise<ReadonlyMap<string, TreeNode>> {
-    const known =
-      this.#folders.get(tree) ??
-      readTree(this.#session, tree, this.#options).then(
-        (nodes) => new Map(nodes.map((node) => [node.name.toString('utf8'), node])),
-        (error: unknown) => {
-          if (!isDamage(error)) throw error
-          return new Map<string, TreeNode>()
-        },
-      )
-    this.#folders.set(tree, known)
-    return known
   }
 }

@@ -19,10 +19,10 @@ import { findSnapshots, isBackup, readBackup } from '../backups/snapshot-catalog
 import type { BlobIndex } from '../blob-index/blob-index.ts'
 import type { StorageId } from '../format/storage-id.ts'
 import { type OpenRepository, writableConfig } from '../repository-access.ts'
-import { addUnindexedPacks } from '../repository-index.ts'
+import { addUnindexedPacks, loadIndex } from '../repository-index.ts'
 import { findLocks, type HeldLock, lockRepository } from '../repository-lock.ts'
 import type { ResticSession } from '../restic-session.ts'
-import { loadTrustedIndex } from '../trusted-index.ts'
+import { trustedIndex } from '../trusted-index.ts'
 import { createBlobWorkers } from '../workers/blob-workers.ts'
 import { Allowance } from './allowance.ts'
 import { BlobWriter, type SavedBlob } from './blob-writer.ts'
@@ -62,7 +62,7 @@ export async function storeBackup(
   )
   const committed = await committedBackup(session, request, options)
   if (committed !== undefined) return committed
-  const loaded = await loadTrustedIndex(repository, options)
+  const loaded = await trustedIndex(repository, await loadIndex(repository, options), options)
   const index = loaded.blobs
   const adopted = await adoptPacks(repository, index, lock, options)
   // One index for all: it is the largest thing there is in memory.
