@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm, statfs } from 'node:fs/promises'
+import { copyFile, mkdtemp, readdir, rm, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -193,20 +193,42 @@ describe('a target whose tablespace is full', () => {
   }, 120_000)
 })
 
+/**
+ * A server whose tables lie on the disk of `directory`, its own tablespace and logs in `roomy`: a server that cannot write its own pages
+ * may never start again, and this is about tables.
+ */
+async function startWithOwnFilesIn(roomy: string, directory: string): Promise<ThrowawayMariadb> {
+  const atRest = await startThrowawayMariadb({ directory })
+  await atRest.stop()
+  for (const name of await readdir(join(directory, 'data'))) {
+    if (!/^(ibdata|ib_logfile|undo|ibtmp|aria_log)/.test(name)) continue
+    await copyFile(join(directory, 'data', name), join(roomy, name))
+    await rm(join(directory, 'data', name))
+  }
+  return startThrowawayMariadb({
+    directory,
+    serverOptions: [
+      '--skip-log-bin',
+      `--innodb-data-home-dir=${roomy}`,
+      `--innodb-log-group-home-dir=${roomy}`,
+      `--aria-log-dir-path=${roomy}`,
+      `--tmpdir=${roomy}`,
+    ],
+  })
+}
+
 describe.skipIf(!(await canMount()))('a target whose disk is full', () => {
   it('says so, keeps what it has, and goes on once there is room', async () => {
+    const roomy = await mkdtemp(join(tmpdir(), 'bp-roomy-'))
     const mount = await mkdtemp(join(tmpdir(), 'bp-full-'))
     await run('mount', ['-t', 'tmpfs', '-o', 'size=500m', 'tmpfs', mount])
     try {
-      await using small = await startThrowawayMariadb({
-        directory: join(mount, 'server'),
-        serverOptions: ['--skip-log-bin', '--innodb-log-file-size=8M'],
-      })
+      await using small = await startWithOwnFilesIn(roomy, join(mount, 'server'))
       const { bavail, bsize } = await statfs(mount)
       const filler = join(mount, 'filler')
       await run('fallocate', ['-l', String(bavail * bsize - 3_000_000), filler])
       const plan = await planFor(small, folder)
-      // MariaDB 10.11 reports a full table, or ends when there is no room for its own log.
+      // MariaDB 10.11 reports a full table, or ends because the rollback of what was loaded wants room too.
       const code = await finish(plan, small).then(
         (report) => report.items[0]?.failure?.code,
         (error: unknown) => (BackupError.is(error) ? error.code : error),
@@ -219,6 +241,7 @@ describe.skipIf(!(await canMount()))('a target whose disk is full', () => {
     } finally {
       await run('umount', [mount])
       await rm(mount, { recursive: true })
+      await rm(roomy, { recursive: true, force: true })
     }
   }, 120_000)
 })
