@@ -13,7 +13,9 @@ it('gives back what it was given, at every level', () => {
   )
   fc.assert(
     fc.property(bytes, fc.integer({ min: 1, max: 19 }), (plaintext, level) => {
-      expect(decompress(compress(plaintext, level), plaintext.byteLength).equals(plaintext)).toBe(true)
+      const compressed = compress(plaintext, level)
+      expect(decompress(compressed, plaintext.byteLength).equals(plaintext)).toBe(true)
+      expect(decompress(compressed, plaintext.byteLength, plaintext.byteLength).equals(plaintext)).toBe(true)
     }),
     { numRuns: 60 },
   )
@@ -23,6 +25,8 @@ it('refuses more than was announced with a RangeError', () => {
   const compressed = compress(Buffer.alloc(100_000), 3)
   expect(() => decompress(compressed, 99_999)).toThrow(RangeError)
   expect(decompress(compressed, 100_000)).toHaveLength(100_000)
+  expect(() => decompress(compressed, 99_999, 99_999)).toThrow(RangeError)
+  expect(decompress(compressed, 100_000, 10)).toHaveLength(100_000)
 })
 
 it('refuses what is no zstd, or is cut, with a SyntaxError', () => {

@@ -28,7 +28,7 @@ export function openBlob(key: MasterKey, sealed: Uint8Array, id: StorageId, unco
   const opened = unseal(key, sealed)
   if (opened === undefined) throw new Error('it was changed: its authentication code is wrong')
   if (uncompressedLength > mostBlobBytes) throw new Error(`it claims to be of ${uncompressedLength} bytes`)
-  const plaintext = uncompressedLength === 0 ? opened : decompress(opened, uncompressedLength)
+  const plaintext = uncompressedLength === 0 ? opened : decompress(opened, uncompressedLength, uncompressedLength)
   if (plaintext !== opened) discard(opened)
   if (uncompressedLength > 0 && plaintext.byteLength !== uncompressedLength)
     throw new Error(`it holds ${plaintext.byteLength} bytes instead of ${uncompressedLength}`)

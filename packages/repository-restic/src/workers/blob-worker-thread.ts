@@ -19,9 +19,14 @@ function reply(message: BlobReply, transfer: readonly ArrayBuffer[]): void {
   port.postMessage(message, [...transfer])
 }
 
-/** Buffers that own all of their memory move to the other thread; the rest is copied. */
+/** Views that alone use their memory move to the other thread with it; the rest is copied. */
 function transferable(result: BlobResult): ArrayBuffer[] {
   const views = 'blobs' in result ? result.blobs.filter((blob) => blob instanceof Uint8Array) : []
-  const owned = views.filter(({ buffer, byteLength }) => buffer instanceof ArrayBuffer && buffer.byteLength === byteLength)
-  return owned.map(({ buffer }) => buffer as ArrayBuffer)
+  const alone = views.filter(
+    ({ buffer, byteLength }) => buffer instanceof ArrayBuffer && buffer.byteLength - byteLength <= spareBytes && byteLength > spareBytes,
+  )
+  return alone.map(({ buffer }) => buffer as ArrayBuffer)
 }
+
+/** What decompressing leaves unused behind a plaintext; far less than what other views of a memory could use. */
+const spareBytes = 64
