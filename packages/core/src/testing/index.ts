@@ -6,5 +6,6 @@ export { createMemoryApplication, type MemoryApplication, type MemoryChange } fr
 export { createMemoryRepository, type MemoryFile, type MemoryRepository, type MemoryRepositoryPlace } from './memory-repository.ts'
 export { restoredFilesOf } from './memory-restored-files.ts'
 export { createMemoryStage, type MemoryStage, type MemoryStageSettings } from './memory-stage.ts'
+export { createMemoryStaging, type MemoryStaging, type MemoryStagingSettings } from './memory-staging.ts'
 export { createMemoryUploader, type MemoryObject, type MemoryUploader, type MemoryUploaderSettings } from './memory-uploader.ts'
 export { type CommandCall, type ScriptedCommand, type ScriptedCommandRunner, scriptedCommandRunner } from './scripted-command-runner.ts'

@@ -1,225 +1,94 @@
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
-import type {
-  ByteRange,
-  CaptureFacts,
-  ItemFacts,
-  Json,
-  RunStage,
-  StagedFile,
-  StagedFileFacts,
-  StagedRun,
-  StageEvent,
-} from '../contracts/index.ts'
-import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
-import { encodeSegment } from '../naming/path-segment.ts'
-import { assertSafePath } from '../naming/safe-path.ts'
-import { assertPlainFile, itemFilePath } from '../staging/stage-paths.ts'
-import { clampRange } from '../uploaders/byte-range.ts'
-import { abortable } from '../uploaders/checked-content.ts'
-import { chunksOf } from './chunks-of.ts'
+import type { CaptureFacts, ItemFacts, RunStage, StagedRun } from '../contracts/index.ts'
+import { itemFilePath } from '../staging/stage-paths.ts'
+import { emptyStage, type KeptStage, removeFiles } from './memory-kept-stage.ts'
+import { MemoryStageCore } from './memory-stage-core.ts'
+import { type Drained, drainingSide } from './memory-stage-draining.ts'
+import { fillingSide } from './memory-stage-filling.ts'
 
-export interface MemoryStageSettings {
-  readonly run?: Partial<StagedRun>
-  /** An existing empty directory, needed for agents whose application writes its own files. */
-  readonly directory?: string
-}
-
+/** A stage of a memory staging, with what tests want to see of it. */
 export interface MemoryStage extends RunStage {
-  /** `item/name` of everything that was released, in order. */
+  /** `item/name` of everything that was released since the stage was begun or resumed, in order. */
   readonly released: readonly string[]
-  /** `item/name` of everything that was opened, in order. */
+  /** `item/name` of everything that was opened since the stage was begun or resumed, in order. */
   readonly opened: readonly string[]
   readonly sealedItems: ReadonlyMap<string, ItemFacts>
   readonly failedItems: ReadonlySet<string>
+  /** Those of the capture, once it is sealed. */
   readonly facts: CaptureFacts | undefined
-  /** Lets the drain give a `pressure`. */
+  /** Lets the drain give a `pressure`, whether a writer waits or not. */
   press(): void
-  /** Changes what a staged file holds, as a broken disk would. */
+  /**
+   * Changes what a written file holds, as a disk that lies would: `open` gives it unnoticed, so that its reader must notice. Throws
+   * TypeError for a file that is not there, and for an adopted one: change that where it lies.
+   */
   damage(item: string, name: string, change: (bytes: Buffer) => Buffer): void
 }
 
-/** A stage without disk and without budget. Refuses what a real one refuses. */
-export function createMemoryStage(settings: MemoryStageSettings = {}): MemoryStage {
-  const run: StagedRun = { job: 'job', id: '20260101T000000Z-memory', beganAt: '2026-01-01T00:00:00.000Z', ...settings.run }
-  const events: StageEvent[] = []
-  const contents = new Map<string, Buffer>()
-  const released: string[] = []
-  const opened: string[] = []
-  const notes: Json[] = []
-  const sealedItems = new Map<string, ItemFacts>()
-  const failedItems = new Set<string>()
-  let facts: CaptureFacts | undefined
-  let failure: { readonly error: unknown } | undefined
-  let wake: () => void = () => undefined
-  let changed = new Promise<void>((resolve) => {
-    wake = resolve
-  })
+export interface MemoryStageSettings {
+  readonly run?: Partial<StagedRun>
+  /** A directory of the stage's own, removed with it; needed for agents whose application writes its own files. */
+  readonly directory?: string
+}
 
-  function notify(): void {
-    const current = wake
-    changed = new Promise((resolve) => {
-      wake = resolve
-    })
-    current()
-  }
+/** One stage of a memory staging by itself, with more room than there is. Where budget, resuming or crashes matter, use `createMemoryStaging`. */
+export function createMemoryStage({ run, directory = '' }: MemoryStageSettings = {}): MemoryStage {
+  const begun: StagedRun = { job: 'job', id: '20260101T000000Z-memory', beganAt: '2026-01-01T00:00:00.000Z', ...run }
+  return openMemoryStage({ kept: emptyStage(begun, directory), budget: Number.MAX_SAFE_INTEGER })
+}
 
-  function assertOpen(item: string): void {
-    if (facts !== undefined) throw new TypeError('the stage is sealed')
-    if (sealedItems.has(item) || failedItems.has(item)) throw new TypeError(`item ${item} is sealed or failed`)
-    if (failure !== undefined) throw failure.error
-  }
+export interface MemoryStageParts {
+  readonly kept: KeptStage
+  /** In bytes. */
+  readonly budget: number
+  readonly abandonedRuns?: readonly string[]
+  /** Cuts the stage off from what it keeps, as a kill of its process does. */
+  readonly killed?: AbortSignal
+  /** Called once, when the stage is let go; never once it was killed. */
+  readonly onClose?: (isRemoved: boolean) => void
+}
 
-  function stagedFile(item: string, name: string, bytes: Buffer): StagedFile {
-    const label = `${item}/${name}`
-    contents.set(label, bytes)
-    return {
-      item,
-      name,
-      size: bytes.length,
-      sha256: createHash('sha256').update(bytes).digest('hex'),
-      open(range?: ByteRange) {
-        const held = contents.get(label)
-        opened.push(label)
-        if (held === undefined) throw new BackupError(`staged file ${label} was released`, { code: 'NOT_FOUND' })
-        const { begin, end } = clampRange(range, held.length)
-        return chunksOf(held.subarray(begin, end), [10_000])
-      },
-      async release() {
-        if (contents.delete(label)) released.push(label)
-        notify()
-      },
+/** Begins with what is kept of a stage, or goes on with it. */
+export function openMemoryStage({ kept, budget, abandonedRuns = [], killed, onClose }: MemoryStageParts): MemoryStage {
+  const core = new MemoryStageCore(kept, budget)
+  const drained: Drained = { opened: [], released: [] }
+  killed?.addEventListener('abort', () => core.close('its process was killed'), { once: true })
+
+  async function close(isRemoved: boolean): Promise<void> {
+    if (core.closed) return
+    core.close(isRemoved ? 'it was removed' : 'it was let go')
+    try {
+      if (isRemoved) await removeFiles(kept)
+    } finally {
+      onClose?.(isRemoved)
     }
   }
 
-  async function add(
-    item: string,
-    name: string,
-    content: AsyncIterable<Uint8Array>,
-    signal: AbortSignal | undefined,
-  ): Promise<StagedFileFacts> {
-    assertSafePath(name, 'file name')
-    throwIfAborted(signal, `staging of ${name}`)
-    assertOpen(item)
-    const chunks: Uint8Array[] = []
-    for await (const chunk of abortable(content, `staging of ${name}`, { signal })) chunks.push(Uint8Array.from(chunk))
-    assertOpen(item)
-    if (events.some((event) => event.type === 'file' && event.file.item === item && event.file.name === name)) {
-      throw new BackupError(`file ${name} of ${item} is staged already`, { code: 'ALREADY_EXISTS' })
-    }
-    const file = stagedFile(item, name, Buffer.concat(chunks))
-    events.push({ type: 'file', file })
-    notify()
-    return { item, name, size: file.size, sha256: file.sha256 }
-  }
-
-  const directory = settings.directory ?? ''
   return {
-    run,
-    abandonedRuns: [],
-    released,
-    opened,
-    sealedItems,
-    failedItems,
+    run: kept.run,
+    abandonedRuns,
+    stage: fillingSide(core),
+    contents: drainingSide(core, drained),
+    ...drained,
+    sealedItems: core.sealedItems,
+    failedItems: core.failedItems,
     get facts() {
-      return facts
+      return core.facts
     },
     get sealed() {
-      return facts !== undefined
+      return core.state.sealed
     },
-    press() {
-      events.push({ type: 'pressure' })
-      notify()
-    },
-    stopFilling(cause) {
-      if (facts === undefined) failure = { error: cause }
-      notify()
-    },
+    press: () => core.press(),
     damage(item, name, change) {
-      const bytes = contents.get(`${item}/${name}`)
-      if (bytes === undefined) throw new TypeError(`${item}/${name} is not staged`)
-      contents.set(`${item}/${name}`, change(bytes))
+      const path = itemFilePath(kept.directory, item, name)
+      const bytes = kept.contents.get(path)
+      if (bytes === undefined) throw new TypeError(`${item}/${name} is not in memory`)
+      kept.contents.set(path, change(bytes))
     },
-    stage: {
-      directory,
-      largestFile: Number.MAX_SAFE_INTEGER,
-      async folder(item) {
-        if (directory === '') throw new TypeError('this memory stage was created without a directory')
-        const folder = join(directory, encodeSegment(item))
-        await mkdir(folder, { recursive: true, mode: 0o700 })
-        return folder
-      },
-      write: ({ item, name }, content, options) => add(item, name, content, options?.signal),
-      async adopt({ item, name }, options) {
-        throwIfAborted(options?.signal, `staging of ${name}`)
-        if (directory === '') throw new TypeError('this memory stage was created without a directory')
-        const file = itemFilePath(directory, item, name)
-        await assertPlainFile(directory, file)
-        return await add(item, name, createReadStream(file), options?.signal)
-      },
-      async sealItem(item) {
-        assertOpen(item.item)
-        sealedItems.set(item.item, item)
-        events.push({ type: 'item', item })
-        notify()
-      },
-      async failItem(item, itemFailure) {
-        if (sealedItems.has(item)) throw new TypeError(`item ${item} is sealed`)
-        failedItems.add(item)
-        events.push({ type: 'item-failed', item, failure: itemFailure })
-        notify()
-      },
-      async seal(captureFacts) {
-        if (failure !== undefined) throw failure.error
-        for (const event of events) {
-          if (event.type !== 'file' || sealedItems.has(event.file.item) || failedItems.has(event.file.item)) continue
-          throw new TypeError(`item ${event.file.item} is neither sealed nor failed`)
-        }
-        facts = captureFacts
-        events.push({ type: 'sealed', facts: captureFacts })
-        notify()
-      },
+    stopDraining: (cause) => core.room.stop(cause),
+    stopFilling(cause) {
+      if (!core.state.sealed) core.fail(cause)
     },
-    contents: {
-      budget: Number.MAX_SAFE_INTEGER,
-      get sealed() {
-        return facts !== undefined
-      },
-      notes,
-      async note(note) {
-        notes.push(JSON.parse(JSON.stringify(note)) as Json)
-      },
-      drain(options = {}) {
-        return abortable(drain(), 'drain of the stage', options)
-      },
-    },
-    stopDraining() {
-      // Without a budget no writer ever waits for room, and whoever has room goes on.
-    },
-    async remove() {
-      contents.clear()
-    },
-    async [Symbol.asyncDispose]() {
-      if (facts === undefined) contents.clear()
-    },
-  }
-
-  async function* drain(): AsyncGenerator<StageEvent, void> {
-    const releasedBefore = new Set(released)
-    for (let index = 0; ; ) {
-      const waiting = changed
-      const event = events[index]
-      if (event === undefined) {
-        if (failure !== undefined) throw failure.error
-        await waiting
-        continue
-      }
-      index++
-      if (event.type === 'file' && releasedBefore.has(`${event.file.item}/${event.file.name}`)) continue
-      yield event
-      if (event.type === 'sealed') return
-    }
+    remove: () => close(true),
+    [Symbol.asyncDispose]: () => close(!core.state.sealed),
   }
 }
