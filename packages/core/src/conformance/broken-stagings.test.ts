@@ -2,7 +2,7 @@ import type { RunStage, Stage, StageContents, StagedFile, StageEvent, Staging } 
 import { BackupError } from '../errors/backup-error.ts'
 import { chunksOf } from '../testing/chunks-of.ts'
 import { describeCatches, type Fault } from './__fixtures__/describe-catches.ts'
-import { directoryStagingHarness } from './__fixtures__/directory-staging-harness.ts'
+import { memoryStagingHarness } from './__fixtures__/memory-staging-harness.ts'
 import { stagingChecks } from './staging-checks.ts'
 
 interface Lies {
@@ -12,39 +12,38 @@ interface Lies {
   readonly staging?: (staging: Staging) => Partial<Staging>
 }
 
+/** The same, but for what `changes` has. */
+function differing<Sound extends object>(sound: Sound, changes: Partial<Sound> = {}): Sound {
+  return new Proxy(sound, { get: (target, key) => Reflect.get(Object.hasOwn(changes, key) ? changes : target, key) })
+}
+
 function lying({ stage, contents, run, staging: lies }: Lies): (staging: Staging) => Staging {
-  const spoiled = (both: RunStage): RunStage => ({
-    run: both.run,
-    abandonedRuns: both.abandonedRuns,
-    stage: { ...both.stage, ...stage?.(both.stage) },
-    contents: {
-      ...both.contents,
-      get sealed() {
-        return both.contents.sealed
+  const spoiled = (both: RunStage): RunStage =>
+    differing(both, {
+      stage: differing(both.stage, stage?.(both.stage)),
+      contents: differing(both.contents, contents?.(both.contents)),
+      ...run?.(both),
+    })
+  return (staging) =>
+    differing(staging, {
+      begin: async (request, options) => spoiled(await staging.begin(request, options)),
+      async *resumable(job, options) {
+        for await (const both of staging.resumable(job, options)) yield spoiled(both)
       },
-      ...contents?.(both.contents),
-    },
-    get sealed() {
-      return both.sealed
-    },
-    stopDraining: (cause) => both.stopDraining(cause),
-    stopFilling: (cause) => both.stopFilling(cause),
-    remove: () => both.remove(),
-    [Symbol.asyncDispose]: () => both[Symbol.asyncDispose](),
-    ...run?.(both),
-  })
-  return (staging) => ({
-    begin: async (request, options) => spoiled(await staging.begin(request, options)),
-    async *resumable(job, options) {
-      for await (const both of staging.resumable(job, options)) yield spoiled(both)
-    },
-    ...lies?.(staging),
-  })
+      ...lies?.(staging),
+    })
 }
 
 const without = (type: StageEvent['type']) => (contents: StageContents) => ({
   async *drain(options?: Parameters<StageContents['drain']>[0]) {
     for await (const event of contents.drain(options)) if (event.type !== type) yield event
+  },
+})
+
+const withFiles = (change: (file: StagedFile) => Partial<StagedFile>) => (contents: StageContents) => ({
+  async *drain(options?: Parameters<StageContents['drain']>[0]): AsyncGenerator<StageEvent, void> {
+    for await (const event of contents.drain(options))
+      yield event.type === 'file' ? { ...event, file: { ...event.file, ...change(event.file) } } : event
   },
 })
 
@@ -67,36 +66,19 @@ const broken: Readonly<Record<string, Fault<Lies>>> = {
   'fills more than the room it is given': {
     caughtBy: 'a file that can be read into memory of the drainer fills the room it is given, and no more',
     breakIt: {
-      contents: (contents) => ({
-        async *drain(options) {
-          for await (const event of contents.drain(options)) {
-            if (event.type !== 'file') yield event
-            else {
-              const readInto = async function* (room: () => Promise<Uint8Array>) {
-                await room()
-                yield event.file.size
-              }
-              yield { ...event, file: { ...event.file, readInto } }
-            }
-          }
+      contents: withFiles((file) => ({
+        async *readInto(room) {
+          await room()
+          yield file.size
         },
-      }),
+      })),
     },
   },
   'swallows the failure of a content': {
     caughtBy: 'nothing is left of a file whose content throws, and its name is free again',
     breakIt: {
       stage: (stage) => ({
-        write: (file, content, options) =>
-          stage.write(
-            file,
-            (async function* () {
-              try {
-                yield* content
-              } catch {}
-            })(),
-            options,
-          ),
+        write: (file, content, options) => stage.write(file, withoutFailure(content), options),
       }),
     },
   },
@@ -128,6 +110,10 @@ const broken: Readonly<Record<string, Fault<Lies>>> = {
     caughtBy: 'a crash after the seal loses nothing: not what is left to send, and not what is sent already',
     breakIt: { contents: () => ({ note: async () => undefined }) },
   },
+  'forgets what is sent already': {
+    caughtBy: 'a crash after the seal loses nothing: not what is left to send, and not what is sent already',
+    breakIt: { contents: withFiles(() => ({ release: async () => undefined })) },
+  },
   'never offers what it keeps': {
     caughtBy: 'a stage that is disposed unsealed is gone; a sealed one stays until it is removed',
     breakIt: { staging: () => ({ async *resumable() {} }) },
@@ -139,6 +125,10 @@ const broken: Readonly<Record<string, Fault<Lies>>> = {
   'seals a stage with an open item': {
     caughtBy: 'a stage with an item that is neither sealed nor failed cannot be sealed',
     breakIt: { stage: () => ({ seal: async () => undefined }) },
+  },
+  'holds more than its budget': {
+    caughtBy: 'several writers at once get through with a drainer that lets go only when pressed, and the budget holds',
+    breakIt: { contents: (contents) => ({ budget: contents.budget / 2 }) },
   },
   'never says that a writer waits': {
     caughtBy: 'several writers at once get through with a drainer that lets go only when pressed, and the budget holds',
@@ -185,16 +175,7 @@ const broken: Readonly<Record<string, Fault<Lies>>> = {
   },
   'reads what is there, changed or not': {
     caughtBy: 'a staged file that was changed',
-    breakIt: {
-      contents: (contents) => ({
-        async *drain(options) {
-          for await (const event of contents.drain(options))
-            yield event.type === 'file'
-              ? { ...event, file: { ...event.file, open: (range) => withoutFailure(event.file.open(range)) } }
-              : event
-        },
-      }),
-    },
+    breakIt: { contents: withFiles((file) => ({ open: (range) => withoutFailure(file.open(range)) })) },
   },
   'lets two runs of a job work at once': {
     caughtBy: 'a second run of the job is a CONFLICT',
@@ -222,6 +203,14 @@ const broken: Readonly<Record<string, Fault<Lies>>> = {
       }),
     },
   },
+  'does not say what it removed': {
+    caughtBy: 'a run that crashed half-filled is named by the next one of its job',
+    breakIt: { run: () => ({ abandonedRuns: [] }) },
+  },
+  'names a run that can still be sent among those it removed': {
+    caughtBy: 'a run that crashed half-filled is named by the next one of its job',
+    breakIt: { run: ({ abandonedRuns }) => ({ abandonedRuns: [...abandonedRuns, '1'] }) },
+  },
   'gives files of a failed item': {
     caughtBy: 'files of a failed item are not given',
     breakIt: {
@@ -237,4 +226,4 @@ const broken: Readonly<Record<string, Fault<Lies>>> = {
   },
 }
 
-describeCatches('staging', stagingChecks, broken, (lies) => directoryStagingHarness(lying(lies)))
+describeCatches('staging', stagingChecks, broken, (lies) => memoryStagingHarness(lying(lies)))

@@ -137,6 +137,21 @@ export const stagingRunChecks: readonly ConformanceCheck<StagingHarness>[] = [
     },
   },
   {
+    name: 'a run that crashed half-filled is named by the next one of its job, once, and a sealed one never',
+    async run({ staging, crash }) {
+      await sealedStage(staging, '1', { a: [1] })
+      await using both = await staging.begin(runOf('22'))
+      assert.deepEqual(both.abandonedRuns, [], 'nothing was half-filled')
+      await both.stage.write({ item: 'a', name: 'file' }, chunks(100))
+      const after = await crash()
+      const next = await after.begin(runOf('333'))
+      await next[Symbol.asyncDispose]()
+      assert.deepEqual(next.abandonedRuns, ['22'], 'the run that crashed can never commit')
+      await using last = await after.begin(runOf('4444'))
+      assert.deepEqual(last.abandonedRuns, [], 'what is removed is not half-filled any more')
+    },
+  },
+  {
     name: 'a crash after the seal loses nothing: not what is left to send, and not what is sent already',
     async run({ staging, crash }) {
       await using both = await staging.begin(runOf('1'))
