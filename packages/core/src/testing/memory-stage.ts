@@ -43,12 +43,14 @@ export interface MemoryStageParts {
   readonly abandonedRuns?: readonly string[]
   /** Cuts the stage off from what it keeps, as a kill of its process does. */
   readonly killed?: AbortSignal
-  /** Called once, when the stage is let go; never once it was killed. */
-  readonly onClose?: (isRemoved: boolean) => void
+  /** Called once when the stage is removed, before anything of it is: what is cut half-way must not be found. */
+  readonly forget?: () => void
+  /** Called once, when the stage is closed and what had to be removed is gone. */
+  readonly letGo?: () => void
 }
 
 /** Begins with what is kept of a stage, or goes on with it. */
-export function openMemoryStage({ kept, budget, abandonedRuns = [], killed, onClose }: MemoryStageParts): MemoryStage {
+export function openMemoryStage({ kept, budget, abandonedRuns = [], killed, forget, letGo }: MemoryStageParts): MemoryStage {
   const core = new MemoryStageCore(kept, budget)
   const drained: Drained = { opened: [], released: [] }
   killed?.addEventListener('abort', () => core.close('its process was killed'), { once: true })
@@ -56,10 +58,11 @@ export function openMemoryStage({ kept, budget, abandonedRuns = [], killed, onCl
   async function close(isRemoved: boolean): Promise<void> {
     if (core.closed) return
     core.close(isRemoved ? 'it was removed' : 'it was let go')
+    if (isRemoved) forget?.()
     try {
       if (isRemoved) await removeFiles(kept)
     } finally {
-      onClose?.(isRemoved)
+      letGo?.()
     }
   }
 

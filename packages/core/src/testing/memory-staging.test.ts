@@ -221,6 +221,15 @@ describe('a memory staging with a directory', () => {
     expect(await readdir(join(directory, 'shop'))).toEqual([])
   })
 
+  it('offers nothing of a sealed stage whose removal a crash cut', async () => {
+    const staging = createMemoryStaging({ directory })
+    const stage = await sealed(staging, 'a', 5)
+    const removal = stage.remove()
+    const next = staging.crash()
+    expect(await collect(next.resumable('shop'))).toEqual([])
+    await removal
+  })
+
   it('refuses files of an application without one', async () => {
     const { stage } = await createMemoryStaging().begin(run('a'))
     await expect(stage.folder('shop')).rejects.toBeInstanceOf(TypeError)

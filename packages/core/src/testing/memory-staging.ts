@@ -7,7 +7,10 @@ import { emptyStage, isSealed, type KeptStage, oldestFirst, removeFiles, stateOf
 import { type MemoryStage, openMemoryStage } from './memory-stage.ts'
 
 export interface MemoryStagingSettings {
-  /** Bytes that the files of all stages of one job may take together, two at least; no single file may be larger than half of it. Without an end when left out. */
+  /**
+   * Bytes that the files of all stages of one job may take together, at least 2; no single file may be larger than half of it.
+   * As good as endless when left out.
+   */
   readonly budgetBytes?: number
   /** A directory of the staging's own, needed for agents whose application writes its own files: these lie there, all others in memory. */
   readonly directory?: string
@@ -25,8 +28,11 @@ export interface MemoryStaging extends Staging {
 }
 
 /**
- * A staging without a disk that keeps every promise of the contract: a budget with back-pressure, one run of a job at a time, and
- * sealed stages that outlive their process, as long as somebody holds what `crash` gave.
+ * A staging in memory that keeps every promise of the contract: a budget with back-pressure, one run of a job at a time, and sealed
+ * stages that outlive their process, as `crash` shows. Its stages tell what was done with them, and lie when they are told to.
+ *
+ * Throws TypeError for a budget that is none. `begin` throws `CONFLICT` while a stage of the job is open, `OUT_OF_SPACE` when unsent
+ * stages of the job take the whole budget, and `ALREADY_EXISTS` for the id of one of them; `resumable` throws `CONFLICT` likewise.
  */
 export function createMemoryStaging(settings: MemoryStagingSettings = {}): MemoryStaging {
   const { budgetBytes = Number.MAX_SAFE_INTEGER, directory } = settings
@@ -52,11 +58,8 @@ function stagingOn(stages: Set<KeptStage>, place: Place): MemoryStaging {
 
   function open(kept: KeptStage, budget: number, letGo: () => void, abandonedRuns: readonly string[] = []): MemoryStage {
     assertAlive()
-    const onClose = (isRemoved: boolean) => {
-      if (isRemoved) stages.delete(kept)
-      letGo()
-    }
-    return openMemoryStage({ kept, budget, abandonedRuns, killed: process.signal, onClose })
+    const forget = () => stages.delete(kept)
+    return openMemoryStage({ kept, budget, abandonedRuns, killed: process.signal, forget, letGo })
   }
 
   async function removeHalfFilled(job: string): Promise<string[]> {
