@@ -10,6 +10,11 @@ export interface Reopenable {
   readonly size?: number | undefined
   /** Lower-case hex, where it is known beforehand. Checked like `size`. */
   readonly sha256?: string | undefined
+  /**
+   * `sha256` was computed from the very bytes that lie in memory, and nobody changes them until the upload has ended: an uploader need not
+   * compute it once more.
+   */
+  readonly unchanging?: boolean | undefined
   /** A fresh stream on every call. Its bytes may be others each time where no `sha256` is announced, as encryption never repeats itself. */
   open(): AsyncIterable<Uint8Array>
 }

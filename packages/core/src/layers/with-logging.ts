@@ -64,7 +64,7 @@ export function withLogging(uploader: Uploader, log: (entry: UploaderLogEntry) =
       }
       return logged(
         begin('upload', key, 'info'),
-        () => uploader.upload(key, { size: content.size, sha256: content.sha256, open: counted }, options),
+        () => uploader.upload(key, { ...content, open: counted }, options),
         (object: RemoteObject | undefined) => ({ bytes: object?.size ?? bytes }),
       )
     },

@@ -6,11 +6,7 @@ import { uploaderLayer } from './uploader-layer.ts'
 export function withThrottle(uploader: Uploader, throttle: Throttle): Uploader {
   return uploaderLayer(uploader, {
     upload: (key, content, options) =>
-      uploader.upload(
-        key,
-        { size: content.size, sha256: content.sha256, open: () => throttled(content.open(), throttle, options?.signal) },
-        options,
-      ),
+      uploader.upload(key, { ...content, open: () => throttled(content.open(), throttle, options?.signal) }, options),
     download: (key, range, options) => throttled(uploader.download(key, range, options), throttle, options?.signal),
   })
 }

@@ -31,6 +31,20 @@ describe('checkedContent', () => {
     )
   })
 
+  it('takes the hash of what does not change on trust, and never its length', async () => {
+    const bytes = Buffer.from('in memory')
+    const sha256 = sha256Of(Buffer.from('another'))
+    const content = { ...reopenable(bytes, [3]), size: bytes.byteLength, sha256, unchanging: true }
+    const checked = checkedContent(content, 'upload of a')
+    await bytesOf(checked)
+    expect(checked.facts()).toEqual({ size: bytes.byteLength, sha256 })
+    await expect(bytesOf(checkedContent({ ...content, size: 8 }, 'upload of a'))).rejects.toMatchObject({ code: 'CORRUPTED' })
+    await expect(bytesOf(checkedContent({ ...content, size: 10 }, 'upload of a'))).rejects.toMatchObject({ code: 'CORRUPTED' })
+    const unknown = checkedContent({ ...content, sha256: undefined }, 'upload of a')
+    await bytesOf(unknown)
+    expect(unknown.facts()).toEqual({ size: bytes.byteLength, sha256: sha256Of(bytes) })
+  })
+
   it('reads no further than one chunk beyond the announced length', async () => {
     let given = 0
     const endless = {

@@ -9,7 +9,7 @@ export interface CheckedContent extends AsyncIterable<Uint8Array> {
 
 /**
  * The content of an upload, checked while it is read: it fails with `CORRUPTED` as soon as it is longer than announced, and
- * at its end when it is shorter or has another hash. Every uploader reads through this, and commits only after the
+ * at its end when it is shorter or has another hash (which is taken on trust where the content is `unchanging`). Every uploader reads through this, and commits only after the
  * iteration has ended. Can be iterated once. Aborting ends it at once with `ABORTED`, even while the source is stalled;
  * the source's iterator is closed on every way out.
  *
@@ -22,7 +22,8 @@ export function checkedContent(
   options: { readonly signal?: AbortSignal | undefined; readonly hint?: string } = {},
 ): CheckedContent {
   const hint = options.hint ?? changedHint
-  const hash = createHash('sha256')
+  const announced = content.unchanging === true ? content.sha256 : undefined
+  const hash = announced === undefined ? createHash('sha256') : undefined
   let size = 0
   let digest: string | undefined
 
@@ -31,11 +32,11 @@ export function checkedContent(
     for await (const chunk of abortable(content.open(), what, options)) {
       size += chunk.byteLength
       if (content.size !== undefined && size > content.size) throw wrongLength(what, content.size, `at least ${size}`, hint)
-      hash.update(chunk)
+      hash?.update(chunk)
       yield chunk
     }
     if (content.size !== undefined && size !== content.size) throw wrongLength(what, content.size, String(size), hint)
-    const found = hash.digest('hex')
+    const found = hash?.digest('hex') ?? announced
     if (content.sha256 !== undefined && found !== content.sha256) {
       throw new BackupError(`${what}: content has sha256 ${found}, announced was ${content.sha256}`, {
         code: 'CORRUPTED',

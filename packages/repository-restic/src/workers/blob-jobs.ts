@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import { createHash, type Hash, hash } from 'node:crypto'
 import { sealOverhead } from '../crypto/sealed-bytes.ts'
 import { openBlob, sealBlob } from './blob-sealing.ts'
 import type {
@@ -6,18 +6,31 @@ import type {
   BlobResult,
   BlobWorkerData,
   CheckResult,
+  HashedContent,
+  HashResult,
   OpenResult,
   PackedRegion,
+  PackHashResult,
   Region,
   SealResult,
 } from './blob-worker-messages.ts'
 import { discard } from './discarded-bytes.ts'
 
+/** What a thread has for its jobs. */
+export interface BlobThread extends BlobWorkerData {
+  /** Of contents that are not whole yet. */
+  readonly hashes: Map<number, Hash>
+}
+
 /** What a worker thread does with a job; the same in any thread. */
-export function performBlobJob(job: BlobJob, data: BlobWorkerData): BlobResult {
+export function performBlobJob(job: BlobJob, data: BlobThread): BlobResult {
   switch (job.kind) {
     case 'hash':
-      return { id: hash('sha256', regionOf(data, job.region), 'buffer') }
+      return hashRegion(regionOf(data, job.region), job.content, data)
+    case 'digest':
+      return digestContent(job.content, data)
+    case 'hash-pack':
+      return hashPack(job)
     case 'seal':
       return sealRegions(job.regions, data)
     case 'open':
@@ -25,6 +38,30 @@ export function performBlobJob(job: BlobJob, data: BlobWorkerData): BlobResult {
     case 'check':
       return checkRegions(job, data)
   }
+}
+
+function hashRegion(bytes: Uint8Array, content: HashedContent | undefined, { hashes }: BlobThread): HashResult {
+  if (content !== undefined) {
+    if (content.first) hashes.set(content.number, createHash('sha256'))
+    hashOf(content.number, hashes).update(bytes)
+  }
+  return { id: hash('sha256', bytes, 'buffer') }
+}
+
+function digestContent(number: number, { hashes }: BlobThread): HashResult {
+  const id = hashOf(number, hashes).digest()
+  hashes.delete(number)
+  return { id }
+}
+
+function hashOf(number: number, hashes: ReadonlyMap<number, Hash>): Hash {
+  const found = hashes.get(number)
+  if (found === undefined) throw new TypeError(`content ${number} was not begun in this thread`)
+  return found
+}
+
+function hashPack({ content, ending }: { readonly content: Uint8Array; readonly ending: Uint8Array }): PackHashResult {
+  return { id: createHash('sha256').update(content).update(ending).digest(), content }
 }
 
 /** In place: so no memory but that of the regions is needed on the other side. */

@@ -14,6 +14,13 @@ export interface Region {
   readonly length: number
 }
 
+/** A content whose chunks are hashed by one thread in their order, which also hashes the whole of it. */
+export interface HashedContent {
+  readonly number: number
+  /** Whether it begins with this chunk; forgets what was hashed under this number before. */
+  readonly first: boolean
+}
+
 export interface PackedRegion {
   readonly offset: number
   readonly length: number
@@ -22,13 +29,22 @@ export interface PackedRegion {
 }
 
 export type BlobJob =
-  | { readonly kind: 'hash'; readonly region: Region }
+  | { readonly kind: 'hash'; readonly region: Region; readonly content?: HashedContent | undefined }
+  | { readonly kind: 'digest'; readonly content: number }
+  | { readonly kind: 'hash-pack'; readonly content: Uint8Array; readonly ending: Uint8Array }
   | { readonly kind: 'seal'; readonly regions: readonly Region[] }
   | { readonly kind: 'open' | 'check'; readonly bytes: Uint8Array; readonly blobs: readonly PackedRegion[] }
 
 export interface HashResult {
   /** 32 bytes. */
   readonly id: Uint8Array
+}
+
+export interface PackHashResult {
+  /** 32 bytes. */
+  readonly id: Uint8Array
+  /** What was given: its memory was the worker's meanwhile. */
+  readonly content: Uint8Array
 }
 
 /** In the order of the job's regions. Each ciphertext lies where its plaintext lay, and is not longer. */
@@ -48,7 +64,7 @@ export interface CheckResult {
   readonly reasons: readonly (string | undefined)[]
 }
 
-export type BlobResult = HashResult | SealResult | OpenResult | CheckResult
+export type BlobResult = HashResult | PackHashResult | SealResult | OpenResult | CheckResult
 
 export interface BlobRequest {
   readonly number: number

@@ -92,6 +92,49 @@ describe.each(kinds)('blobs that are worked on %s', (_, create) => {
     expect(Math.max(most, process.memoryUsage.rss() - before)).toBeLessThan(200 * 1024 ** 2)
   })
 
+  it('are hashed together with the contents that they make up, several at once', async () => {
+    const { workers, memory } = working(create)
+    memory.set(sampleBytes(memory.byteLength, 3))
+    const hashed = await Promise.all(
+      [0, 1, 2].map(async (lane) => {
+        const hasher = workers.contentHasher()
+        const found: [string, string][] = []
+        for (const chunks of [3, 1, 5]) {
+          const regions = Array.from({ length: chunks }, (_, at) => ({ address: lane * 300_000 + at * 50_000, length: 50_000 - at }))
+          const ids = await Promise.all(regions.map((region, at) => hasher.hash(region, at === 0)))
+          for (const [at, { id }] of ids.entries()) expect(hex(id)).toBe(storageIdOf(bytesOf(memory, regions[at])))
+          found.push([hex((await hasher.digest()).id), storageIdOf(Buffer.concat(regions.map((region) => bytesOf(memory, region))))])
+        }
+        return found
+      }),
+    )
+    for (const [found, expected] of hashed.flat()) expect(found).toBe(expected)
+  })
+
+  it('forget a content that was not ended once the next begins, and know none that was not begun', async () => {
+    const { workers, memory } = working(create)
+    memory.set(sampleBytes(2000, 4))
+    const hasher = workers.contentHasher()
+    await expect(hasher.digest()).rejects.toThrow('was not begun')
+    await hasher.hash({ address: 0, length: 1000 }, true)
+    await hasher.hash({ address: 1000, length: 1000 }, true)
+    expect(hex((await hasher.digest()).id)).toBe(storageIdOf(bytesOf(memory, { address: 1000, length: 1000 })))
+    await expect(hasher.digest()).rejects.toThrow('was not begun')
+  })
+
+  it('are hashed as a pack, whose memory comes back', async () => {
+    const { workers } = working(create)
+    for (const size of [0, 100, 3_000_000]) {
+      const bytes = sampleBytes(size, 5)
+      const room = Buffer.allocUnsafeSlow(size + 1000)
+      bytes.copy(room)
+      const { id, content } = await workers.hashPack(room.subarray(0, size), Buffer.from('ending'))
+      expect(hex(id)).toBe(storageIdOf(Buffer.concat([bytes, Buffer.from('ending')])))
+      expect(Buffer.from(content).equals(bytes)).toBe(true)
+      expect(content.buffer.byteLength).toBe(size + 1000)
+    }
+  })
+
   it('fail alone', async () => {
     const { workers, memory } = working(create)
     await expect(workers.hash({ address: memory.byteLength + 1, length: 1 })).rejects.toThrow()
@@ -109,7 +152,10 @@ describe.each(kinds)('blobs that are worked on %s', (_, create) => {
 describe('ending the threads', () => {
   it('rejects what has not ended, and what comes', async () => {
     const { workers } = working((data) => createBlobWorkers(data, 2))
-    const jobs = Array.from({ length: 30 }, () => workers.hash({ address: 0, length: 1_000_000 }))
+    const hasher = workers.contentHasher()
+    const jobs = Array.from({ length: 30 }, (_, at) =>
+      at % 2 === 0 ? workers.hash({ address: 0, length: 1_000_000 }) : hasher.hash({ address: 0, length: 1_000_000 }, at === 1),
+    )
     const settled = Promise.allSettled(jobs)
     await workers[Symbol.asyncDispose]()
     expect((await settled).at(-1)).toMatchObject({ status: 'rejected', reason: { message: 'the worker threads were ended' } })
@@ -123,6 +169,14 @@ describe('ending the threads', () => {
     await expect(workers.hash({ address: 0, length: 1 })).rejects.toThrow('ended')
   })
 })
+
+function hex(id: Uint8Array): string {
+  return Buffer.from(id).toString('hex')
+}
+
+function bytesOf(memory: Uint8Array, region = { address: 0, length: 0 }): Buffer {
+  return Buffer.from(memory.subarray(region.address, region.address + region.length))
+}
 
 function working(create: (data: BlobWorkerData) => BlobWorkers) {
   const memory = new SharedArrayBuffer(1_000_000)

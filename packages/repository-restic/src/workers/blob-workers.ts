@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import { performBlobJob } from './blob-jobs.ts'
+import { type BlobThread, performBlobJob } from './blob-jobs.ts'
 import type {
   BlobJob,
   BlobReply,
@@ -9,19 +9,33 @@ import type {
   HashResult,
   OpenResult,
   PackedRegion,
+  PackHashResult,
   Region,
   SealResult,
 } from './blob-worker-messages.ts'
+import { memoryOf } from './discarded-bytes.ts'
 
 /** Hashing, compressing and sealing beside the main thread. */
 export interface BlobWorkers extends AsyncDisposable {
   readonly threads: number
   hash(region: Region): Promise<HashResult>
+  /** For the chunks of one content after the other. */
+  contentHasher(): ContentHasher
+  /** The id of a pack. The memory of `content` belongs to the workers until it is given back. */
+  hashPack(content: Uint8Array, ending: Uint8Array): Promise<PackHashResult>
   seal(regions: readonly Region[]): Promise<SealResult>
   /** The bytes belong to the workers from then on. */
   open(bytes: Uint8Array, blobs: readonly PackedRegion[]): Promise<OpenResult>
   /** The same where nobody wants the plaintexts: they leave no trace in memory. */
   check(bytes: Uint8Array, blobs: readonly PackedRegion[]): Promise<CheckResult>
+}
+
+/** One thread hashes what it is given in the order of the calls: the chunks of a content, and with them the content. */
+export interface ContentHasher {
+  /** Of a chunk. @param first the content begins with it */
+  hash(region: Region, first: boolean): Promise<HashResult>
+  /** Of all chunks from the first one on, once. */
+  digest(): Promise<HashResult>
 }
 
 /** Enough that a thread never waits for its next job, and few enough that no thread works off the jobs of another. */
@@ -35,15 +49,17 @@ interface Waiting {
 
 /** Threads are started with the first jobs. Disposing ends them; jobs that have not ended are rejected. */
 export function createBlobWorkers(data: BlobWorkerData, threads: number): BlobWorkers {
-  const running: { readonly worker: Worker; readonly jobs: Map<number, Waiting> }[] = []
+  const running: { readonly worker: Worker; readonly jobs: Map<number, Waiting>; readonly queue: Waiting[] }[] = []
+  /** What any thread may do. */
   const queue: Waiting[] = []
   let failure: unknown
   let number = 0
+  let hashers = 0
 
   const fail = (error: unknown): void => {
     failure ??= error
-    for (const { jobs } of running) {
-      for (const { reject } of jobs.values()) reject(failure)
+    for (const { jobs, queue: own } of running) {
+      for (const { reject } of [...jobs.values(), ...own.splice(0)]) reject(failure)
       jobs.clear()
     }
     for (const { reject } of queue.splice(0)) reject(failure)
@@ -61,10 +77,22 @@ export function createBlobWorkers(data: BlobWorkerData, threads: number): BlobWo
     })
     worker.on('error', fail)
     worker.on('exit', (code) => fail(new Error(`a worker thread ended with ${code}`)))
-    running.push({ worker, jobs })
+    running.push({ worker, jobs, queue: [] })
+  }
+
+  const post = ({ worker, jobs }: (typeof running)[number], waiting: Waiting): void => {
+    jobs.set(++number, waiting)
+    worker.postMessage({ number, job: waiting.job }, transferOf(waiting.job))
   }
 
   const next = (): void => {
+    for (const thread of running) {
+      while (thread.jobs.size < jobsAhead) {
+        const waiting = thread.queue.shift()
+        if (waiting === undefined) break
+        post(thread, waiting)
+      }
+    }
     while (queue.length > 0) {
       let least = running.reduce(
         (found, thread) => (found === undefined || thread.jobs.size < found.jobs.size ? thread : found),
@@ -77,21 +105,28 @@ export function createBlobWorkers(data: BlobWorkerData, threads: number): BlobWo
       if (least === undefined || least.jobs.size >= jobsAhead) return
       const waiting = queue.shift()
       if (waiting === undefined) return
-      least.jobs.set(++number, waiting)
-      least.worker.postMessage({ number, job: waiting.job }, transferOf(waiting.job))
+      post(least, waiting)
     }
   }
 
-  const run = <Result extends BlobResult>(job: BlobJob): Promise<Result> =>
+  /** @param at the thread that has to do it; any one where it is left out */
+  const run = <Result extends BlobResult>(job: BlobJob, at?: number): Promise<Result> =>
     new Promise((resolve, reject) => {
       if (failure !== undefined) return reject(failure)
-      queue.push({ job, resolve: resolve as (result: BlobResult) => void, reject })
+      while (at !== undefined && running.length <= at) start()
+      const jobs = at === undefined ? queue : running[at]?.queue
+      jobs?.push({ job, resolve: resolve as (result: BlobResult) => void, reject })
       next()
     })
 
   return {
     threads,
+    contentHasher() {
+      const content = hashers++
+      return hasherOf(content, (job) => run(job, content % threads))
+    },
     hash: (region) => run({ kind: 'hash', region }),
+    hashPack: (content, ending) => run({ kind: 'hash-pack', content, ending }),
     seal: (regions) => run({ kind: 'seal', regions }),
     open: (bytes, blobs) => run({ kind: 'open', bytes, blobs }),
     check: (bytes, blobs) => run({ kind: 'check', bytes, blobs }),
@@ -104,10 +139,14 @@ export function createBlobWorkers(data: BlobWorkerData, threads: number): BlobWo
 
 /** Does the same in this thread: for a few blobs, starting threads would take longer than the work. */
 export function createInlineBlobWorkers(data: BlobWorkerData): BlobWorkers {
-  const run = async <Result extends BlobResult>(job: BlobJob): Promise<Result> => performBlobJob(job, data) as Result
+  const thread: BlobThread = { ...data, hashes: new Map() }
+  const run = async <Result extends BlobResult>(job: BlobJob): Promise<Result> => performBlobJob(job, thread) as Result
+  let hashers = 0
   return {
     threads: 0,
+    contentHasher: () => hasherOf(hashers++, run),
     hash: (region) => run({ kind: 'hash', region }),
+    hashPack: (content, ending) => run({ kind: 'hash-pack', content, ending }),
     seal: (regions) => run({ kind: 'seal', regions }),
     open: (bytes, blobs) => run({ kind: 'open', bytes, blobs }),
     check: (bytes, blobs) => run({ kind: 'check', bytes, blobs }),
@@ -115,7 +154,15 @@ export function createInlineBlobWorkers(data: BlobWorkerData): BlobWorkers {
   }
 }
 
+function hasherOf(content: number, run: (job: BlobJob) => Promise<HashResult>): ContentHasher {
+  return {
+    hash: (region, first) => run({ kind: 'hash', region, content: { number: content, first } }),
+    digest: () => run({ kind: 'digest', content }),
+  }
+}
+
 function transferOf(job: BlobJob): ArrayBuffer[] {
+  if (job.kind === 'hash-pack') return memoryOf(job.content)
   if (!('bytes' in job)) return []
   const { buffer, byteLength } = job.bytes
   return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? [buffer] : []

@@ -31,9 +31,7 @@ describe('a writer of blobs', () => {
           const { writer, chunkOf, repository, released } = writing({ packBytes })
           const contents = wanted.map(({ size, seed, tree }) => ({ type: tree ? 'tree' : 'data', bytes: sampleBytes(size, seed) }) as const)
           const saved = await Promise.all(
-            contents.map(({ type, bytes }) =>
-              type === 'tree' ? writer.saveBytes('tree', bytes) : writer.saveChunk(chunkOf(bytes), undefined),
-            ),
+            contents.map(({ type, bytes }) => (type === 'tree' ? writer.saveBytes('tree', bytes) : writer.saveChunk(chunkOf(bytes)))),
           )
           await writer.finish({})
           await Promise.all(saved.map(({ durable }) => durable))
@@ -57,11 +55,11 @@ describe('a writer of blobs', () => {
     const { writer, chunkOf, uploader, released } = writing()
     const large = sampleBytes(200 * kibibyte, 1)
     const small = sampleBytes(1000, 2)
-    const saved = await Promise.all([large, small, large, small].map((bytes) => writer.saveChunk(chunkOf(bytes), undefined)))
+    const saved = await Promise.all([large, small, large, small].map((bytes) => writer.saveChunk(chunkOf(bytes))))
     await writer.finish({})
     expect(new Set(saved.map(({ id }) => id)).size).toBe(2)
     await Promise.all(saved.map(({ durable }) => durable))
-    const again = await writer.saveChunk(chunkOf(large), Buffer.from(storageIdOf(large), 'hex'))
+    const again = await writer.saveChunk(chunkOf(large), async () => ({ id: Buffer.from(storageIdOf(large), 'hex') }))
     await again.durable
     await writer.finish({})
     expect(packsOf(uploader)).toHaveLength(1)
@@ -83,10 +81,7 @@ describe('a writer of blobs', () => {
 
   it('sends what is being held back when it is told to, without being finished', async () => {
     const { writer, chunkOf, uploader } = writing()
-    const saved = await Promise.all([
-      writer.saveChunk(chunkOf(sampleBytes(100, 1)), undefined),
-      writer.saveBytes('tree', sampleBytes(100, 2)),
-    ])
+    const saved = await Promise.all([writer.saveChunk(chunkOf(sampleBytes(100, 1))), writer.saveBytes('tree', sampleBytes(100, 2))])
     expect(packsOf(uploader)).toHaveLength(0)
     writer.send()
     await Promise.all(saved.map(({ durable }) => durable))
@@ -96,7 +91,7 @@ describe('a writer of blobs', () => {
 
   it('seals what is being held back when its memory is wanted, and keeps the pack open for more', async () => {
     const { writer, chunkOf, uploader, released } = writing()
-    await writer.saveChunk(chunkOf(sampleBytes(100, 1)), undefined)
+    await writer.saveChunk(chunkOf(sampleBytes(100, 1)))
     expect(released()).toBe(false)
     writer.sealBatch()
     await vi.waitFor(() => expect(released()).toBe(true))
@@ -109,7 +104,7 @@ describe('a writer of blobs', () => {
     const { writer, slabs, chunkOf, released } = writing()
     const all = await Promise.all(Array.from({ length: slabCount }, () => slabs.take()))
     const waiting = slabs.take()
-    await writer.saveChunk(chunkOf(sampleBytes(100, 1)), undefined)
+    await writer.saveChunk(chunkOf(sampleBytes(100, 1)))
     await vi.waitFor(() => expect(released()).toBe(true))
     for (const slab of all) slab.letGo()
     ;(await waiting).letGo()
@@ -122,7 +117,7 @@ describe('a writer of blobs', () => {
     const store = slowStore()
     const { writer, chunkOf, released, releasedBytes } = writing({ packBytes, packs: 3, uploader: store.uploader, concurrency: 2 })
     const saving = Array.from({ length: 80 }, async (_, at) => {
-      const saved = await writer.saveChunk(chunkOf(sampleBytes(130 * kibibyte + ((at * 7919) % (70 * kibibyte)), 1 + at)), undefined)
+      const saved = await writer.saveChunk(chunkOf(sampleBytes(130 * kibibyte + ((at * 7919) % (70 * kibibyte)), 1 + at)))
       await saved.durable
     })
     const finished = writer.finish({})
@@ -183,7 +178,7 @@ describe('a writer of blobs whose store fails', () => {
     const onFailure = vi.fn()
     const { writer, chunkOf, uploader, released } = writing({ packBytes: 50 * kibibyte, concurrency: 1, onFailure })
     uploader.injectFault({ operation: 'upload', occurrence: 3, action: 'fail', error: unreachable })
-    const saving = Array.from({ length: 40 }, (_, at) => writer.saveChunk(chunkOf(sampleBytes(20 * kibibyte, 1 + at)), undefined))
+    const saving = Array.from({ length: 40 }, (_, at) => writer.saveChunk(chunkOf(sampleBytes(20 * kibibyte, 1 + at))))
     const saved = await Promise.allSettled(saving)
     await expect(writer.finish({})).rejects.toBe(unreachable)
     const durable = await Promise.allSettled(saved.flatMap((result) => (result.status === 'fulfilled' ? [result.value.durable] : [])))
@@ -192,8 +187,8 @@ describe('a writer of blobs whose store fails', () => {
     expect(new Set(reasons)).toEqual(new Set([unreachable]))
     expect(onFailure.mock.calls).toEqual([[unreachable]])
     expect(released()).toBe(true)
-    const later = writer.saveChunk(chunkOf(sampleBytes(10, 99)), undefined)
-    const known = writer.saveChunk(chunkOf(sampleBytes(10, 98)), Buffer.alloc(32))
+    const later = writer.saveChunk(chunkOf(sampleBytes(10, 99)))
+    const known = writer.saveChunk(chunkOf(sampleBytes(10, 98)), async () => ({ id: Buffer.alloc(32) }))
     await expect(later).rejects.toBe(unreachable)
     await expect(known).rejects.toBe(unreachable)
     await expect(writer.saveBytes('tree', sampleBytes(10, 97))).rejects.toBe(unreachable)
@@ -203,10 +198,10 @@ describe('a writer of blobs whose store fails', () => {
 
   it('writes down what was sent before, so that the next run finds it', async () => {
     const { writer, chunkOf, uploader, repository } = writing({ packBytes: 50 * kibibyte })
-    const first = await writer.saveChunk(chunkOf(sampleBytes(200 * kibibyte, 1)), undefined)
+    const first = await writer.saveChunk(chunkOf(sampleBytes(200 * kibibyte, 1)))
     await first.durable
     uploader.injectFault({ operation: 'upload', occurrence: 2, action: 'fail', error: unreachable })
-    const second = await writer.saveChunk(chunkOf(sampleBytes(200 * kibibyte, 2)), undefined)
+    const second = await writer.saveChunk(chunkOf(sampleBytes(200 * kibibyte, 2)))
     await expect(second.durable).rejects.toBe(unreachable)
     await writer.settled()
     await writer.writeIndex({})
@@ -217,7 +212,7 @@ describe('a writer of blobs whose store fails', () => {
 
   it('keeps the packs of an index that could not be written for the next', async () => {
     const { writer, chunkOf, uploader, repository } = writing()
-    const saved = await writer.saveChunk(chunkOf(sampleBytes(100, 1)), undefined)
+    const saved = await writer.saveChunk(chunkOf(sampleBytes(100, 1)))
     uploader.injectFault({ operation: 'upload', occurrence: 2, action: 'fail', error: unreachable })
     await expect(writer.finish({})).rejects.toBe(unreachable)
     await writer.writeIndex({})
@@ -228,7 +223,7 @@ describe('a writer of blobs whose store fails', () => {
     const memory = createMemoryUploader()
     const upload: Uploader['upload'] = async (name, content, options) => ({ ...(await memory.upload(name, content, options)), size: 1 })
     const { writer, chunkOf } = writing({ uploader: { ...memory, upload } })
-    const { durable } = await writer.saveChunk(chunkOf(sampleBytes(100, 1)), undefined)
+    const { durable } = await writer.saveChunk(chunkOf(sampleBytes(100, 1)))
     await expect(writer.finish({})).rejects.toMatchObject({ code: 'CORRUPTED', retryable: true })
     await expect(durable).rejects.toMatchObject({ code: 'CORRUPTED' })
   })
@@ -236,14 +231,14 @@ describe('a writer of blobs whose store fails', () => {
   it('is told of a worker that failed, and lets go of the chunk', async () => {
     const broken: Partial<BlobWorkers> = { hash: () => Promise.reject(new Error('the thread is gone')) }
     const { writer, chunkOf, released } = writing({ workers: broken })
-    await expect(writer.saveChunk(chunkOf(sampleBytes(100, 1)), undefined)).rejects.toThrow('the thread is gone')
+    await expect(writer.saveChunk(chunkOf(sampleBytes(100, 1)))).rejects.toThrow('the thread is gone')
     await expect(writer.finish({})).rejects.toThrow('the thread is gone')
     expect(released()).toBe(true)
   })
 
   it('begins nothing any more once it was stopped', async () => {
     const { writer, chunkOf, uploader, released } = writing()
-    const saved = await writer.saveChunk(chunkOf(sampleBytes(100, 1)), undefined)
+    const saved = await writer.saveChunk(chunkOf(sampleBytes(100, 1)))
     writer.stop(unreachable)
     await expect(saved.durable).rejects.toBe(unreachable)
     await expect(writer.finish({})).rejects.toBe(unreachable)

@@ -111,17 +111,17 @@ export class BlobWriter {
   /**
    * Takes over a chunk, whose bytes in the slab are gone afterwards.
    *
-   * @param id where it is known already
+   * @param hash how its id is found
    */
-  async saveChunk(chunk: Chunk, id: Buffer | undefined): Promise<SavedBlob> {
-    let known = id
+  async saveChunk(chunk: Chunk, hash: BlobWorkers['hash'] = this.#settings.workers.hash): Promise<SavedBlob> {
+    let id: Buffer
     try {
-      known ??= Buffer.from((await this.#tracked(this.#settings.workers.hash({ address: chunk.address, length: chunk.length }))).id)
+      id = Buffer.from((await this.#tracked(hash({ address: chunk.address, length: chunk.length }))).id)
     } catch (error) {
       chunk.slab.letGo()
       throw error
     }
-    return this.#saveNew('data', known, {
+    return this.#saveNew('data', id, {
       isThere: () => chunk.slab.letGo(),
       save: (pending, hex) => this.#sealChunk({ chunk, id: hex, pending }),
     })
@@ -270,11 +270,12 @@ export class BlobWriter {
   }
 
   async #sendPack(open: OpenPack<PendingBlob>): Promise<void> {
-    const { repository, index, signal } = this.#settings
+    const { repository, index, workers, signal } = this.#settings
     try {
       await this.#transfers.take(1)
       try {
-        const pack = sealPack(repository.key, open.blobs, open.content)
+        const pack = await sealPack(repository.key, open.blobs, open.content, workers.hashPack)
+        open.buffer = Buffer.from(pack.content.buffer)
         await uploadPack(repository.uploader, pack, { signal })
         this.#storedBytes += pack.size
         this.#indexes.add(pack)

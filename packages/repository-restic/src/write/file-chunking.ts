@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { Chunker, chunkLimits, compileChunker } from '../chunking/chunker.ts'
 import type { WebAssemblyModule } from '../chunking/webassembly.ts'
 import type { Slab, SlabMemory } from './slab-memory.ts'
@@ -10,14 +9,7 @@ export interface Chunk {
   readonly length: number
 }
 
-export interface ChunkedContent {
-  readonly size: number
-  /** Of the whole content. */
-  readonly sha256: Buffer
-  readonly chunks: number
-}
-
-/** What is read before it is looked at; more would keep everybody else waiting while it is hashed. */
+/** What is read before it is looked at; more would keep everybody else waiting while it is cut. */
 const mostAtOnce = 1024 ** 2
 
 let compiled: WebAssemblyModule | undefined
@@ -38,23 +30,24 @@ export class FileChunking {
 
   /**
    * @param read fills the room that it is given, and yields how many bytes it filled each time
-   * @param onChunk is given every chunk in order; `sha256` for the only chunk of a content, whose id is that of the content
+   * @param onChunk is given every chunk in order, and whether there is no other
    * @param onBytes told of bytes as they come
+   *
+   * Resolves with the size of the content.
    */
   async cut(
     read: (room: () => Promise<Uint8Array>) => AsyncIterable<number>,
-    onChunk: (chunk: Chunk, sha256: Buffer | undefined) => void,
+    onChunk: (chunk: Chunk, only: boolean) => void,
     onBytes: (bytes: number) => void,
-  ): Promise<ChunkedContent> {
-    const hash = createHash('sha256')
+  ): Promise<number> {
     let slab = await this.#place(0)
     let begin = this.#at
     let size = 0
     let chunks = 0
-    const give = (end: number, sha256: Buffer | undefined): void => {
+    const give = (end: number, only: boolean): void => {
       slab.hold()
       chunks++
-      onChunk({ slab, address: begin, length: end - begin }, sha256)
+      onChunk({ slab, address: begin, length: end - begin }, only)
     }
     const room = async (): Promise<Uint8Array> => {
       if (this.#at === slab.end) {
@@ -66,19 +59,17 @@ export class FileChunking {
     }
     this.#chunker.begin(begin)
     for await (const bytes of read(room)) {
-      hash.update(this.#memory.bytes.subarray(this.#at, this.#at + bytes))
       this.#at += bytes
       size += bytes
       for (let end = this.#chunker.scan(this.#at); end >= 0; end = this.#chunker.scan(this.#at)) {
-        give(end, undefined)
+        give(end, false)
         begin = end
         this.#chunker.begin(begin)
       }
       onBytes(bytes)
     }
-    const sha256 = hash.digest()
-    if (this.#at > begin) give(this.#at, chunks === 0 ? sha256 : undefined)
-    return { size, sha256, chunks }
+    if (this.#at > begin) give(this.#at, chunks === 0)
+    return size
   }
 
   /** Lets go of the slab that the last files lie in. */

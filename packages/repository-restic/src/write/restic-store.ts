@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import {
   abortable,
   abortError,
@@ -23,18 +24,27 @@ import { addUnindexedPacks, loadIndex } from '../repository-index.ts'
 import { findLocks, type HeldLock, lockRepository } from '../repository-lock.ts'
 import type { ResticSession } from '../restic-session.ts'
 import { trustedIndex } from '../trusted-index.ts'
-import { createBlobWorkers } from '../workers/blob-workers.ts'
+import { type BlobWorkers, type ContentHasher, createBlobWorkers } from '../workers/blob-workers.ts'
 import { Allowance } from './allowance.ts'
 import { BlobWriter, type SavedBlob } from './blob-writer.ts'
 import { commitSnapshot } from './commit-snapshot.ts'
-import { copiedInto, FileChunking } from './file-chunking.ts'
+import { type Chunk, copiedInto, FileChunking } from './file-chunking.ts'
 import { IndexWriter } from './index-writer.ts'
 import { KnownContents } from './known-contents.ts'
-import { SlabMemory } from './slab-memory.ts'
+import { bytesAt, SlabMemory } from './slab-memory.ts'
 import { readNotes, type StoredFile, storedNote } from './store-notes.ts'
 
 /** Files that are read at once: while one waits for its next bytes, another is cut. */
 const filesAtOnce = 3
+
+/** To hand over a chunk of this many bytes takes about as long as to hash it. */
+const hashedHereBytes = 64 * 1024
+
+/** Cuts and hashes one file after the other. */
+interface Lane {
+  readonly chunking: FileChunking
+  readonly hasher: ContentHasher
+}
 
 interface StoringItem {
   facts: ItemFacts | undefined
@@ -127,7 +137,7 @@ class ResticStore {
   readonly #parts: StoreParts
   readonly #controller = new AbortController()
   readonly #slabs: SlabMemory
-  readonly #lanes: FileChunking[] = []
+  readonly #lanes: Lane[] = []
   readonly #lanesFree = new Allowance(filesAtOnce)
   readonly #items = new Map<string, StoringItem>()
   readonly #earlier: readonly StoredFile[]
@@ -138,6 +148,7 @@ class ResticStore {
   #noting: Promise<void> | undefined
   #pressed = false
   #writer: BlobWriter | undefined
+  #workers: BlobWorkers | undefined
 
   constructor(parts: StoreParts) {
     this.#parts = parts
@@ -167,6 +178,7 @@ class ResticStore {
       beforeIndex: () => lock.assertHeld({ signal: AbortSignal.timeout(30_000) }),
     })
     this.#writer = writer
+    this.#workers = workers
     const onAbort = () => this.#stop(signal.reason)
     signal.addEventListener('abort', onAbort, { once: true })
     try {
@@ -184,7 +196,7 @@ class ResticStore {
       throw this.#reason()
     } finally {
       signal.removeEventListener('abort', onAbort)
-      for (const lane of this.#lanes) lane.end()
+      for (const { chunking } of this.#lanes) chunking.end()
     }
   }
 
@@ -270,9 +282,9 @@ class ResticStore {
   }
 
   /** Resolves once there is a lane for it; what the work meets ends the store. */
-  async #inLane(work: (lane: FileChunking) => Promise<void>, writer: BlobWriter): Promise<void> {
+  async #inLane(work: (lane: Lane) => Promise<void>, writer: BlobWriter): Promise<void> {
     await this.#lanesFree.take(1)
-    const lane = this.#lanes.pop() ?? new FileChunking(this.#slabs)
+    const lane = this.#lanes.pop() ?? this.#newLane()
     const reading = work(lane)
       .catch((error: unknown) => this.#controller.abort(error))
       .finally(() => {
@@ -285,7 +297,7 @@ class ResticStore {
     this.#reading.add(reading)
   }
 
-  async #readFile(file: StagedFile, order: number, lane: FileChunking, writer: BlobWriter, signal: AbortSignal): Promise<void> {
+  async #readFile(file: StagedFile, order: number, lane: Lane, writer: BlobWriter, signal: AbortSignal): Promise<void> {
     const read: Reading = (room) => file.readInto?.(room) ?? copiedInto(file.open(), room)
     const { blobs, ...found } = await this.#cut(file, read, lane, writer, signal)
     assertAsStaged(file, found)
@@ -298,7 +310,7 @@ class ResticStore {
   }
 
   /** A file whose content the agent could not give does not exist; the others go on. */
-  async #readStream(file: StreamedFile, order: number, lane: FileChunking, writer: BlobWriter, signal: AbortSignal): Promise<void> {
+  async #readStream(file: StreamedFile, order: number, lane: Lane, writer: BlobWriter, signal: AbortSignal): Promise<void> {
     const { item, name } = file
     try {
       const { blobs, ...facts } = await this.#cut(file, (room) => copiedInto(file.read(), room), lane, writer, signal)
@@ -314,21 +326,34 @@ class ResticStore {
   async #cut(
     { item, name }: { readonly item: string; readonly name: string },
     read: Reading,
-    lane: FileChunking,
+    lane: Lane,
     writer: BlobWriter,
     signal: AbortSignal,
   ): Promise<{ readonly size: number; readonly sha256: string; readonly blobs: readonly SavedBlob[] }> {
     const saving: Promise<SavedBlob>[] = []
-    const { sha256, size } = await lane.cut(
+    const size = await lane.chunking.cut(
       (room) => abortable(read(room), `storing ${name} of ${item}`, { signal }),
-      (chunk, id) => {
-        const saved = writer.saveChunk(chunk, id)
+      (chunk, only) => {
+        const first = saving.length === 0
+        // The id of an only chunk is the hash of the content.
+        const saved = only ? this.#saveOnly(chunk, writer) : writer.saveChunk(chunk, (region) => lane.hasher.hash(region, first))
         saved.catch(() => undefined)
         saving.push(saved)
       },
       (bytes) => this.#parts.options.onProgress?.({ type: 'bytes', phase: 'store', item, bytes }),
     )
-    return { size, sha256: sha256.toString('hex'), blobs: await Promise.all(saving) }
+    const blobs = await Promise.all(saving)
+    return { size, sha256: await contentHash(blobs, lane), blobs }
+  }
+
+  #saveOnly(chunk: Chunk, writer: BlobWriter): Promise<SavedBlob> {
+    if (chunk.length > hashedHereBytes) return writer.saveChunk(chunk)
+    return writer.saveChunk(chunk, async ({ address, length }) => ({ id: hash('sha256', bytesAt(this.#slabs, address, length), 'buffer') }))
+  }
+
+  #newLane(): Lane {
+    if (this.#workers === undefined) throw new TypeError('there are no workers yet')
+    return { chunking: new FileChunking(this.#slabs), hasher: this.#workers.contentHasher() }
   }
 
   /** Lets go of a staged file once all of it is in the store; not waited for, since the pack of its last blob may be sent long after. */
@@ -393,6 +418,13 @@ class ResticStore {
     }
     return storing
   }
+}
+
+/** Of all that was cut from one content. */
+async function contentHash(blobs: readonly SavedBlob[], { hasher }: Lane): Promise<string> {
+  const [first] = blobs
+  if (first === undefined) return hash('sha256', '')
+  return blobs.length === 1 ? first.id : Buffer.from((await hasher.digest()).id).toString('hex')
 }
 
 function assertAsStaged(file: StagedFile, found: { readonly sha256: string; readonly size: number }): void {
