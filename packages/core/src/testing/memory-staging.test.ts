@@ -78,6 +78,28 @@ describe('the budget of a memory staging', () => {
     expect(stage.released).toEqual(['shop/first'])
   })
 
+  it('tells of a file before it presses for its room', async () => {
+    const stage = await createMemoryStaging({ budgetBytes: 100 }).begin(run('a'))
+    const gate = Promise.withResolvers<void>()
+    const half = async function* () {
+      yield sampleBytes(50)
+      await gate.promise
+    }
+    const halves = ['first', 'second'].map((name) => stage.stage.write({ item: 'shop', name }, half()))
+    const third = write(stage, 'third', 1)
+    // Nothing here waits for anything but promises: after one turn of the event loop all three have asked for their room.
+    await new Promise((resolve) => setImmediate(resolve))
+    gate.resolve()
+    await Promise.all(halves)
+    const types: string[] = []
+    for await (const event of stage.contents.drain()) {
+      types.push(event.type)
+      if (event.type === 'pressure') break
+    }
+    expect(types[0]).toBe('file')
+    await expect(third).rejects.toMatchObject({ code: 'OUT_OF_SPACE' })
+  })
+
   it('fails a writer that waits when the drainer has left', async () => {
     const stage = await createMemoryStaging({ budgetBytes: 100 }).begin(run('a'))
     await write(stage, 'first', 50)
