@@ -263,7 +263,7 @@ async function storedPack({ uploader }: OpenRepository, count: number, seed: num
     length: 40,
     uncompressedLength: at % 2 === 0 ? 0 : 100,
   }))
-  const pack = await sealPack(key, blobs, Buffer.alloc(count * 40, seed))
+  const pack = sealPack(key, blobs, Buffer.alloc(count * 40, seed))
   await uploadPack(uploader, pack, {})
   return pack
 }

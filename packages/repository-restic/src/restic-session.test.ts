@@ -83,7 +83,7 @@ async function placeWithoutIndex() {
   const blobs = plaintexts.map((plaintext, at) => {
     return { type: 'data', id: storageIdOf(plaintext), offset: at * 132, length: 132, uncompressedLength: 0 } as const
   })
-  const pack = await sealPack(key, blobs, Buffer.concat(plaintexts.map((plaintext) => seal(key, plaintext))))
+  const pack = sealPack(key, blobs, Buffer.concat(plaintexts.map((plaintext) => seal(key, plaintext))))
   await uploadPack(uploader, pack, {})
   return { uploader, session, pack: pack.id, blobs: blobs.map(({ id }) => id) }
 }

@@ -19,8 +19,8 @@ test('what compresses well is not opened all at once: a thousand blobs of 8 MiB 
   let opened = 0
   const workers: BlobWorkers = {
     threads: 1,
+    start: () => undefined,
     hash: () => Promise.reject(new TypeError('nothing is hashed here')),
-    hashPack: () => Promise.reject(new TypeError('no pack is hashed here')),
     contentHasher: () => expect.unreachable(),
     seal: () => Promise.reject(new TypeError('nothing is sealed here')),
     async open(_bytes, blobs) {

@@ -83,7 +83,7 @@ async function movePacks(uploader: MemoryUploader): Promise<void> {
     const object = uploader.objects.get(`data/${id.slice(0, 2)}/${id}`)
     const length = blobs.reduce((sum, blob) => sum + blob.length, 0)
     // Its header is sealed anew: another pack of the same blobs.
-    const pack = await sealPack(repository.key, blobs, object?.bytes.subarray(0, length) ?? Buffer.of())
+    const pack = sealPack(repository.key, blobs, object?.bytes.subarray(0, length) ?? Buffer.of())
     await uploadPack(uploader, pack, {})
     packs.push(pack)
   }

@@ -10,7 +10,6 @@ import type {
   HashResult,
   OpenResult,
   PackedRegion,
-  PackHashResult,
   Region,
   SealResult,
 } from './blob-worker-messages.ts'
@@ -29,8 +28,6 @@ export function performBlobJob(job: BlobJob, data: BlobThread): BlobResult {
       return hashRegion(regionOf(data, job.region), job.content, data)
     case 'digest':
       return digestContent(job.content, data)
-    case 'hash-pack':
-      return hashPack(job)
     case 'seal':
       return sealRegions(job.regions, data)
     case 'open':
@@ -58,10 +55,6 @@ function hashOf(number: number, hashes: ReadonlyMap<number, Hash>): Hash {
   const found = hashes.get(number)
   if (found === undefined) throw new TypeError(`content ${number} was not begun in this thread`)
   return found
-}
-
-function hashPack({ content, ending }: { readonly content: Uint8Array; readonly ending: Uint8Array }): PackHashResult {
-  return { id: createHash('sha256').update(content).update(ending).digest(), content }
 }
 
 /** In place: so no memory but that of the regions is needed on the other side. */

@@ -31,20 +31,12 @@ export interface PackedRegion {
 export type BlobJob =
   | { readonly kind: 'hash'; readonly region: Region; readonly content?: HashedContent | undefined }
   | { readonly kind: 'digest'; readonly content: number }
-  | { readonly kind: 'hash-pack'; readonly content: Uint8Array; readonly ending: Uint8Array }
   | { readonly kind: 'seal'; readonly regions: readonly Region[] }
   | { readonly kind: 'open' | 'check'; readonly bytes: Uint8Array; readonly blobs: readonly PackedRegion[] }
 
 export interface HashResult {
   /** 32 bytes. */
   readonly id: Uint8Array
-}
-
-export interface PackHashResult {
-  /** 32 bytes. */
-  readonly id: Uint8Array
-  /** What was given: its memory was the worker's meanwhile. */
-  readonly content: Uint8Array
 }
 
 /** In the order of the job's regions. Each ciphertext lies where its plaintext lay, and is not longer. */
@@ -64,7 +56,7 @@ export interface CheckResult {
   readonly reasons: readonly (string | undefined)[]
 }
 
-export type BlobResult = HashResult | PackHashResult | SealResult | OpenResult | CheckResult
+export type BlobResult = HashResult | SealResult | OpenResult | CheckResult
 
 export interface BlobRequest {
   readonly number: number

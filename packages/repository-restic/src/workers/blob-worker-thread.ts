@@ -1,7 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { type BlobThread, performBlobJob } from './blob-jobs.ts'
 import type { BlobReply, BlobRequest, BlobResult, BlobWorkerData } from './blob-worker-messages.ts'
-import { memoryOf } from './discarded-bytes.ts'
 
 if (parentPort === null) throw new TypeError('this module is the body of a worker thread')
 const port = parentPort
@@ -22,7 +21,6 @@ function reply(message: BlobReply, transfer: readonly ArrayBuffer[]): void {
 
 /** Views that alone use their memory move to the other thread with it; the rest is copied. */
 function transferable(result: BlobResult): ArrayBuffer[] {
-  if ('content' in result) return memoryOf(result.content)
   const views = 'blobs' in result ? result.blobs.filter((blob) => blob instanceof Uint8Array) : []
   const alone = views.filter(
     ({ buffer, byteLength }) => buffer instanceof ArrayBuffer && buffer.byteLength - byteLength <= spareBytes && byteLength > spareBytes,

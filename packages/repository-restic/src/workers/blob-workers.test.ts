@@ -122,19 +122,6 @@ describe.each(kinds)('blobs that are worked on %s', (_, create) => {
     await expect(hasher.digest()).rejects.toThrow('was not begun')
   })
 
-  it('are hashed as a pack, whose memory comes back', async () => {
-    const { workers } = working(create)
-    for (const size of [0, 100, 3_000_000]) {
-      const bytes = sampleBytes(size, 5)
-      const room = Buffer.allocUnsafeSlow(size + 1000)
-      bytes.copy(room)
-      const { id, content } = await workers.hashPack(room.subarray(0, size), Buffer.from('ending'))
-      expect(hex(id)).toBe(storageIdOf(Buffer.concat([bytes, Buffer.from('ending')])))
-      expect(Buffer.from(content).equals(bytes)).toBe(true)
-      expect(content.buffer.byteLength).toBe(size + 1000)
-    }
-  })
-
   it('fail alone', async () => {
     const { workers, memory } = working(create)
     await expect(workers.hash({ address: memory.byteLength + 1, length: 1 })).rejects.toThrow()

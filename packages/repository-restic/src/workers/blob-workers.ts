@@ -9,20 +9,18 @@ import type {
   HashResult,
   OpenResult,
   PackedRegion,
-  PackHashResult,
   Region,
   SealResult,
 } from './blob-worker-messages.ts'
-import { memoryOf } from './discarded-bytes.ts'
 
 /** Hashing, compressing and sealing beside the main thread. */
 export interface BlobWorkers extends AsyncDisposable {
   readonly threads: number
+  /** Starts all threads, while there is nothing else to do. */
+  start(): void
   hash(region: Region): Promise<HashResult>
   /** For the chunks of one content after the other. */
   contentHasher(): ContentHasher
-  /** The id of a pack. The memory of `content` belongs to the workers until it is given back. */
-  hashPack(content: Uint8Array, ending: Uint8Array): Promise<PackHashResult>
   seal(regions: readonly Region[]): Promise<SealResult>
   /** The bytes belong to the workers from then on. */
   open(bytes: Uint8Array, blobs: readonly PackedRegion[]): Promise<OpenResult>
@@ -47,9 +45,19 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
-/** Threads are started with the first jobs. Disposing ends them; jobs that have not ended are rejected. */
+interface Thread {
+  readonly worker: Worker
+  /** What it was given, by number. */
+  readonly jobs: Map<number, Waiting>
+  /** What no other thread may do. */
+  readonly queue: Waiting[]
+  /** That it is in the middle of hashing. */
+  contents: number
+}
+
+/** Threads are started with the first jobs, or by `start`. Disposing ends them; jobs that have not ended are rejected. */
 export function createBlobWorkers(data: BlobWorkerData, threads: number): BlobWorkers {
-  const running: { readonly worker: Worker; readonly jobs: Map<number, Waiting>; readonly queue: Waiting[] }[] = []
+  const running: Thread[] = []
   /** What any thread may do. */
   const queue: Waiting[] = []
   let failure: unknown
@@ -65,7 +73,7 @@ export function createBlobWorkers(data: BlobWorkerData, threads: number): BlobWo
     for (const { reject } of queue.splice(0)) reject(failure)
   }
 
-  const start = () => {
+  const start = (): Thread => {
     const worker = startThread(data)
     const jobs = new Map<number, Waiting>()
     worker.on('message', (reply: BlobReply) => {
@@ -77,10 +85,12 @@ export function createBlobWorkers(data: BlobWorkerData, threads: number): BlobWo
     })
     worker.on('error', fail)
     worker.on('exit', (code) => fail(new Error(`a worker thread ended with ${code}`)))
-    running.push({ worker, jobs, queue: [] })
+    const thread: Thread = { worker, jobs, queue: [], contents: 0 }
+    running.push(thread)
+    return thread
   }
 
-  const post = ({ worker, jobs }: (typeof running)[number], waiting: Waiting): void => {
+  const post = ({ worker, jobs }: Thread, waiting: Waiting): void => {
     jobs.set(++number, waiting)
     worker.postMessage({ number, job: waiting.job }, transferOf(waiting.job))
   }
@@ -109,24 +119,45 @@ export function createBlobWorkers(data: BlobWorkerData, threads: number): BlobWo
     }
   }
 
-  /** @param at the thread that has to do it; any one where it is left out */
-  const run = <Result extends BlobResult>(job: BlobJob, at?: number): Promise<Result> =>
+  const run = <Result extends BlobResult>(job: BlobJob, jobs = queue): Promise<Result> =>
     new Promise((resolve, reject) => {
       if (failure !== undefined) return reject(failure)
-      while (at !== undefined && running.length <= at) start()
-      const jobs = at === undefined ? queue : running[at]?.queue
-      jobs?.push({ job, resolve: resolve as (result: BlobResult) => void, reject })
+      jobs.push({ job, resolve: resolve as (result: BlobResult) => void, reject })
       next()
     })
 
+  /** The thread that hashes the fewest contents; a new one rather than one that hashes any. */
+  const leastHashing = (): Thread => {
+    const least = running.toSorted((left, right) => left.contents - right.contents)[0]
+    return least === undefined || (least.contents > 0 && running.length < threads) ? start() : least
+  }
+
   return {
     threads,
+    start() {
+      while (failure === undefined && running.length < threads) start()
+    },
     contentHasher() {
       const content = hashers++
-      return hasherOf(content, (job) => run(job, content % threads))
+      let thread: Thread | undefined
+      return {
+        hash(region, first) {
+          if (failure === undefined && (first || thread === undefined)) {
+            if (thread !== undefined) thread.contents--
+            thread = leastHashing()
+            thread.contents++
+          }
+          return run({ kind: 'hash', region, content: { number: content, first } }, thread?.queue)
+        },
+        digest() {
+          const hashed = run<HashResult>({ kind: 'digest', content }, thread?.queue)
+          if (thread !== undefined) thread.contents--
+          thread = undefined
+          return hashed
+        },
+      }
     },
     hash: (region) => run({ kind: 'hash', region }),
-    hashPack: (content, ending) => run({ kind: 'hash-pack', content, ending }),
     seal: (regions) => run({ kind: 'seal', regions }),
     open: (bytes, blobs) => run({ kind: 'open', bytes, blobs }),
     check: (bytes, blobs) => run({ kind: 'check', bytes, blobs }),
@@ -144,9 +175,15 @@ export function createInlineBlobWorkers(data: BlobWorkerData): BlobWorkers {
   let hashers = 0
   return {
     threads: 0,
-    contentHasher: () => hasherOf(hashers++, run),
+    start: () => undefined,
+    contentHasher() {
+      const content = hashers++
+      return {
+        hash: (region, first) => run({ kind: 'hash', region, content: { number: content, first } }),
+        digest: () => run({ kind: 'digest', content }),
+      }
+    },
     hash: (region) => run({ kind: 'hash', region }),
-    hashPack: (content, ending) => run({ kind: 'hash-pack', content, ending }),
     seal: (regions) => run({ kind: 'seal', regions }),
     open: (bytes, blobs) => run({ kind: 'open', bytes, blobs }),
     check: (bytes, blobs) => run({ kind: 'check', bytes, blobs }),
@@ -154,15 +191,7 @@ export function createInlineBlobWorkers(data: BlobWorkerData): BlobWorkers {
   }
 }
 
-function hasherOf(content: number, run: (job: BlobJob) => Promise<HashResult>): ContentHasher {
-  return {
-    hash: (region, first) => run({ kind: 'hash', region, content: { number: content, first } }),
-    digest: () => run({ kind: 'digest', content }),
-  }
-}
-
 function transferOf(job: BlobJob): ArrayBuffer[] {
-  if (job.kind === 'hash-pack') return memoryOf(job.content)
   if (!('bytes' in job)) return []
   const { buffer, byteLength } = job.bytes
   return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? [buffer] : []

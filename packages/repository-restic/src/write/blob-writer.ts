@@ -270,12 +270,11 @@ export class BlobWriter {
   }
 
   async #sendPack(open: OpenPack<PendingBlob>): Promise<void> {
-    const { repository, index, workers, signal } = this.#settings
+    const { repository, index, signal } = this.#settings
     try {
       await this.#transfers.take(1)
       try {
-        const pack = await sealPack(repository.key, open.blobs, open.content, workers.hashPack)
-        open.buffer = Buffer.from(pack.content.buffer)
+        const pack = sealPack(repository.key, open.blobs, open.content)
         await uploadPack(repository.uploader, pack, { signal })
         this.#storedBytes += pack.size
         this.#indexes.add(pack)

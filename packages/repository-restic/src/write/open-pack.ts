@@ -12,7 +12,7 @@ export interface BlobForPack {
 /** A pack that is being put together. */
 export class OpenPack<Waiting> {
   readonly type: BlobType
-  buffer: Buffer
+  readonly buffer: Buffer
   readonly blobs: PackedBlob[] = []
   /** Who waits for it to be sent. */
   readonly waiting: Waiting[] = []

@@ -13,7 +13,7 @@ const key = createMasterKey()
 it('makes a pack that its header describes, named by its SHA-256', async () => {
   const uploader = createMemoryUploader()
   const { blobs, content } = packed([0, 10, 3_000_000])
-  const pack = await sealPack(key, blobs, content)
+  const pack = sealPack(key, blobs, content)
   await uploadPack(uploader, pack, {})
   const stored = uploader.objects.get(`data/${pack.id.slice(0, 2)}/${pack.id}`)
   expect(storageIdOf(stored?.bytes ?? Buffer.of())).toBe(pack.id)
@@ -22,9 +22,9 @@ it('makes a pack that its header describes, named by its SHA-256', async () => {
   expect(await readPackHeader(repository, pack.id, pack.size, {})).toEqual(blobs)
 })
 
-it('is never the same pack twice, so that nobody sees that two hold the same', async () => {
+it('is never the same pack twice, so that nobody sees that two hold the same', () => {
   const { blobs, content } = packed([100])
-  expect((await sealPack(key, blobs, content)).id).not.toBe((await sealPack(key, blobs, content)).id)
+  expect(sealPack(key, blobs, content).id).not.toBe(sealPack(key, blobs, content).id)
 })
 
 it('sends pieces that can be held back, and the same again for another attempt', async () => {
@@ -35,7 +35,7 @@ it('sends pieces that can be held back, and the same again for another attempt',
     return await memory.upload(name, content, options)
   }
   const { blobs, content } = packed([3_000_000])
-  await uploadPack({ ...memory, upload }, await sealPack(key, blobs, content), {})
+  await uploadPack({ ...memory, upload }, sealPack(key, blobs, content), {})
   expect(Math.max(...sizes)).toBe(1024 ** 2)
 })
 
@@ -43,7 +43,7 @@ it('takes a pack that arrived cut for a failure', async () => {
   const memory = createMemoryUploader()
   const upload: Uploader['upload'] = async (...call) => ({ ...(await memory.upload(...call)), size: 99 })
   const { blobs, content } = packed([100])
-  await expect(uploadPack({ ...memory, upload }, await sealPack(key, blobs, content), {})).rejects.toMatchObject({
+  await expect(uploadPack({ ...memory, upload }, sealPack(key, blobs, content), {})).rejects.toMatchObject({
     code: 'CORRUPTED',
     retryable: true,
     message: expect.stringContaining('99 of'),

@@ -65,11 +65,15 @@ export async function storeBackup(
   throwIfAborted(options.signal, 'storing the backup')
   const repository = await session.openForWriting(options)
   const config = writableConfig(repository)
-  await using lock = await lockRepository(
-    repository,
-    { exclusive: false, waitMilliseconds: session.settings.waitForLockMilliseconds },
-    options,
+  const { settings } = session
+  const slabs = new SlabMemory(settings.slabs, config.chunkerPolynomial)
+  await using workers = createBlobWorkers(
+    { key: repository.key, memory: slabs.memory.buffer, compressionLevel: settings.compressionLevel },
+    settings.threads,
   )
+  // Locking waits for others to be seen: time enough for threads to start.
+  workers.start()
+  await using lock = await lockRepository(repository, { exclusive: false, waitMilliseconds: settings.waitForLockMilliseconds }, options)
   const committed = await committedBackup(session, request, options)
   if (committed !== undefined) return committed
   const loaded = await trustedIndex(repository, await loadIndex(repository, options), options)
@@ -80,7 +84,8 @@ export async function storeBackup(
   return await new ResticStore({
     session,
     repository,
-    chunkerPolynomial: config.chunkerPolynomial,
+    slabs,
+    workers,
     lock,
     index,
     known: await KnownContents.ofJob(session, index, request.run.job, options),
@@ -124,7 +129,8 @@ type Reading = (room: () => Promise<Uint8Array>) => AsyncIterable<number>
 interface StoreParts {
   readonly session: ResticSession
   readonly repository: OpenRepository
-  readonly chunkerPolynomial: string
+  readonly slabs: SlabMemory
+  readonly workers: BlobWorkers
   readonly lock: HeldLock
   readonly index: BlobIndex
   readonly known: KnownContents
@@ -136,7 +142,6 @@ interface StoreParts {
 class ResticStore {
   readonly #parts: StoreParts
   readonly #controller = new AbortController()
-  readonly #slabs: SlabMemory
   readonly #lanes: Lane[] = []
   readonly #lanesFree = new Allowance(filesAtOnce)
   readonly #items = new Map<string, StoringItem>()
@@ -148,37 +153,31 @@ class ResticStore {
   #noting: Promise<void> | undefined
   #pressed = false
   #writer: BlobWriter | undefined
-  #workers: BlobWorkers | undefined
 
   constructor(parts: StoreParts) {
     this.#parts = parts
-    this.#slabs = new SlabMemory(parts.session.settings.slabs, parts.chunkerPolynomial, () => this.#writer?.sealBatch())
+    parts.slabs.onWait = () => this.#writer?.sealBatch()
     this.#earlier = readNotes(parts.contents.notes)
     this.#orders = ordersBeside(new Set(this.#earlier.map(({ order }) => order)))
   }
 
   async run(): Promise<Backup> {
-    const { options, lock, repository, session, index } = this.#parts
+    const { options, lock, repository, session, index, slabs, workers } = this.#parts
     const signal = AbortSignal.any([this.#controller.signal, lock.lost, ...(options.signal === undefined ? [] : [options.signal])])
     const { settings } = session
-    await using workers = createBlobWorkers(
-      { key: repository.key, memory: this.#slabs.memory.buffer, compressionLevel: settings.compressionLevel },
-      settings.threads,
-    )
     const writer = new BlobWriter({
       repository,
       index,
       workers,
       packBytes: settings.packBytes,
       packs: settings.packs,
-      slabs: this.#slabs,
+      slabs,
       compressionLevel: settings.compressionLevel,
       signal,
       onFailure: (error) => this.#controller.abort(error),
       beforeIndex: () => lock.assertHeld({ signal: AbortSignal.timeout(30_000) }),
     })
     this.#writer = writer
-    this.#workers = workers
     const onAbort = () => this.#stop(signal.reason)
     signal.addEventListener('abort', onAbort, { once: true })
     try {
@@ -208,7 +207,7 @@ class ResticStore {
   }
 
   #stop(error: unknown): void {
-    this.#slabs.stop(error)
+    this.#parts.slabs.stop(error)
     this.#lanesFree.stop(error)
     this.#writer?.stop(error)
   }
@@ -348,12 +347,13 @@ class ResticStore {
 
   #saveOnly(chunk: Chunk, writer: BlobWriter): Promise<SavedBlob> {
     if (chunk.length > hashedHereBytes) return writer.saveChunk(chunk)
-    return writer.saveChunk(chunk, async ({ address, length }) => ({ id: hash('sha256', bytesAt(this.#slabs, address, length), 'buffer') }))
+    return writer.saveChunk(chunk, async ({ address, length }) => ({
+      id: hash('sha256', bytesAt(this.#parts.slabs, address, length), 'buffer'),
+    }))
   }
 
   #newLane(): Lane {
-    if (this.#workers === undefined) throw new TypeError('there are no workers yet')
-    return { chunking: new FileChunking(this.#slabs), hasher: this.#workers.contentHasher() }
+    return { chunking: new FileChunking(this.#parts.slabs), hasher: this.#parts.workers.contentHasher() }
   }
 
   /** Lets go of a staged file once all of it is in the store; not waited for, since the pack of its last blob may be sent long after. */

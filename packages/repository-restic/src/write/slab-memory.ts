@@ -29,16 +29,18 @@ export class SlabMemory {
   readonly tableAddress = 0
   readonly #free: number[]
   readonly #allowance: Allowance
+  /** Called when a slab is wanted and none is free. */
+  onWait: () => void
 
-  /** @param onWait called when a slab is wanted and none is free */
-  constructor(slabs: number, chunkerPolynomial: string, onWait: () => void) {
+  constructor(slabs: number, chunkerPolynomial: string, onWait: () => void = () => undefined) {
+    this.onWait = onWait
     const tablePages = Math.ceil(gearTableBytes / pageBytes)
     const pages = tablePages + (slabs * slabBytes) / pageBytes
     this.memory = createSharedMemory({ initial: pages, maximum: pages })
     this.bytes = new Uint8Array(this.memory.buffer)
     new BigUint64Array(this.memory.buffer, this.tableAddress, 256).set(gearTable(chunkerPolynomial))
     this.#free = Array.from({ length: slabs }, (_, at) => tablePages * pageBytes + at * slabBytes)
-    this.#allowance = new Allowance(slabs, onWait)
+    this.#allowance = new Allowance(slabs, () => this.onWait())
   }
 
   /** Somebody waits for a slab. */

@@ -59,7 +59,7 @@ class RawPack {
   }
 
   async store(): Promise<void> {
-    const pack = await sealPack(this.#repository.key, this.#blobs, Buffer.concat(this.#pieces))
+    const pack = sealPack(this.#repository.key, this.#blobs, Buffer.concat(this.#pieces))
     await uploadPack(this.#repository.uploader, pack, {})
     const index = new IndexWriter(this.#repository)
     index.add(pack)
