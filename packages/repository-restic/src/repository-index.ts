@@ -90,15 +90,17 @@ const headersAtOnce = 32
  * their ids; one whose header is damaged is in `failures`, since nothing can be read of it.
  *
  * @param onPacks gets them with their blobs once they are added, a few at a time: all of them may be more than the memory holds
+ * @param listed the packs that are in the store, where they were listed already
  */
 export async function addUnindexedPacks(
   repository: OpenRepository,
   blobs: BlobIndex,
   options: OperationOptions,
   onPacks: (packs: readonly IndexedPack[]) => Promise<void> = async () => undefined,
+  listed: Iterable<ListedObject> | AsyncIterable<ListedObject> = listObjects(repository.uploader, 'data', options),
 ): Promise<{ readonly packs: readonly StorageId[]; readonly failures: readonly BackupError[] }> {
   const unknown: ListedObject[] = []
-  for await (const object of listObjects(repository.uploader, 'data', options)) if (!blobs.hasPack(object.id)) unknown.push(object)
+  for await (const object of listed) if (!blobs.hasPack(object.id)) unknown.push(object)
   const packs: StorageId[] = []
   const failures: BackupError[] = []
   for (let at = 0; at < unknown.length; at += headersAtOnce) {

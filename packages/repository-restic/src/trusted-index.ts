@@ -5,7 +5,7 @@ import { headerLengthBytes } from './format/pack-header.ts'
 import type { StorageId } from './format/storage-id.ts'
 import type { OpenRepository } from './repository-access.ts'
 import { type LoadedIndex, loadIndex } from './repository-index.ts'
-import { listObjects } from './repository-objects.ts'
+import { type ListedObject, listObjects } from './repository-objects.ts'
 
 /**
  * The index for who stores, and for who looks where else a blob lies: only of packs that are in the store with all of their bytes. An
@@ -13,9 +13,15 @@ import { listObjects } from './repository-objects.ts'
  * not be restored. Such packs are told as a problem, and what they held is stored anew.
  *
  * @param loaded what the index files say; given back as it is where every pack is there, so that there are never two of them for nothing
+ * @param onUnindexed told of every pack in the store that no index file names
  */
-export async function trustedIndex(repository: OpenRepository, loaded: LoadedIndex, options: OperationOptions): Promise<LoadedIndex> {
-  const missing = await missingPacks(repository, loaded.blobs, options)
+export async function trustedIndex(
+  repository: OpenRepository,
+  loaded: LoadedIndex,
+  options: OperationOptions,
+  onUnindexed: (pack: ListedObject) => void = () => undefined,
+): Promise<LoadedIndex> {
+  const missing = await missingPacks(repository, loaded.blobs, options, onUnindexed)
   if (missing.size === 0) return loaded
   const [first = ''] = missing
   options.onProgress?.({
@@ -30,16 +36,24 @@ export async function trustedIndex(repository: OpenRepository, loaded: LoadedInd
   return loadIndex(repository, options, {}, missing)
 }
 
-async function missingPacks(repository: OpenRepository, blobs: BlobIndex, options: OperationOptions): Promise<ReadonlySet<StorageId>> {
+async function missingPacks(
+  repository: OpenRepository,
+  blobs: BlobIndex,
+  options: OperationOptions,
+  onUnindexed: (pack: ListedObject) => void,
+): Promise<ReadonlySet<StorageId>> {
   const ends = new Float64Array(blobs.packCount)
   blobs.forEach((_type, _id, pack, offset, length) => {
     ends[pack] = Math.max(ends[pack] ?? 0, offset + length)
   })
   const isThere = new Uint8Array(blobs.packCount)
-  for await (const { id, size } of listObjects(repository.uploader, 'data', options)) {
-    if (!blobs.hasPack(id)) continue
-    const pack = blobs.addPack(id)
-    if (size >= (ends[pack] ?? 0) + sealOverhead + headerLengthBytes) isThere[pack] = 1
+  for await (const object of listObjects(repository.uploader, 'data', options)) {
+    if (!blobs.hasPack(object.id)) {
+      onUnindexed(object)
+      continue
+    }
+    const pack = blobs.addPack(object.id)
+    if (object.size >= (ends[pack] ?? 0) + sealOverhead + headerLengthBytes) isThere[pack] = 1
   }
   const missing = new Set<StorageId>()
   for (let pack = 0; pack < isThere.length; pack++) if (isThere[pack] !== 1) missing.add(blobs.packId(pack))

@@ -18,10 +18,12 @@ import {
 } from '@backup-planet/core'
 import { findSnapshots, isBackup, readBackup } from '../backups/snapshot-catalog.ts'
 import type { BlobIndex } from '../blob-index/blob-index.ts'
+import type { IndexedPack } from '../format/index-file.ts'
 import type { StorageId } from '../format/storage-id.ts'
 import { type OpenRepository, writableConfig } from '../repository-access.ts'
 import { addUnindexedPacks, loadIndex } from '../repository-index.ts'
 import { findLocks, type HeldLock, lockRepository } from '../repository-lock.ts'
+import type { ListedObject } from '../repository-objects.ts'
 import type { ResticSession } from '../restic-session.ts'
 import { trustedIndex } from '../trusted-index.ts'
 import { type BlobWorkers, type ContentHasher, createBlobWorkers } from '../workers/blob-workers.ts'
@@ -76,9 +78,10 @@ export async function storeBackup(
   await using lock = await lockRepository(repository, { exclusive: false, waitMilliseconds: settings.waitForLockMilliseconds }, options)
   const committed = await committedBackup(session, request, options)
   if (committed !== undefined) return committed
-  const loaded = await trustedIndex(repository, await loadIndex(repository, options), options)
+  const unindexed: ListedObject[] = []
+  const loaded = await trustedIndex(repository, await loadIndex(repository, options), options, (pack) => unindexed.push(pack))
   const index = loaded.blobs
-  const adopted = await adoptPacks(repository, index, lock, options)
+  const adopted = await adoptPacks(repository, index, unindexed, lock, options)
   // One index for all: it is the largest thing there is in memory.
   session.useIndex({ ...loaded, files: new Set([...loaded.files, ...adopted]) })
   return await new ResticStore({
@@ -109,17 +112,20 @@ async function committedBackup(session: ResticSession, { run }: StoreRequest, op
 async function adoptPacks(
   repository: OpenRepository,
   index: BlobIndex,
+  unindexed: readonly ListedObject[],
   lock: HeldLock,
   options: OperationOptions,
 ): Promise<readonly StorageId[]> {
+  if (unindexed.length === 0) return []
   if ((await findLocks(repository, options)).filter(({ stale }) => !stale).length > 1) return []
   const indexes = new IndexWriter(repository, () => lock.assertHeld(options))
-  await addUnindexedPacks(repository, index, options, async (packs) => {
+  const write = async (packs: readonly IndexedPack[]): Promise<void> => {
     for (const pack of packs) {
       indexes.add(pack)
       if (indexes.full) await indexes.write(options)
     }
-  })
+  }
+  await addUnindexedPacks(repository, index, options, write, unindexed)
   await indexes.write(options)
   return indexes.written
 }
