@@ -13,11 +13,11 @@ export interface SealedBlob extends SealedParts {
 /** The ciphertext is never longer than the plaintext. */
 export function sealBlob(key: MasterKey, plaintext: Uint8Array, compressionLevel: number): SealedBlob {
   const compressed = compressionLevel === 0 || plaintext.byteLength === 0 ? undefined : compress(plaintext, compressionLevel)
-  if (compressed === undefined || compressed.byteLength >= plaintext.byteLength)
-    return { ...sealParts(key, plaintext), uncompressedLength: 0 }
-  const sealed = { ...sealParts(key, compressed), uncompressedLength: plaintext.byteLength }
+  if (compressed === undefined) return { ...sealParts(key, plaintext), uncompressedLength: 0 }
+  const isSmaller = compressed.byteLength < plaintext.byteLength
+  const sealed = sealParts(key, isSmaller ? compressed : plaintext)
   discard(compressed)
-  return sealed
+  return { ...sealed, uncompressedLength: isSmaller ? plaintext.byteLength : 0 }
 }
 
 /** Larger than any blob that a program of good will writes; a tree of a folder with a million files is the largest. */
