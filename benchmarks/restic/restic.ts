@@ -18,6 +18,8 @@ const source = process.env.RESTIC_SOURCE ?? 'mixed'
 const scratch = await mkdtemp(join(process.env.RESTIC_SCRATCH ?? tmpdir(), 'bench-restic-'))
 const password = 'benchmark'
 const program = join(import.meta.dirname, 'folder-program.ts')
+/** What a row of {@link copyDatadir} takes on the disk, indexes included. */
+const datadirRowBytes = 240
 
 interface Contender {
   readonly name: 'ours' | 'restic'
@@ -159,9 +161,6 @@ async function copyDatadir(target: string): Promise<void> {
   await server.restart()
   await cp(join(server.directory, 'data'), target, { recursive: true, filter: (path) => !/\.(?:sock|pid)$/.test(path) })
 }
-
-/** What a row of {@link copyDatadir} takes on the disk, indexes included. */
-const datadirRowBytes = 240
 
 async function factsOf(folder: string): Promise<void> {
   await measure({ calls: [{ program: process.execPath, arguments: [program, 'facts', scratch, folder] }] })
