@@ -23,7 +23,7 @@ export default defineConfig({
           name: 'unit',
           include: ['packages/*/src/**/*.test.ts', 'tooling/**/*.test.ts'],
           exclude: ['**/node_modules/**', '**/*.server.test.ts', 'tooling/servers/**'],
-          maxWorkers: '75%',
+          maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
       },

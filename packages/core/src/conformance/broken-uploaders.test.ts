@@ -26,6 +26,27 @@ const broken: Readonly<Record<string, Fault<(sound: MemoryUploader) => Methods |
       upload: (key, content, options) => sound.upload(key, { size: content.size, open: () => content.open() }, options),
     }),
   },
+  'keeps the memory that it was given': {
+    caughtBy: 'holds nothing of what was uploaded',
+    breakIt: (sound) => ({
+      async upload(key, content, options) {
+        const chunks: Uint8Array[] = []
+        const open = async function* () {
+          for await (const chunk of content.open()) {
+            chunks.push(chunk)
+            yield chunk
+          }
+        }
+        const object = await sound.upload(key, { size: content.size, sha256: content.sha256, open }, options)
+        const [first] = chunks
+        const stored = sound.objects.get(key)
+        if (first !== undefined && stored !== undefined && chunks.every(({ buffer }) => buffer === first.buffer)) {
+          sound.objects.set(key, { ...stored, bytes: new Uint8Array(first.buffer, first.byteOffset, object.size) })
+        }
+        return object
+      },
+    }),
+  },
   'does not notice content that ends early': {
     caughtBy: 'ends early',
     breakIt: (sound) => ({

@@ -69,6 +69,24 @@ export const uploaderObjectChecks: readonly ConformanceCheck<UploaderHarness>[] 
     },
   },
   {
+    name: 'holds nothing of what was uploaded: its memory is used again',
+    async run({ uploader }) {
+      const bytes = sampleBytes(300_000, 5)
+      for (const [key, unchanging] of [
+        ['reused', false],
+        ['reused-unchanging', true],
+      ] as const) {
+        const memory = Buffer.from(bytes)
+        const open = async function* () {
+          for (let at = 0; at < memory.byteLength; at += 65_536) yield memory.subarray(at, at + 65_536)
+        }
+        await uploader.upload(key, { size: memory.byteLength, sha256: sha256Of(memory), unchanging, open })
+        memory.fill(0xff)
+        await assertHolds(uploader, key, bytes)
+      }
+    },
+  },
+  {
     name: 'gives each chunk of a download for keeps, never one buffer twice',
     async run({ uploader }) {
       const bytes = sampleBytes(1024 * 1024 + 3, 4)

@@ -11,8 +11,8 @@ export interface Reopenable {
   /** Lower-case hex, where it is known beforehand. Checked like `size`. */
   readonly sha256?: string | undefined
   /**
-   * `sha256` was computed from the very bytes that lie in memory, and nobody changes them until the upload has ended: an uploader need not
-   * compute it once more.
+   * `sha256` was computed from the very bytes that lie in memory, and nobody changes them until the upload has settled: an uploader need not
+   * compute it once more. A layer that makes other bytes of them leaves this and `sha256` out.
    */
   readonly unchanging?: boolean | undefined
   /** A fresh stream on every call. Its bytes may be others each time where no `sha256` is announced, as encryption never repeats itself. */

@@ -21,7 +21,9 @@ export interface Uploader extends AsyncDisposable {
   }
   /**
    * All or nothing: until it resolves readers see the old object or none, and a failed or aborted upload leaves none
-   * of its own. Content that ends early, is longer, or has another hash than announced fails with `CORRUPTED`.
+   * of its own. Content that ends early, is longer, or has another hash than announced fails with `CORRUPTED`; the hash of content that is
+   * `unchanging` need not be looked at. Once it has settled, either way, nothing of the content is read or held any more: its memory is used
+   * again.
    */
   upload(key: string, content: Reopenable, options?: OperationOptions): Promise<RemoteObject>
   /** Throws `NOT_FOUND` on the first read when there is no such object. */

@@ -20,6 +20,7 @@ const needsBytes = new Set([
   'stores content that announces neither size nor hash',
   'stores an empty object',
   'stores an object of many pieces, in chunks of any size',
+  'holds nothing of what was uploaded: its memory is used again',
   'gives each chunk of a download for keeps, never one buffer twice',
   'replaces an object, by a shorter, a longer and an empty one',
   'says that a missing object is missing, on the first read of a download',

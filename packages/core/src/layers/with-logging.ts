@@ -1,5 +1,6 @@
 import type { FailureCode, RemoteObject, Uploader } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
+import { passedOn } from './passed-on.ts'
 import { uploaderLayer } from './uploader-layer.ts'
 
 export interface UploaderLogEntry {
@@ -64,7 +65,7 @@ export function withLogging(uploader: Uploader, log: (entry: UploaderLogEntry) =
       }
       return logged(
         begin('upload', key, 'info'),
-        () => uploader.upload(key, { ...content, open: counted }, options),
+        () => uploader.upload(key, passedOn(content, counted), options),
         (object: RemoteObject | undefined) => ({ bytes: object?.size ?? bytes }),
       )
     },

@@ -1,4 +1,5 @@
 import type { Uploader } from '../contracts/index.ts'
+import { passedOn } from './passed-on.ts'
 import type { Throttle } from './throttle.ts'
 import { uploaderLayer } from './uploader-layer.ts'
 
@@ -6,7 +7,11 @@ import { uploaderLayer } from './uploader-layer.ts'
 export function withThrottle(uploader: Uploader, throttle: Throttle): Uploader {
   return uploaderLayer(uploader, {
     upload: (key, content, options) =>
-      uploader.upload(key, { ...content, open: () => throttled(content.open(), throttle, options?.signal) }, options),
+      uploader.upload(
+        key,
+        passedOn(content, () => throttled(content.open(), throttle, options?.signal)),
+        options,
+      ),
     download: (key, range, options) => throttled(uploader.download(key, range, options), throttle, options?.signal),
   })
 }

@@ -34,6 +34,8 @@ export interface ContentHasher {
   hash(region: Region, first: boolean): Promise<HashResult>
   /** Of all chunks from the first one on, once. */
   digest(): Promise<HashResult>
+  /** Nobody wants to know the hash of what was begun. */
+  abandon(): void
 }
 
 /** Enough that a thread never waits for its next job, and few enough that no thread works off the jobs of another. */
@@ -143,7 +145,7 @@ export function createBlobWorkers(data: BlobWorkerData, threads: number): BlobWo
       return {
         hash(region, first) {
           if (failure === undefined && (first || thread === undefined)) {
-            if (thread !== undefined) thread.contents--
+            this.abandon()
             thread = leastHashing()
             thread.contents++
           }
@@ -151,9 +153,12 @@ export function createBlobWorkers(data: BlobWorkerData, threads: number): BlobWo
         },
         digest() {
           const hashed = run<HashResult>({ kind: 'digest', content }, thread?.queue)
+          this.abandon()
+          return hashed
+        },
+        abandon() {
           if (thread !== undefined) thread.contents--
           thread = undefined
-          return hashed
         },
       }
     },
@@ -181,6 +186,7 @@ export function createInlineBlobWorkers(data: BlobWorkerData): BlobWorkers {
       return {
         hash: (region, first) => run({ kind: 'hash', region, content: { number: content, first } }),
         digest: () => run({ kind: 'digest', content }),
+        abandon: () => undefined,
       }
     },
     hash: (region) => run({ kind: 'hash', region }),

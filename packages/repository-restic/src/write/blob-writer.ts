@@ -111,7 +111,7 @@ export class BlobWriter {
   /**
    * Takes over a chunk, whose bytes in the slab are gone afterwards.
    *
-   * @param hash how its id is found
+   * @param hash how its id is found; called at once, so that the chunks of a content are hashed in the order in which they are given
    */
   async saveChunk(chunk: Chunk, hash: BlobWorkers['hash'] = this.#settings.workers.hash): Promise<SavedBlob> {
     let id: Buffer

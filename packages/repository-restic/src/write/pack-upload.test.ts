@@ -1,4 +1,4 @@
-import type { Uploader } from '@backup-planet/core'
+import { BackupError, type Uploader } from '@backup-planet/core'
 import { createMemoryUploader, sampleBytes } from '@backup-planet/core/testing'
 import { expect, it } from 'vitest'
 import { createMasterKey } from '../crypto/master-key.ts'
@@ -37,6 +37,24 @@ it('sends pieces that can be held back, and the same again for another attempt',
   const { blobs, content } = packed([3_000_000])
   await uploadPack({ ...memory, upload }, sealPack(key, blobs, content), {})
   expect(Math.max(...sizes)).toBe(1024 ** 2)
+})
+
+it('gives nothing any more to an attempt that goes on after the upload has settled', async () => {
+  const memory = createMemoryUploader()
+  const late: AsyncIterator<Uint8Array>[] = []
+  const upload: Uploader['upload'] = async (name, content, options) => {
+    const iterator = content.open()[Symbol.asyncIterator]()
+    await iterator.next()
+    late.push(iterator)
+    if (name.endsWith('f')) throw new BackupError('timed out', { code: 'TIMED_OUT', hint: 'Try again.' })
+    return await memory.upload(name, content, options)
+  }
+  const { blobs, content } = packed([3_000_000])
+  const stored = { ...sealPack(key, blobs, content), id: 'a'.repeat(64) }
+  await uploadPack({ ...memory, upload }, stored, {})
+  await expect(uploadPack({ ...memory, upload }, { ...stored, id: 'f'.repeat(64) }, {})).rejects.toMatchObject({ code: 'TIMED_OUT' })
+  expect(late).toHaveLength(2)
+  for (const iterator of late) await expect(iterator.next()).rejects.toThrow('after its upload has settled')
 })
 
 it('takes a pack that arrived cut for a failure', async () => {

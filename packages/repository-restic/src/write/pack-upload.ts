@@ -33,10 +33,20 @@ const sendBytes = 1024 ** 2
 /** Stores a pack and sees that all of it arrived. It can be sent again as often as needed, since it lies in memory. */
 export async function uploadPack(uploader: Uploader, { id, pieces, size }: SealedPack, options: OperationOptions): Promise<void> {
   const key = objectKey('data', id)
+  let settled = false
   const open = async function* () {
-    for (const piece of pieces) for (let at = 0; at < piece.byteLength; at += sendBytes) yield piece.subarray(at, at + sendBytes)
+    for (const piece of pieces) {
+      for (let at = 0; at < piece.byteLength; at += sendBytes) {
+        // An attempt that was given up and goes on would send what is being put together in this memory by then.
+        if (settled) throw new TypeError(`pack ${key} is read after its upload has settled`)
+        yield piece.subarray(at, at + sendBytes)
+      }
+    }
   }
-  const remote = await uploader.upload(key, { size, sha256: id, unchanging: true, open }, below(options))
+  const upload = uploader.upload(key, { size, sha256: id, unchanging: true, open }, below(options))
+  const remote = await upload.finally(() => {
+    settled = true
+  })
   if (remote.size === size) return
   throw new BackupError(`pack ${key} was stored with ${remote.size} of ${size} bytes`, {
     code: 'CORRUPTED',

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import {
   abortable,
   abortError,
@@ -26,27 +25,19 @@ import { findLocks, type HeldLock, lockRepository } from '../repository-lock.ts'
 import type { ListedObject } from '../repository-objects.ts'
 import type { ResticSession } from '../restic-session.ts'
 import { trustedIndex } from '../trusted-index.ts'
-import { type BlobWorkers, type ContentHasher, createBlobWorkers } from '../workers/blob-workers.ts'
+import { type BlobWorkers, createBlobWorkers } from '../workers/blob-workers.ts'
 import { Allowance } from './allowance.ts'
-import { BlobWriter, type SavedBlob } from './blob-writer.ts'
+import { BlobWriter } from './blob-writer.ts'
 import { commitSnapshot } from './commit-snapshot.ts'
-import { type Chunk, copiedInto, FileChunking } from './file-chunking.ts'
+import { ContentLane, type ReadInto, type SavedContent } from './content-lane.ts'
+import { copiedInto } from './file-chunking.ts'
 import { IndexWriter } from './index-writer.ts'
 import { KnownContents } from './known-contents.ts'
-import { bytesAt, SlabMemory } from './slab-memory.ts'
+import { SlabMemory } from './slab-memory.ts'
 import { readNotes, type StoredFile, storedNote } from './store-notes.ts'
 
 /** Files that are read at once: while one waits for its next bytes, another is cut. */
 const filesAtOnce = 3
-
-/** To hand over a chunk of this many bytes takes about as long as to hash it. */
-const hashedHereBytes = 64 * 1024
-
-/** Cuts and hashes one file after the other. */
-interface Lane {
-  readonly chunking: FileChunking
-  readonly hasher: ContentHasher
-}
 
 interface StoringItem {
   facts: ItemFacts | undefined
@@ -107,7 +98,8 @@ async function committedBackup(session: ResticSession, { run }: StoreRequest, op
 /**
  * What killed runs had sent is in the index from now on, for everybody. Looked for always: a stale lock would say that somebody was
  * killed, and is gone as soon as anybody has unlocked the repository. Not while others hold a lock: a pack of theirs may still go again,
- * where their store loses an answer and they send it once more. Returns the index files that were written.
+ * where their store loses an answer and they send it once more. They are looked for after the packs were listed: who begins between the
+ * two is seen, and what was removed by then is missed when its header is read. Returns the index files that were written.
  */
 async function adoptPacks(
   repository: OpenRepository,
@@ -130,8 +122,6 @@ async function adoptPacks(
   return indexes.written
 }
 
-type Reading = (room: () => Promise<Uint8Array>) => AsyncIterable<number>
-
 interface StoreParts {
   readonly session: ResticSession
   readonly repository: OpenRepository
@@ -148,7 +138,7 @@ interface StoreParts {
 class ResticStore {
   readonly #parts: StoreParts
   readonly #controller = new AbortController()
-  readonly #lanes: Lane[] = []
+  readonly #lanes: ContentLane[] = []
   readonly #lanesFree = new Allowance(filesAtOnce)
   readonly #items = new Map<string, StoringItem>()
   readonly #earlier: readonly StoredFile[]
@@ -201,7 +191,7 @@ class ResticStore {
       throw this.#reason()
     } finally {
       signal.removeEventListener('abort', onAbort)
-      for (const { chunking } of this.#lanes) chunking.end()
+      for (const lane of this.#lanes) lane.end()
     }
   }
 
@@ -287,9 +277,9 @@ class ResticStore {
   }
 
   /** Resolves once there is a lane for it; what the work meets ends the store. */
-  async #inLane(work: (lane: Lane) => Promise<void>, writer: BlobWriter): Promise<void> {
+  async #inLane(work: (lane: ContentLane) => Promise<void>, writer: BlobWriter): Promise<void> {
     await this.#lanesFree.take(1)
-    const lane = this.#lanes.pop() ?? this.#newLane()
+    const lane = this.#lanes.pop() ?? new ContentLane(this.#parts.slabs, this.#parts.workers.contentHasher())
     const reading = work(lane)
       .catch((error: unknown) => this.#controller.abort(error))
       .finally(() => {
@@ -302,8 +292,8 @@ class ResticStore {
     this.#reading.add(reading)
   }
 
-  async #readFile(file: StagedFile, order: number, lane: Lane, writer: BlobWriter, signal: AbortSignal): Promise<void> {
-    const read: Reading = (room) => file.readInto?.(room) ?? copiedInto(file.open(), room)
+  async #readFile(file: StagedFile, order: number, lane: ContentLane, writer: BlobWriter, signal: AbortSignal): Promise<void> {
+    const read: ReadInto = (room) => file.readInto?.(room) ?? copiedInto(file.open(), room)
     const { blobs, ...found } = await this.#cut(file, read, lane, writer, signal)
     assertAsStaged(file, found)
     this.#keep(
@@ -315,7 +305,7 @@ class ResticStore {
   }
 
   /** A file whose content the agent could not give does not exist; the others go on. */
-  async #readStream(file: StreamedFile, order: number, lane: Lane, writer: BlobWriter, signal: AbortSignal): Promise<void> {
+  async #readStream(file: StreamedFile, order: number, lane: ContentLane, writer: BlobWriter, signal: AbortSignal): Promise<void> {
     const { item, name } = file
     try {
       const { blobs, ...facts } = await this.#cut(file, (room) => copiedInto(file.read(), room), lane, writer, signal)
@@ -330,36 +320,16 @@ class ResticStore {
 
   async #cut(
     { item, name }: { readonly item: string; readonly name: string },
-    read: Reading,
-    lane: Lane,
+    read: ReadInto,
+    lane: ContentLane,
     writer: BlobWriter,
     signal: AbortSignal,
-  ): Promise<{ readonly size: number; readonly sha256: string; readonly blobs: readonly SavedBlob[] }> {
-    const saving: Promise<SavedBlob>[] = []
-    const size = await lane.chunking.cut(
+  ): Promise<SavedContent> {
+    return await lane.save(
       (room) => abortable(read(room), `storing ${name} of ${item}`, { signal }),
-      (chunk, only) => {
-        const first = saving.length === 0
-        // The id of an only chunk is the hash of the content.
-        const saved = only ? this.#saveOnly(chunk, writer) : writer.saveChunk(chunk, (region) => lane.hasher.hash(region, first))
-        saved.catch(() => undefined)
-        saving.push(saved)
-      },
+      writer,
       (bytes) => this.#parts.options.onProgress?.({ type: 'bytes', phase: 'store', item, bytes }),
     )
-    const blobs = await Promise.all(saving)
-    return { size, sha256: await contentHash(blobs, lane), blobs }
-  }
-
-  #saveOnly(chunk: Chunk, writer: BlobWriter): Promise<SavedBlob> {
-    if (chunk.length > hashedHereBytes) return writer.saveChunk(chunk)
-    return writer.saveChunk(chunk, async ({ address, length }) => ({
-      id: hash('sha256', bytesAt(this.#parts.slabs, address, length), 'buffer'),
-    }))
-  }
-
-  #newLane(): Lane {
-    return { chunking: new FileChunking(this.#parts.slabs), hasher: this.#parts.workers.contentHasher() }
   }
 
   /** Lets go of a staged file once all of it is in the store; not waited for, since the pack of its last blob may be sent long after. */
@@ -424,13 +394,6 @@ class ResticStore {
     }
     return storing
   }
-}
-
-/** Of all that was cut from one content. */
-async function contentHash(blobs: readonly SavedBlob[], { hasher }: Lane): Promise<string> {
-  const [first] = blobs
-  if (first === undefined) return hash('sha256', '')
-  return blobs.length === 1 ? first.id : Buffer.from((await hasher.digest()).id).toString('hex')
 }
 
 function assertAsStaged(file: StagedFile, found: { readonly sha256: string; readonly size: number }): void {
