@@ -6,12 +6,15 @@ import type {
   BlobResult,
   BlobWorkerData,
   CheckResult,
+  ExtractRegion,
+  ExtractResult,
   OpenResult,
   PackedRegion,
   Region,
   SealResult,
 } from './blob-worker-messages.ts'
 import { discard } from './discarded-bytes.ts'
+import { writeTargets } from './target-writing.ts'
 
 /** What a worker thread does with a job; the same in any thread. */
 export function performBlobJob(job: BlobJob, data: BlobWorkerData): BlobResult {
@@ -24,6 +27,8 @@ export function performBlobJob(job: BlobJob, data: BlobWorkerData): BlobResult {
       return openRegions(job, data)
     case 'check':
       return checkRegions(job, data)
+    case 'extract':
+      return extractRegions(job, data)
   }
 }
 
@@ -64,6 +69,22 @@ function checkRegions({ bytes, blobs }: PackedJob, data: BlobWorkerData): CheckR
   })
   discard(bytes)
   return { reasons }
+}
+
+/** As with checking, there is one plaintext at a time, and it never leaves this thread. */
+function extractRegions(
+  { bytes, blobs }: { readonly bytes: Uint8Array; readonly blobs: readonly ExtractRegion[] },
+  data: BlobWorkerData,
+): ExtractResult {
+  const outcomes = blobs.map((blob) => {
+    const opened = openRegion(bytes, blob, data)
+    if (typeof opened === 'string') return opened
+    const failed = writeTargets(opened, blob.targets)
+    discard(opened)
+    return failed
+  })
+  discard(bytes)
+  return { outcomes }
 }
 
 /** The plaintext, or what is wrong with the blob. */
