@@ -25,8 +25,10 @@ export interface ContentWritingParts {
   readonly onWhole: (file: PlannedFile) => void
 }
 
-/** Sealed bytes that are read and not yet written, with the largest plaintext of each run. */
+/** What is read and not yet written: sealed bytes, with the largest plaintext of each run. */
 const bytesAtOnce = 32 * 1024 ** 2
+/** What a target counts beside: reading small files is faster than writing them, and what is known of each takes memory until it is written. */
+const targetBytes = 16 * 1024
 /** So few targets that an abort is heard soon, and that the files of one run are no burden for a thread. */
 const runLimits = { bytes: 4 * 1024 ** 2, targets: 128 }
 /** A process may have few files open; a batch with more of several blobs than these has all there are for itself. */
@@ -227,7 +229,8 @@ export class ContentWriting implements AsyncDisposable {
 
 /** What a run takes of memory: a worker has one plaintext at a time. */
 function bytesOf(run: readonly PlannedBlob[]): number {
-  return spanOf(run).length + Math.max(...run.map(({ location }) => plainLength(location)))
+  const targets = run.reduce((sum, blob) => sum + blob.targets.length, 0)
+  return spanOf(run).length + Math.max(...run.map(({ location }) => plainLength(location))) + targets * targetBytes
 }
 
 function isWrittenAtOnce({ blobs }: PlannedFile): boolean {
