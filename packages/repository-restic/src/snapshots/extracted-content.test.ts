@@ -239,6 +239,15 @@ describe.skipIf(process.platform === 'win32')('the content of extracted files', 
     }
   })
 
+  test('may be the same blob many thousand times', async () => {
+    const { uploader, snapshot } = await createRawRepository()
+    const zeros = Buffer.alloc(1000)
+    const id = await snapshot([wholeFile('zeros', zeros), partedFile('sparse', Array<Buffer>(20_000).fill(zeros))])
+    expect(await openAnew(uploader).extract(id, { directory })).toMatchObject({ files: 2, bytes: 20_001_000 })
+    expect((await contentOf('sparse')).equals(Buffer.alloc(20_000_000))).toBe(true)
+    expect(openFiles()).toEqual(openBefore)
+  })
+
   test('of many files of several blobs is written with few of them open', async () => {
     const { uploader, snapshot } = await createRawRepository()
     const parts = Array.from({ length: 40 }, (_, at) => sampleBytes(2000, at + 1))

@@ -47,9 +47,19 @@ export interface RunLimits {
   readonly targets: number
 }
 
-/** Blobs that are read at once, each run within the limits unless a single blob exceeds them. */
+/**
+ * Blobs that are read at once, each run within the limits unless a single blob is longer. One that has more targets than a run may have,
+ * such as the zeros of a disk image, is read once for every so many.
+ */
 export function plannedRuns(blobs: readonly PlannedBlob[], most: RunLimits): PlannedBlob[][] {
-  return runsOf(blobs).flatMap((run) => partsOf(run, most))
+  return runsOf(blobs.flatMap((blob) => withFewTargets(blob, most.targets))).flatMap((run) => partsOf(run, most))
+}
+
+function withFewTargets(blob: PlannedBlob, most: number): PlannedBlob[] {
+  const { targets } = blob
+  if (targets.length <= most) return [blob]
+  const slices = Math.ceil(targets.length / most)
+  return Array.from({ length: slices }, (_, at) => ({ ...blob, targets: targets.slice(at * most, (at + 1) * most) }))
 }
 
 function partsOf(run: readonly PlannedBlob[], most: RunLimits): PlannedBlob[][] {
