@@ -24,7 +24,7 @@ export interface Uploader extends AsyncDisposable {
    * of its own. Content that ends early, is longer, or has another hash than announced fails with `CORRUPTED`.
    */
   upload(key: string, content: Reopenable, options?: OperationOptions): Promise<RemoteObject>
-  /** Throws `NOT_FOUND` on the first read when there is no such object. */
+  /** Throws `NOT_FOUND` on the first read when there is no such object. Each chunk belongs to the caller, who may overwrite it or let it go. */
   download(key: string, range?: ByteRange, options?: OperationOptions): AsyncIterable<Uint8Array>
   /** `undefined` when there is no such object. */
   stat(key: string, options?: OperationOptions): Promise<RemoteObject | undefined>
