@@ -4,6 +4,7 @@ import { seal, unseal } from './crypto/sealed-bytes.ts'
 import { isStorageId, type StorageId, storageIdOf } from './format/storage-id.ts'
 import { decodeUnpacked, encodeUnpacked } from './format/unpacked-file.ts'
 import { damaged } from './restic-errors.ts'
+import { discard } from './workers/discarded-bytes.ts'
 
 export type ObjectKind = 'data' | 'index' | 'keys' | 'locks' | 'snapshots'
 
@@ -64,15 +65,25 @@ export async function readRange(
   let at = 0
   const range = uploader.supports.rangeRead ? { begin, end: begin + length } : undefined
   let skip = range === undefined ? begin : 0
+  let copied: Uint8Array | undefined
   for await (const chunk of uploader.download(key, range, below(options))) {
     const useful = chunk.subarray(Math.min(skip, chunk.byteLength))
     skip -= chunk.byteLength - useful.byteLength
     bytes.set(useful.subarray(0, length - at), at)
     at = Math.min(length, at + useful.byteLength)
+    // Whoever passes the chunks on may look at one until it is asked for the next.
+    if (copied !== undefined) discardOwn(copied)
+    copied = chunk
     if (at === length) break
   }
+  if (copied !== undefined) discardOwn(copied)
   if (at < length) throw damaged(key, `it ends ${length - at} bytes too early`)
   return bytes
+}
+
+/** Chunks of a download are for keeps; one that is only a part of a memory may share it with others that are not copied yet. */
+function discardOwn(chunk: Uint8Array): void {
+  if (chunk.byteLength === chunk.buffer.byteLength) discard(chunk)
 }
 
 /** The bytes of an object whose name is the SHA-256 of its content. Throws `CORRUPTED` when it is not. */

@@ -242,6 +242,16 @@ const broken: Readonly<Record<string, Fault<(sound: MemoryUploader) => Methods |
       },
     }),
   },
+  'gives the memory that it keeps': {
+    caughtBy: 'each chunk of a download for keeps',
+    breakIt: (sound) => ({
+      async *download(key, range, options) {
+        const kept = sound.objects.get(key)?.bytes
+        if (range === undefined && kept !== undefined && kept.byteLength > 0) yield kept
+        else yield* sound.download(key, range, options)
+      },
+    }),
+  },
   'reports a made-up hash': {
     caughtBy: 'with true facts',
     breakIt: (sound) => ({

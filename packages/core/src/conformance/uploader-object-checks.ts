@@ -93,6 +93,8 @@ export const uploaderObjectChecks: readonly ConformanceCheck<UploaderHarness>[] 
       await put(uploader, 'kept', bytes)
       const chunks = await collect(uploader.download('kept'))
       assert.ok(bytes.equals(Buffer.concat(chunks)), 'a chunk changed after it was given')
+      for (const chunk of chunks) chunk.fill(0)
+      await assertHolds(uploader, 'kept', bytes)
     },
   },
   {

@@ -26,7 +26,7 @@ export interface Uploader extends AsyncDisposable {
    * again.
    */
   upload(key: string, content: Reopenable, options?: OperationOptions): Promise<RemoteObject>
-  /** Throws `NOT_FOUND` on the first read when there is no such object. */
+  /** Throws `NOT_FOUND` on the first read when there is no such object. Each chunk belongs to the caller, who may overwrite it or let it go. */
   download(key: string, range?: ByteRange, options?: OperationOptions): AsyncIterable<Uint8Array>
   /** `undefined` when there is no such object. */
   stat(key: string, options?: OperationOptions): Promise<RemoteObject | undefined>

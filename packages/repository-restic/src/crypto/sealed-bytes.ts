@@ -1,4 +1,4 @@
-import { createCipheriv, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createCipheriv, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto'
 import sodium from 'sodium-native'
 import type { MasterKey } from './master-key.ts'
 
@@ -24,7 +24,7 @@ export interface SealedParts {
 
 export function sealParts(key: MasterKey, plaintext: Uint8Array): SealedParts {
   const vector = randomBytes(vectorBytes)
-  const ciphertext = createCipheriv('aes-256-ctr', key.encrypt, vector).update(plaintext)
+  const ciphertext = createCipheriv('aes-256-ctr', preparedKey(key).encrypt, vector).update(plaintext)
   return { vector, ciphertext, code: authenticationCode(key, vector, ciphertext) }
 }
 
@@ -35,15 +35,32 @@ export function unseal(key: MasterKey, sealed: Uint8Array): Buffer | undefined {
   const ciphertext = sealed.subarray(vectorBytes, sealed.byteLength - codeBytes)
   const found = sealed.subarray(sealed.byteLength - codeBytes)
   if (!timingSafeEqual(authenticationCode(key, vector, ciphertext), found)) return undefined
-  return createCipheriv('aes-256-ctr', key.encrypt, vector).update(ciphertext)
+  return createCipheriv('aes-256-ctr', preparedKey(key).encrypt, vector).update(ciphertext)
 }
 
 /** Poly1305-AES is the one-time code of libsodium under the key `r || AES-128(k, nonce)`. */
-function authenticationCode({ macK, macR }: MasterKey, nonce: Uint8Array, message: Uint8Array): Uint8Array {
+function authenticationCode(key: MasterKey, nonce: Uint8Array, message: Uint8Array): Uint8Array {
   const oneTimeKey = Buffer.alloc(32)
-  oneTimeKey.set(macR, 0)
-  oneTimeKey.set(createCipheriv('aes-128-ecb', macK, null).setAutoPadding(false).update(nonce), 16)
+  oneTimeKey.set(key.macR, 0)
+  oneTimeKey.set(createCipheriv('aes-128-ecb', preparedKey(key).macK, null).setAutoPadding(false).update(nonce), 16)
   const code = Buffer.alloc(codeBytes)
   sodium.crypto_onetimeauth(code, message as Buffer, oneTimeKey)
   return code
+}
+
+interface PreparedKey {
+  readonly encrypt: KeyObject
+  readonly macK: KeyObject
+}
+
+const prepared = new WeakMap<MasterKey, PreparedKey>()
+
+/** As bytes, Node looks closely at a key each time: for small blobs that takes longer than the ciphers do. */
+function preparedKey(key: MasterKey): PreparedKey {
+  let found = prepared.get(key)
+  if (found === undefined) {
+    found = { encrypt: createSecretKey(key.encrypt), macK: createSecretKey(key.macK) }
+    prepared.set(key, found)
+  }
+  return found
 }

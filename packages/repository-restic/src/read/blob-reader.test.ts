@@ -28,6 +28,7 @@ test('what compresses well is not opened all at once: a thousand blobs of 8 MiB 
       return { blobs: blobs.map(() => new Uint8Array(1)) }
     },
     check: () => Promise.reject(new TypeError('nothing is only checked here')),
+    extract: () => Promise.reject(new TypeError('nothing is written here')),
     async [Symbol.asyncDispose]() {},
   }
   const location = { type: 'data', pack, packNumber: 0, offset: 0, length: 100, uncompressedLength: 8 * mebibyte } as const

@@ -9,6 +9,7 @@ import type { ResticSession } from '../restic-session.ts'
 import { openBlob } from '../workers/blob-sealing.ts'
 import { type BlobWorkers, createBlobWorkers, createInlineBlobWorkers } from '../workers/blob-workers.ts'
 import { Allowance } from '../write/allowance.ts'
+import { runsOf, spanOf } from './blob-runs.ts'
 
 /** A blob to be read, with where it lies. */
 export interface WantedBlob {
@@ -40,7 +41,7 @@ export async function readPlacedBlob(session: ResticSession, { id, location }: W
 }
 
 /** Nobody knows of another place: what was wrong with the first one is what counts. */
-function unlessDamaged(error: unknown): undefined {
+export function unlessDamaged(error: unknown): undefined {
   if (!isDamage(error)) throw error
 }
 
@@ -59,14 +60,13 @@ export async function readLocatedBlob(
   }
 }
 
-function damagedBlob({ pack, type, offset }: PlacedBlob, id: StorageId, reason: string): BackupError {
+/** What is wrong with a blob, told with where it lies. */
+export function damagedBlob({ pack, type, offset }: PlacedBlob, id: StorageId, reason: string): BackupError {
   return damaged(objectKey('data', pack), `${type} blob ${id.slice(0, 16)} at ${offset}: ${reason}`)
 }
 
 /** How far reading may be ahead of who takes the bytes, sealed and plain. */
 const aheadBytes = 32 * 1024 ** 2
-/** Blobs that lie this near in one pack are read at once, with what is between them. */
-const gapBytes = 512 * 1024
 /** Sealed and plain, since what compresses well is large only once it is opened. */
 const segmentBytes = 16 * 1024 ** 2
 const segmentBlobs = 512
@@ -179,12 +179,11 @@ export class ReadAhead {
   async #openRun(run: readonly WantedBlob[], session: ResticSession | undefined): Promise<readonly (Uint8Array | string | BackupError)[]> {
     const [first] = run
     if (first === undefined) return []
-    const begin = first.location.offset
-    const end = run.reduce((furthest, { location }) => Math.max(furthest, location.offset + location.length), begin)
+    const { begin, length } = spanOf(run)
     await this.#transfers.take(1)
     let bytes: Buffer | BackupError
     try {
-      bytes = await readRange(this.#repository.uploader, objectKey('data', first.location.pack), begin, end - begin, this.#options)
+      bytes = await readRange(this.#repository.uploader, objectKey('data', first.location.pack), begin, length, this.#options)
     } catch (error) {
       if (!BackupError.is(error)) throw error
       if (error.code === 'CORRUPTED') return await this.#openOneByOne(run, session)
@@ -262,25 +261,4 @@ async function* segmentsOf(
   }
   if (segment.length > 0) yield segment
   if (failed !== undefined) yield failed
-}
-
-/** Blobs of one pack that lie near each other, in the order in which they lie. */
-function runsOf(segment: readonly WantedBlob[]): WantedBlob[][] {
-  const byPack = Map.groupBy(segment, ({ location }) => location.pack)
-  const runs: WantedBlob[][] = []
-  for (const blobs of byPack.values()) {
-    blobs.sort((left, right) => left.location.offset - right.location.offset)
-    let run: WantedBlob[] = []
-    let end = 0
-    for (const blob of blobs) {
-      if (run.length > 0 && blob.location.offset > end + gapBytes) {
-        runs.push(run)
-        run = []
-      }
-      run.push(blob)
-      end = Math.max(end, blob.location.offset + blob.location.length)
-    }
-    runs.push(run)
-  }
-  return runs
 }

@@ -1,15 +1,16 @@
-import { BackupError, type OperationOptions, throwIfAborted } from '@backup-planet/core'
+import { type OperationOptions, throwIfAborted } from '@backup-planet/core'
 import type { TreeNode } from '../format/tree-blob.ts'
-import { inlineBytes, plainLength, ReadAhead, type WantedBlob } from '../read/blob-reader.ts'
+import { inlineBytes, plainLength, type WantedBlob } from '../read/blob-reader.ts'
 import { type WalkedNode, walkTree } from '../read/tree-walk.ts'
-import type { OpenRepository } from '../repository-access.ts'
-import { damaged, hostile, isDamage } from '../restic-errors.ts'
+import { damaged } from '../restic-errors.ts'
 import type { ResticSession } from '../restic-session.ts'
 import { type BlobWorkers, createBlobWorkers, createInlineBlobWorkers } from '../workers/blob-workers.ts'
-import { discard } from '../workers/discarded-bytes.ts'
-import { Allowance } from '../write/allowance.ts'
-import { createFolder, createLink, emptyDirectory, finishFolder, writeFileOnce } from './extracted-files.ts'
+import { ContentWriting } from './content-writing.ts'
+import { linkTarget, possibleName } from './entry-names.ts'
+import { createFolder, createLink, emptyDirectory, fileFacts, finishFolder } from './extracted-entries.ts'
+import { ofFile } from './extraction-errors.ts'
 import { PathSelection, shownPath } from './path-selection.ts'
+import type { PlannedFile } from './planned-content.ts'
 import { snapshotById } from './snapshot-listing.ts'
 
 export interface ExtractSnapshotRequest {
@@ -60,41 +61,40 @@ export async function extractSnapshot(
   await using threads = createBlobWorkers(data, session.settings.threads)
   await using inline = createInlineBlobWorkers(data)
   const directory = Buffer.from(await emptyDirectory(request.directory))
-  const extraction = new Extraction({ session, repository, threads, inline, directory, options })
-  try {
-    for await (const walked of walkTree(session, tree, options, (folder) => selection.reaches(folder))) {
-      throwIfAborted(options.signal, during)
-      const wanted = walked.node.type === 'dir' ? selection.reaches(walked.path) : selection.selects(walked.path)
-      if (wanted) await extraction.take(walked)
-    }
-    return await extraction.finish()
-  } finally {
-    await extraction.settled()
+  const counts = new WholeFiles(options)
+  await using writing = new ContentWriting({
+    session,
+    repository,
+    workers: [threads, inline],
+    options,
+    onWhole: (file) => counts.add(file),
+  })
+  const extraction = new Extraction({ session, threads, inline, writing, directory, options })
+  for await (const walked of walkTree(session, tree, options, (folder) => selection.reaches(folder))) {
+    throwIfAborted(options.signal, during)
+    const wanted = walked.node.type === 'dir' ? selection.reaches(walked.path) : selection.selects(walked.path)
+    if (wanted) await extraction.take(walked)
   }
+  const others = await extraction.finish()
+  return { ...counts.report(), ...others }
 }
 
 const during = 'extracting the snapshot'
 /** Files are written in batches, one while the next is collected: a snapshot of millions is never in memory as a whole. */
 const batchFiles = 2048
 const batchBytes = 256 * 1024 ** 2
-/** Files up to this are written beside each other: creating one takes longer than filling it. */
-const smallBytes = 1024 ** 2
-const writtenAtOnce = 16
+/** Those of several blobs are open while they are written, and a process may have few files open. */
+const batchOpenFiles = 64
+/** What creating a file costs, in bytes that are opened in the same time. */
+const fileCostBytes = 16 * 1024
 
 interface ExtractionParts {
   readonly session: ResticSession
-  readonly repository: OpenRepository
   readonly threads: BlobWorkers
   readonly inline: BlobWorkers
+  readonly writing: ContentWriting
   readonly directory: Buffer
   readonly options: OperationOptions
-}
-
-interface WaitingFile {
-  readonly target: Buffer
-  readonly shown: string
-  readonly node: TreeNode
-  readonly blobs: readonly WantedBlob[]
 }
 
 interface Target {
@@ -102,191 +102,112 @@ interface Target {
   readonly node: TreeNode
 }
 
+/** Counts the files that are whole, and tells of them. */
+class WholeFiles {
+  readonly #onProgress: OperationOptions['onProgress']
+  #files = 0
+  #bytes = 0
+
+  constructor({ onProgress }: OperationOptions) {
+    this.#onProgress = onProgress
+  }
+
+  add({ size }: PlannedFile): void {
+    this.#files++
+    this.#bytes += size
+    this.#onProgress?.({ type: 'bytes', phase: 'read', bytes: size })
+  }
+
+  report(): Pick<ExtractSnapshotReport, 'files' | 'bytes'> {
+    return { files: this.#files, bytes: this.#bytes }
+  }
+}
+
+/** Takes the entries of a snapshot in their order: folders are made at once, files in batches, links at the end. */
 class Extraction {
   readonly #parts: ExtractionParts
   readonly #folders: Target[] = []
   readonly #links: (Target & { readonly to: Buffer })[] = []
   readonly #leftOut: { readonly path: string; readonly type: string }[] = []
-  #batch: WaitingFile[] = []
+  #batch: PlannedFile[] = []
   #batchBytes = 0
-  #writing: Promise<void> = Promise.resolve()
+  #batchOpenFiles = 0
   #files = 0
-  #bytes = 0
+  #beginning: Promise<void> = Promise.resolve()
 
   constructor(parts: ExtractionParts) {
     this.#parts = parts
   }
 
   async take({ path, node }: WalkedNode): Promise<void> {
-    const shown = shownPath(path)
-    const target = Buffer.concat([this.#parts.directory, ...path.flatMap((name) => [slash, possibleName(name, shown)])])
+    const target = this.#targetOf(path)
     switch (node.type) {
       case 'dir':
         await createFolder(target)
         this.#folders.push({ target, node })
         return
       case 'file':
-        this.#batch.push({ target, shown, node, blobs: await this.#locate(node, shown) })
-        this.#batchBytes += node.size
-        if (this.#batch.length >= batchFiles || this.#batchBytes >= batchBytes) await this.#beginBatch()
-        return
+        return this.#takeFile(path, target, node)
       case 'symlink':
-        this.#links.push({ target, node, to: linkTarget(node, shown) })
+        this.#links.push({ target, node, to: linkTarget(node, shownPath(path)) })
         return
       default:
-        this.#leftOut.push({ path: shown, type: node.type })
+        this.#leftOut.push({ path: shownPath(path), type: node.type })
     }
   }
 
   /** The rest of the files, then the links, and last the folders from the innermost out. */
-  async finish(): Promise<ExtractSnapshotReport> {
+  async finish(): Promise<Pick<ExtractSnapshotReport, 'folders' | 'links' | 'leftOut'>> {
     await this.#beginBatch()
-    await this.#writing
+    await this.#beginning
+    await this.#parts.writing.written()
     for (const { target, node, to } of this.#links) {
       throwIfAborted(this.#parts.options.signal, during)
       await createLink(target, to, node)
     }
     for (const { target, node } of this.#folders.toReversed()) await finishFolder(target, node)
-    return {
-      files: this.#files,
-      bytes: this.#bytes,
-      folders: this.#folders.length,
-      links: this.#links.length,
-      leftOut: this.#leftOut,
-    }
+    return { folders: this.#folders.length, links: this.#links.length, leftOut: this.#leftOut }
   }
 
-  /** Nothing is written any more. */
-  async settled(): Promise<void> {
-    await this.#writing.catch(() => undefined)
+  #targetOf(path: readonly Buffer[]): Buffer {
+    return Buffer.concat([this.#parts.directory, ...path.flatMap((name) => [slash, possibleName(name, () => shownPath(path))])])
   }
 
-  async #locate(node: TreeNode, shown: string): Promise<WantedBlob[]> {
+  async #takeFile(path: readonly Buffer[], target: Buffer, node: TreeNode): Promise<void> {
+    const shown = () => shownPath(path)
+    const blobs = await this.#locate(node, shown)
+    this.#batch.push({ number: this.#files++, path: target.toString('latin1'), shown, size: node.size, facts: fileFacts(node), blobs })
+    this.#batchBytes += node.size
+    if (blobs.length > 1) this.#batchOpenFiles++
+    const isFull = this.#batch.length >= batchFiles || this.#batchBytes >= batchBytes || this.#batchOpenFiles >= batchOpenFiles
+    if (isFull) await this.#beginBatch()
+  }
+
+  async #locate(node: TreeNode, shown: () => string): Promise<WantedBlob[]> {
     const { session, options } = this.#parts
     const blobs: WantedBlob[] = []
     let size = 0
     for (const id of node.content) {
-      const location = await session.locate('data', id, options).catch((error: unknown) => Promise.reject(ofFile(error, shown)))
+      const location = await session.locate('data', id, options).catch((error: unknown) => Promise.reject(ofFile(error, shown())))
       blobs.push({ id, location })
       size += plainLength(location)
     }
     if (size === node.size) return blobs
-    throw damaged(`file ${JSON.stringify(shown)}`, `its blobs have ${size} bytes, and its tree says ${node.size}`)
+    throw damaged(`file ${JSON.stringify(shown())}`, `its blobs have ${size} bytes, and its tree says ${node.size}`)
   }
 
-  /** Begins with the files that were collected, once those before them are written. Throws what broke those. */
+  /** Begins with the files that were collected, once all before them have begun. Throws what broke those. */
   async #beginBatch(): Promise<void> {
+    const { threads, inline, writing } = this.#parts
     const files = this.#batch
-    const workers = this.#batchBytes > inlineBytes ? this.#parts.threads : this.#parts.inline
+    const workers = this.#batchBytes + files.length * fileCostBytes > inlineBytes ? threads : inline
     this.#batch = []
     this.#batchBytes = 0
-    await this.#writing
-    this.#writing = this.#writeBatch(files, workers)
-    this.#writing.catch(() => undefined)
-  }
-
-  async #writeBatch(files: readonly WaitingFile[], workers: BlobWorkers): Promise<void> {
-    const { session, repository, options } = this.#parts
-    const plaintexts = new ReadAhead(repository, workers, options, session).read(files.flatMap(({ blobs }) => blobs))
-    const writes = new ParallelWrites(writtenAtOnce)
-    try {
-      for (const file of files) {
-        throwIfAborted(options.signal, during)
-        await this.#writeFile(file, plaintexts, writes)
-      }
-    } finally {
-      await writes.settled()
-      await plaintexts.return()
-    }
-    writes.throwIfFailed()
-  }
-
-  async #writeFile({ target, shown, node, blobs }: WaitingFile, plaintexts: AsyncGenerator<Uint8Array, void>, writes: ParallelWrites) {
-    const { signal, onProgress } = this.#parts.options
-    const next = async (): Promise<Uint8Array> => {
-      const { done, value } = await plaintexts.next().catch((error: unknown) => Promise.reject(ofFile(error, shown)))
-      throwIfAborted(signal, during)
-      if (done === true) throw new TypeError('there are fewer blobs than files need')
-      return value
-    }
-    async function* content(): AsyncGenerator<Uint8Array, void> {
-      for (let left = blobs.length; left > 0; left--) {
-        const bytes = await next()
-        yield bytes
-        // It is written when the next one is asked for.
-        discard(bytes)
-      }
-    }
-    const write = async (bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> => {
-      await writeFileOnce(target, bytes, node)
-      this.#files++
-      this.#bytes += node.size
-      onProgress?.({ type: 'bytes', phase: 'read', bytes: node.size })
-    }
-    if (node.size > smallBytes) return write(content())
-    const whole: Uint8Array[] = []
-    for (let left = blobs.length; left > 0; left--) whole.push(await next())
-    await writes.begin(async () => {
-      await write(whole)
-      for (const bytes of whole) discard(bytes)
-    })
-  }
-}
-
-/** A few at a time. After the first failure nothing begins any more. */
-class ParallelWrites {
-  readonly #slots: Allowance
-  readonly #running = new Set<Promise<void>>()
-  #failure: { readonly error: unknown } | undefined
-
-  constructor(atOnce: number) {
-    this.#slots = new Allowance(atOnce)
-  }
-
-  /** Resolves once the write has begun. Throws what broke an earlier one. */
-  async begin(write: () => Promise<void>): Promise<void> {
-    await this.#slots.take(1)
-    this.throwIfFailed()
-    const running = write()
-      .catch((error: unknown) => {
-        this.#failure ??= { error }
-      })
-      .finally(() => {
-        this.#slots.give(1)
-        this.#running.delete(running)
-      })
-    this.#running.add(running)
-  }
-
-  async settled(): Promise<void> {
-    await Promise.all(this.#running)
-  }
-
-  throwIfFailed(): void {
-    if (this.#failure !== undefined) throw this.#failure.error
+    this.#batchOpenFiles = 0
+    await this.#beginning
+    this.#beginning = writing.begin(files, workers)
+    this.#beginning.catch(() => undefined)
   }
 }
 
 const slash = Buffer.from('/')
-
-/** Microsoft, "Naming Files, Paths, and Namespaces": characters, endings and devices that cannot be the name of a file. */
-const impossibleOnWindows = /[\\:*?"<>|\p{Cc}]|[. ]$|^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/iu
-
-/** Names hold no slash; on Windows other characters lead elsewhere too, or mean something else than a name. */
-export function possibleName(name: Buffer, shown: string, platform: NodeJS.Platform = process.platform): Buffer {
-  if (platform !== 'win32' || !impossibleOnWindows.test(name.toString('utf8'))) return name
-  throw new BackupError(`${JSON.stringify(shown)} cannot be written: Windows has no such names`, {
-    code: 'UNSUPPORTED',
-    hint: 'Extract the snapshot on another system, or only some of its paths.',
-  })
-}
-
-function linkTarget({ linkTarget: target }: TreeNode, shown: string): Buffer {
-  if (target !== undefined && target.length > 0 && !target.includes(0)) return target
-  throw hostile(`link ${JSON.stringify(shown)}`, 'it has no target that a link can have')
-}
-
-/** Damage in a pack, told with the file that it hits. */
-function ofFile(error: unknown, shown: string): unknown {
-  return isDamage(error) ? damaged(`file ${JSON.stringify(shown)}`, error.message, error) : error
-}

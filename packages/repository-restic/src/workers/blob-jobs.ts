@@ -6,6 +6,8 @@ import type {
   BlobResult,
   BlobWorkerData,
   CheckResult,
+  ExtractRegion,
+  ExtractResult,
   HashedContent,
   HashResult,
   OpenResult,
@@ -14,6 +16,7 @@ import type {
   SealResult,
 } from './blob-worker-messages.ts'
 import { discard } from './discarded-bytes.ts'
+import { writeTargets } from './target-writing.ts'
 
 /** What a thread has for its jobs. */
 export interface BlobThread extends BlobWorkerData {
@@ -34,6 +37,8 @@ export function performBlobJob(job: BlobJob, data: BlobThread): BlobResult {
       return openRegions(job, data)
     case 'check':
       return checkRegions(job, data)
+    case 'extract':
+      return extractRegions(job, data)
   }
 }
 
@@ -94,6 +99,22 @@ function checkRegions({ bytes, blobs }: PackedJob, data: BlobWorkerData): CheckR
   })
   discard(bytes)
   return { reasons }
+}
+
+/** As with checking, there is one plaintext at a time, and it never leaves this thread. */
+function extractRegions(
+  { bytes, blobs }: { readonly bytes: Uint8Array; readonly blobs: readonly ExtractRegion[] },
+  data: BlobWorkerData,
+): ExtractResult {
+  const outcomes = blobs.map((blob) => {
+    const opened = openRegion(bytes, blob, data)
+    if (typeof opened === 'string') return opened
+    const failed = writeTargets(opened, blob.targets)
+    discard(opened)
+    return failed
+  })
+  discard(bytes)
+  return { outcomes }
 }
 
 /** The plaintext, or what is wrong with the blob. */

@@ -1,5 +1,6 @@
 import type { MasterKey } from '../crypto/master-key.ts'
 import type { StorageId } from '../format/storage-id.ts'
+import type { FailedWrite, WriteTarget } from './target-writing.ts'
 
 export interface BlobWorkerData {
   readonly key: MasterKey
@@ -28,11 +29,17 @@ export interface PackedRegion {
   readonly id: StorageId
 }
 
+/** A blob whose plaintext is written to files. */
+export interface ExtractRegion extends PackedRegion {
+  readonly targets: readonly WriteTarget[]
+}
+
 export type BlobJob =
   | { readonly kind: 'hash'; readonly region: Region; readonly content?: HashedContent | undefined }
   | { readonly kind: 'digest'; readonly content: number }
   | { readonly kind: 'seal'; readonly regions: readonly Region[] }
   | { readonly kind: 'open' | 'check'; readonly bytes: Uint8Array; readonly blobs: readonly PackedRegion[] }
+  | { readonly kind: 'extract'; readonly bytes: Uint8Array; readonly blobs: readonly ExtractRegion[] }
 
 export interface HashResult {
   /** 32 bytes. */
@@ -56,7 +63,12 @@ export interface CheckResult {
   readonly reasons: readonly (string | undefined)[]
 }
 
-export type BlobResult = HashResult | SealResult | OpenResult | CheckResult
+/** In the order of the job's blobs: `undefined` when it is written wherever it goes, what is wrong with the blob, or what broke writing it. */
+export interface ExtractResult {
+  readonly outcomes: readonly (string | FailedWrite | undefined)[]
+}
+
+export type BlobResult = HashResult | SealResult | OpenResult | CheckResult | ExtractResult
 
 export interface BlobRequest {
   readonly number: number

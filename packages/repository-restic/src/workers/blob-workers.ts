@@ -6,6 +6,8 @@ import type {
   BlobResult,
   BlobWorkerData,
   CheckResult,
+  ExtractRegion,
+  ExtractResult,
   HashResult,
   OpenResult,
   PackedRegion,
@@ -26,6 +28,8 @@ export interface BlobWorkers extends AsyncDisposable {
   open(bytes: Uint8Array, blobs: readonly PackedRegion[]): Promise<OpenResult>
   /** The same where nobody wants the plaintexts: they leave no trace in memory. */
   check(bytes: Uint8Array, blobs: readonly PackedRegion[]): Promise<CheckResult>
+  /** Writes the plaintexts to files. When it rejects nobody knows how far it came, until these workers are disposed of. */
+  extract(bytes: Uint8Array, blobs: readonly ExtractRegion[]): Promise<ExtractResult>
 }
 
 /** One thread hashes what it is given in the order of the calls: the chunks of a content, and with them the content. */
@@ -166,6 +170,7 @@ export function createBlobWorkers(data: BlobWorkerData, threads: number): BlobWo
     seal: (regions) => run({ kind: 'seal', regions }),
     open: (bytes, blobs) => run({ kind: 'open', bytes, blobs }),
     check: (bytes, blobs) => run({ kind: 'check', bytes, blobs }),
+    extract: (bytes, blobs) => run({ kind: 'extract', bytes, blobs }),
     async [Symbol.asyncDispose]() {
       fail(new Error('the worker threads were ended'))
       await Promise.all(running.map(({ worker }) => worker.terminate()))
@@ -193,6 +198,7 @@ export function createInlineBlobWorkers(data: BlobWorkerData): BlobWorkers {
     seal: (regions) => run({ kind: 'seal', regions }),
     open: (bytes, blobs) => run({ kind: 'open', bytes, blobs }),
     check: (bytes, blobs) => run({ kind: 'check', bytes, blobs }),
+    extract: (bytes, blobs) => run({ kind: 'extract', bytes, blobs }),
     async [Symbol.asyncDispose]() {},
   }
 }
