@@ -17,9 +17,9 @@ const worstOverhead = 1024
 const leastRoom = 64
 
 /**
- * @param expected how many bytes it will be, where that is known: all are written at once then, instead of piece by piece
- *
  * Throws a `RangeError` when there are more than `most` bytes in it, and a `SyntaxError` when it is no zstd or is cut.
+ *
+ * @param expected how many bytes it will be, where that is known: all are written at once then, instead of piece by piece
  */
 export function decompress(bytes: Uint8Array, most: number, expected?: number): Buffer {
   try {
