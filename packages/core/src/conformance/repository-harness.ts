@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { Backup, CaptureFacts, OperationOptions, Repository, StageContents, StagedRun } from '../contracts/index.ts'
 import { bytesOf, chunksOf, sampleBytes } from '../testing/chunks-of.ts'
 import { createMemoryStage, type MemoryStage } from '../testing/memory-stage.ts'
-import { collect } from './conformance-check.ts'
+import { collect, eventually } from './conformance-check.ts'
 
 /** A repository on an empty place of its own, initialised where it must be. */
 export interface RepositoryHarness {
@@ -64,6 +64,15 @@ export async function storeStage(
 ): Promise<Backup> {
   const { contents = stage.contents, ...operation } = options
   return await repository.store({ run: stage.run, agent }, contents, operation)
+}
+
+/** Presses, while a stage is being stored, until the file is stored: what a failure finds sent already. */
+export async function pressFor(stage: MemoryStage, item: string, name: string): Promise<void> {
+  await eventually(() => {
+    // Again and again: whatever is released makes room, and ends a pressure.
+    if (!stage.released.includes(`${item}/${name}`)) stage.press()
+    return stage.released.includes(`${item}/${name}`)
+  }, `release of ${name} of ${item} under pressure`)
 }
 
 /** The same contents with another drain. */

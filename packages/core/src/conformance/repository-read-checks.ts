@@ -10,6 +10,7 @@ import {
   filledStage,
   fillItem,
   idsOf,
+  pressFor,
   type RepositoryHarness,
   sampleContents,
   storeAll,
@@ -186,9 +187,12 @@ export const repositoryReadChecks: readonly ConformanceCheck<RepositoryHarness>[
     async run({ repository, another }) {
       const kept = await storeAll(repository, { id: 'kept', job: 'shop' })
       const stage = createMemoryStage({ run: { id: 'unfinished', job: 'shop' } })
+      const store = storeStage(repository, stage)
+      store.catch(() => undefined)
       await fillItem(stage, 'shop', { 'a.bin': sampleBytes(50_000, 9) })
+      await pressFor(stage, 'shop', 'a.bin')
       stage.stopFilling(new BackupError('server went away', { code: 'APPLICATION' }))
-      await rejectsWith(() => storeStage(repository, stage), 'APPLICATION', 'store of a failed capture')
+      await rejectsWith(() => store, 'APPLICATION', 'store of a failed capture')
       const young = await repository.removeUnfinished({ olderThanSeconds: 3600 })
       assert.deepEqual(young.removed, [], 'what is young may still be going on')
       await repository.removeUnfinished({ olderThanSeconds: 0, runs: ['another', 'kept'] })

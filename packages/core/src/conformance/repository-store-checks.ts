@@ -12,6 +12,7 @@ import {
   filledStage,
   fillItem,
   idsOf,
+  pressFor,
   type RepositoryHarness,
   sampleContents,
   storeAll,
@@ -82,8 +83,7 @@ export const repositoryStoreChecks: readonly ConformanceCheck<RepositoryHarness>
       store.catch(() => undefined)
       for (const [index, name] of ['a.bin', 'b.bin', 'c.bin'].entries()) {
         await stage.stage.write({ item: 'shop', name }, chunksOf(sampleBytes(5000, index + 1), [5000]))
-        stage.press()
-        await eventually(() => stage.released.includes(`shop/${name}`), `release of ${name} under pressure`)
+        await pressFor(stage, 'shop', name)
       }
       await stage.stage.sealItem({ item: 'shop', facts: {} })
       await stage.stage.seal(captureFacts())
@@ -96,13 +96,17 @@ export const repositoryStoreChecks: readonly ConformanceCheck<RepositoryHarness>
     name: 'never offers a failed item, even when some of it was stored',
     async run({ repository, another }) {
       const stage = createMemoryStage()
+      const store = storeStage(repository, stage)
+      store.catch(() => undefined)
       await fillItem(stage, 'whole', { 'a.bin': sampleBytes(1000) })
       await stage.stage.write({ item: 'broken', name: 'half.bin' }, chunksOf(sampleBytes(1000, 2), [100]))
+      await pressFor(stage, 'broken', 'half.bin')
+      await stage.stage.write({ item: 'broken', name: 'rest.bin' }, chunksOf(sampleBytes(1000, 4), [100]))
       await stage.stage.failItem('broken', { code: 'APPLICATION', message: 'table is marked as crashed', hint: 'Repair the table.' })
       await stage.stage.failItem('never-begun', { code: 'ACCESS_DENIED', message: 'no right to read' })
       await fillItem(stage, 'whole-too', { 'b.bin': sampleBytes(1000, 3) })
       await stage.stage.seal(captureFacts())
-      const backup = await storeStage(repository, stage)
+      const backup = await within(store, 'store')
       assert.equal(backup.status, 'partial')
       const reader = await another()
       const listed = (await collect(reader.list()))[0]
@@ -114,7 +118,8 @@ export const repositoryStoreChecks: readonly ConformanceCheck<RepositoryHarness>
       ])
       await assertReadable(reader, listed, { whole: { 'a.bin': sampleBytes(1000) }, 'whole-too': { 'b.bin': sampleBytes(1000, 3) } })
       for (const item of await reader.inventory(listed)) if (item.failure !== undefined) assert.deepEqual(item.files ?? [], [])
-      await rejectsWith(() => collect(reader.open(listed, { item: 'broken', name: 'half.bin' })), 'NOT_FOUND', 'open of a failed item')
+      for (const name of ['half.bin', 'rest.bin'])
+        await rejectsWith(() => collect(reader.open(listed, { item: 'broken', name })), 'NOT_FOUND', 'open of a failed item')
     },
   },
   {
@@ -122,9 +127,12 @@ export const repositoryStoreChecks: readonly ConformanceCheck<RepositoryHarness>
     async run(harness) {
       const { repository } = harness
       const stage = createMemoryStage()
+      const store = storeStage(repository, stage)
+      store.catch(() => undefined)
       await fillItem(stage, 'shop', { 'a.bin': sampleBytes(100_000) })
+      await pressFor(stage, 'shop', 'a.bin')
       stage.stopFilling(new BackupError('server went away', { code: 'APPLICATION', hint: 'Start the server.' }))
-      const error = await rejectsWith(() => storeStage(repository, stage), 'APPLICATION', 'store of a failed capture')
+      const error = await rejectsWith(() => store, 'APPLICATION', 'store of a failed capture')
       assert.equal(error.message, 'server went away')
       await assertNoBackups(harness)
     },

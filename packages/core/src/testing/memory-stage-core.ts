@@ -1,29 +1,39 @@
+import { rm } from 'node:fs/promises'
 import type { CaptureFacts, ItemFacts } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
 import { RoomLedger } from '../staging/room-ledger.ts'
+import { StageEvents } from '../staging/stage-events.ts'
 import type { JournalRecord } from '../staging/stage-journal.ts'
 import type { StageState, TimelineEntry } from '../staging/stage-state.ts'
-import { GrowingLog } from './growing-log.ts'
+import type { LocalFile } from '../staging/staged-file.ts'
 import { type KeptStage, keepRecord, stateOf } from './memory-kept-stage.ts'
+import { memoryStagedFile } from './memory-staged-file.ts'
 
 /** What both sides of an open memory stage share: what is kept of it, what may be done next, what has happened, and the room that is left. */
 export class MemoryStageCore {
   readonly kept: KeptStage
   readonly state: StageState
   readonly room: RoomLedger
-  readonly log = new GrowingLog<TimelineEntry | { readonly type: 'pressure' }>()
+  readonly events: StageEvents
+  /** What a drainer did, as `item/name`, in order. */
+  readonly opened: string[] = []
+  readonly released: string[] = []
   readonly sealedItems = new Map<string, ItemFacts>()
   readonly failedItems = new Set<string>()
   facts: CaptureFacts | undefined
+  #pressed = false
   #closed: { readonly cause: unknown } | undefined
 
   /** @param budget in bytes */
   constructor(kept: KeptStage, budget: number) {
     this.kept = kept
     this.state = stateOf(kept)
-    this.room = new RoomLedger(budget, this.state.heldBytes, () => {
-      if (this.room.needsRelease) this.press()
-    })
+    this.room = new RoomLedger(budget, this.state.heldBytes, () => this.events.roomChanged())
+    this.events = new StageEvents(
+      () => this.room.needsRelease || (this.#pressed && this.room.held > 0),
+      (cause) => this.room.stop(cause),
+      'budgetBytes',
+    )
     for (const entry of this.state.timeline) this.append(entry)
   }
 
@@ -41,17 +51,29 @@ export class MemoryStageCore {
     if (entry.type === 'item') this.sealedItems.set(entry.item.item, entry.item)
     else if (entry.type === 'item-failed') this.failedItems.add(entry.item)
     else if (entry.type === 'sealed') this.facts = entry.facts
-    this.log.push(entry)
+    this.events.push(entry.type === 'file' ? { ...entry, file: this.#stagedFile(entry.local) } : entry)
+  }
+
+  /** Removes a file and frees its room; false when that was done before, or the file belongs to somebody else by now. */
+  async drop(local: LocalFile): Promise<boolean> {
+    if (this.closed || !local.claimRemoval()) return false
+    const { item, name, path, size } = local.facts
+    this.keep({ type: 'released', item, name })
+    if (!this.kept.contents.delete(path)) await rm(path, { force: true })
+    this.#pressed = false
+    this.room.free(size)
+    return true
   }
 
   press(): void {
-    this.log.push({ type: 'pressure' })
+    this.#pressed = true
+    this.events.roomChanged()
   }
 
-  /** The capture failed: the drainer gets what was staged, and then `cause`. */
+  /** The capture failed: the drain throws `cause`, whatever it has not given yet. */
   fail(cause: unknown): void {
     this.state.fail(cause)
-    this.log.fail(cause)
+    this.events.fail(cause)
     this.room.stop(cause)
   }
 
@@ -61,7 +83,18 @@ export class MemoryStageCore {
     const { id, job } = this.kept.run
     const cause = new BackupError(`stage ${id} of job "${job}" was closed: ${why}`, { code: 'ABORTED' })
     this.#closed = { cause }
-    this.log.cut(cause)
     this.fail(cause)
+  }
+
+  #stagedFile(local: LocalFile) {
+    const label = `${local.facts.item}/${local.facts.name}`
+    return memoryStagedFile({
+      local,
+      written: this.kept.contents,
+      onOpen: () => this.opened.push(label),
+      release: async () => {
+        if (await this.drop(local)) this.released.push(label)
+      },
+    })
   }
 }

@@ -42,9 +42,11 @@ export function fillingSide(core: MemoryStageCore): Stage {
       core.append({ type: 'item', item })
     },
     async failItem(item, failure) {
-      state.failItem(item, failure)
+      const files = state.failItem(item, failure)
       core.keep({ type: 'item-failed', item, failure })
       core.append({ type: 'item-failed', item, failure })
+      // What the drainer already has stays until it lets go; the rest is of no use to anybody.
+      for (const local of files) if (!local.offered) await core.drop(local)
     },
     async seal(facts) {
       state.assertComplete()
@@ -72,9 +74,10 @@ async function fill(
     state.assertStillWanted(item)
     const staged = { item, name, ...measured }
     core.keep({ type: 'file', ...staged, modified: modifiedMilliseconds })
-    // Before the claim is kept: a drainer must know of the file when it hears of the pressure that keeping it may cause.
-    core.append({ type: 'file', local: new LocalFile({ ...staged, path, modifiedMilliseconds }) })
     claim.keep()
+    const local = new LocalFile({ ...staged, path, modifiedMilliseconds })
+    state.addFile(local)
+    core.append({ type: 'file', local })
     ended(true)
     return staged
   } catch (error) {

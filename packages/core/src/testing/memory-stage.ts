@@ -2,20 +2,20 @@ import type { CaptureFacts, ItemFacts, RunStage, StagedRun } from '../contracts/
 import { itemFilePath } from '../staging/stage-paths.ts'
 import { emptyStage, type KeptStage, removeFiles } from './memory-kept-stage.ts'
 import { MemoryStageCore } from './memory-stage-core.ts'
-import { type Drained, drainingSide } from './memory-stage-draining.ts'
+import { drainingSide } from './memory-stage-draining.ts'
 import { fillingSide } from './memory-stage-filling.ts'
 
 /** A stage of a memory staging, with what tests want to see of it. */
 export interface MemoryStage extends RunStage {
-  /** `item/name` of everything that was released since the stage was begun or resumed, in order. */
+  /** `item/name` of everything that a drainer released since the stage was begun or resumed, in order. */
   readonly released: readonly string[]
-  /** `item/name` of everything that was opened since the stage was begun or resumed, in order. */
+  /** `item/name` of everything that a drainer opened since the stage was begun or resumed, in order. */
   readonly opened: readonly string[]
   readonly sealedItems: ReadonlyMap<string, ItemFacts>
   readonly failedItems: ReadonlySet<string>
   /** Those of the capture, once it is sealed. */
   readonly facts: CaptureFacts | undefined
-  /** Lets the drain give a `pressure`, whether a writer waits or not. */
+  /** As if a writer waited for room until the next file goes: the drain gives `pressure` once it has given all, while any file takes room. */
   press(): void
   /**
    * Changes what a written file holds, as a disk that lies would: `open` gives it unnoticed, so that its reader must notice. Throws
@@ -52,7 +52,6 @@ export interface MemoryStageParts {
 /** Begins with what is kept of a stage, or goes on with it. */
 export function openMemoryStage({ kept, budget, abandonedRuns = [], killed, forget, letGo }: MemoryStageParts): MemoryStage {
   const core = new MemoryStageCore(kept, budget)
-  const drained: Drained = { opened: [], released: [] }
   killed?.addEventListener('abort', () => core.close('its process was killed'), { once: true })
 
   async function close(isRemoved: boolean): Promise<void> {
@@ -70,8 +69,9 @@ export function openMemoryStage({ kept, budget, abandonedRuns = [], killed, forg
     run: kept.run,
     abandonedRuns,
     stage: fillingSide(core),
-    contents: drainingSide(core, drained),
-    ...drained,
+    contents: drainingSide(core),
+    released: core.released,
+    opened: core.opened,
     sealedItems: core.sealedItems,
     failedItems: core.failedItems,
     get facts() {

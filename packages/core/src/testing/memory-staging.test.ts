@@ -109,6 +109,22 @@ describe('the budget of a memory staging', () => {
     await expect(third).rejects.toMatchObject({ code: 'OUT_OF_SPACE' })
   })
 
+  it('lets a test press as a writer would that waits until a file goes', async () => {
+    const stage = await createMemoryStaging().begin(run('a'))
+    const events = stage.contents.drain()[Symbol.asyncIterator]()
+    stage.press()
+    await write(stage, 'first', 50)
+    const { value: first } = await events.next()
+    expect(await events.next()).toMatchObject({ value: { type: 'pressure' } })
+    if (first?.type !== 'file') throw new TypeError('the first event must be a file')
+    await first.file.release()
+    await write(stage, 'second', 50)
+    expect(await events.next()).toMatchObject({ value: { type: 'file' } })
+    const waiting = events.next()
+    await stage.stage.sealItem({ item: 'shop', facts: {} })
+    expect(await waiting).toMatchObject({ value: { type: 'item' } })
+  })
+
   it.each([1, 1.5, Number.NaN])('is not %d', (budgetBytes) => {
     expect(() => createMemoryStaging({ budgetBytes })).toThrow(TypeError)
   })
@@ -133,6 +149,14 @@ describe('a memory staging', () => {
     await expect(staging.begin(run('b'))).rejects.toMatchObject({ code: 'CONFLICT' })
     await resumed[Symbol.asyncDispose]()
     await (await staging.begin(run('b')))[Symbol.asyncDispose]()
+  })
+
+  it('tells what a drainer released, not what went with an item that failed', async () => {
+    const stage = await createMemoryStaging().begin(run('a'))
+    await write(stage, 'file', 5)
+    await stage.stage.failItem('shop', { code: 'APPLICATION', message: 'it broke' })
+    expect(stage.released).toEqual([])
+    expect(() => stage.damage('shop', 'file', (bytes) => bytes)).toThrow('shop/file is not in memory')
   })
 
   it('sends with the next run what a store that failed has left, as the pipeline promises', async () => {
