@@ -47,6 +47,45 @@ const withFiles = (change: (file: StagedFile) => Partial<StagedFile>) => (conten
   },
 })
 
+/** A drain that can be made to take an event before it is asked for it, and gives it or loses it afterwards. */
+function readingAhead(contents: StageContents, { isLost = false } = {}) {
+  const ahead: Promise<IteratorResult<StageEvent>>[] = []
+  let events: AsyncIterator<StageEvent> | undefined
+  return {
+    takeOne(): void {
+      if (events === undefined) return
+      const next = events.next()
+      next.catch(() => undefined)
+      ahead.push(next)
+    },
+    contents: differing(contents, {
+      async *drain(options) {
+        const given = contents.drain(options)[Symbol.asyncIterator]()
+        events = given
+        try {
+          for (;;) {
+            if (isLost) await ahead.shift()
+            const { value, done } = await (ahead.shift() ?? given.next())
+            if (done === true) return
+            yield value
+          }
+        } finally {
+          await given.return?.()
+        }
+      },
+    }),
+  }
+}
+
+function readingBeforeItemsFail({ stage, contents }: RunStage, options?: { readonly isLost: boolean }): Partial<RunStage> {
+  const reading = readingAhead(contents, options)
+  const failItem: Stage['failItem'] = (item, failure) => {
+    reading.takeOne()
+    return stage.failItem(item, failure)
+  }
+  return { stage: differing(stage, { failItem }), contents: reading.contents }
+}
+
 async function* withoutFailure(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
   try {
     yield* content
@@ -222,6 +261,69 @@ const broken: Readonly<Record<string, Fault<Lies>>> = {
           }
         },
       }),
+    },
+  },
+  'gives what it took of an item before that failed': {
+    caughtBy: 'what a failed item holds that nobody was given',
+    breakIt: { run: (both) => readingBeforeItemsFail(both) },
+  },
+  'keeps the room of a failed item': {
+    caughtBy: 'what a failed item holds that nobody was given',
+    breakIt: { run: (both) => readingBeforeItemsFail(both, { isLost: true }) },
+  },
+  'gives a second drainer nothing, as if the stage were empty': {
+    caughtBy: 'a second drainer at the same time is refused',
+    breakIt: {
+      contents: (contents) => ({
+        async *drain(options) {
+          try {
+            yield* contents.drain(options)
+          } catch (error) {
+            if (!(error instanceof TypeError)) throw error
+          }
+        },
+      }),
+    },
+  },
+  'gives what is left of a capture that failed': {
+    caughtBy: 'after stopFilling the drain gives nothing of what was staged before',
+    breakIt: {
+      run(both) {
+        const { takeOne, contents } = readingAhead(both.contents)
+        return {
+          contents,
+          stopFilling(cause) {
+            takeOne()
+            both.stopFilling(cause)
+          },
+        }
+      },
+    },
+  },
+  'presses for a writer that was aborted': {
+    caughtBy: 'nobody is pressed for a writer that waits no more',
+    breakIt: {
+      run({ stage, contents }) {
+        let isStale = false
+        return {
+          stage: differing(stage, {
+            async write(...parts) {
+              try {
+                return await stage.write(...parts)
+              } catch (error) {
+                isStale ||= BackupError.is(error) && error.code === 'ABORTED'
+                throw error
+              }
+            },
+          }),
+          contents: differing(contents, {
+            async *drain(options) {
+              if (isStale) yield { type: 'pressure' }
+              yield* contents.drain(options)
+            },
+          }),
+        }
+      },
     },
   },
 }
