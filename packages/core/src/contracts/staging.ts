@@ -44,8 +44,8 @@ export interface RunStage extends AsyncDisposable {
    */
   stopDraining(cause: unknown): void
   /**
-   * Says that the capture failed: the drain throws `cause`, everything that fills fails with it, and the stage can no
-   * longer be sealed. Without effect on a sealed stage.
+   * Says that the capture failed: the drain throws `cause` next, whatever it has not given yet, everything that fills fails
+   * with it, and the stage can no longer be sealed. Without effect on a sealed stage.
    */
   stopFilling(cause: unknown): void
   /** Removes everything of this stage. */
@@ -109,7 +109,8 @@ export interface StageContents {
   readonly budget: number
   /**
    * Everything staged, in order, while it is being staged; ends after `sealed`. Throws when the capture fails.
-   * Called once per attempt; a resumed stage yields again what has not been released.
+   * Called once per attempt; a resumed stage yields again what has not been released. One drains at a time: another that begins meanwhile
+   * fails with a TypeError.
    */
   drain(options?: OperationOptions): AsyncIterable<StageEvent>
   /** Whether the capture is complete, or about to be, so that a failed store can be resumed. When a run is aborted while it is false, nobody will come back to what was sent. */
