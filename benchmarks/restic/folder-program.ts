@@ -19,8 +19,9 @@ import { filesBelow } from './mixed-files.ts'
  * program of its own. `store` takes the files as a stage that is complete: their checksums, which staging knows, are in FOLDER.facts.json,
  * written by `facts`, and are checked on the way. `again` does the same for a job of which there is no backup, so that every file is read.
  */
-// As the command does for itself: less room for young objects, which keep their buffers alive.
+// As the command does for itself.
 setFlagsFromString('--semi-space-growth-factor=1')
+setFlagsFromString('--heap-growing-percent=20')
 const [verb, place, folder] = process.argv.slice(2)
 if (place === undefined || folder === undefined) throw new Error('give a verb, a repository and a folder')
 

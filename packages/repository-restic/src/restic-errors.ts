@@ -12,7 +12,7 @@ export function damaged(key: string, reason: string, cause?: unknown): BackupErr
 export function hostile(what: string, reason: string): BackupError {
   return new BackupError(`${what}: ${reason}`, {
     code: 'CORRUPTED',
-    hint: 'It was refused and nothing was written. Who knows the password of this repository wrote it: find out who, and change the password.',
+    hint: 'It was refused. Who knows the password of this repository wrote it: find out who, and change the password.',
   })
 }
 

@@ -23,7 +23,8 @@ export function masterKeyOf(bytes: Uint8Array): MasterKey {
 const base64 = (length: number) =>
   z
     .base64()
-    .transform((text) => Buffer.from(text, 'base64'))
+    // In memory of its own: what goes to a worker thread takes all of the memory that it lies in with it.
+    .transform((text) => Uint8Array.from(Buffer.from(text, 'base64')))
     .refine((bytes) => bytes.length === length, `not ${length} bytes`)
 
 const schema = z.object({ mac: z.object({ k: base64(16), r: base64(16) }), encrypt: base64(32) })

@@ -52,6 +52,7 @@ export class ContentWriting implements AsyncDisposable {
   /** Files of jobs that a worker never answered. */
   readonly #unknown: PlannedFile[] = []
   readonly #running = new Set<Promise<void>>()
+  readonly #begunMilliseconds = Date.now()
   #failure: { readonly error: unknown } | undefined
 
   constructor(parts: ContentWritingParts) {
@@ -84,6 +85,7 @@ export class ContentWriting implements AsyncDisposable {
   async written(): Promise<void> {
     await Promise.all(this.#running)
     this.#throwIfOver()
+    this.#unfinished.assertNone()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -91,7 +93,7 @@ export class ContentWriting implements AsyncDisposable {
     await Promise.all(this.#running)
     for (const workers of this.#parts.workers) await workers[Symbol.asyncDispose]()
     await this.#unfinished.removeAll()
-    for (const file of this.#unknown) await removeUnlessWhole(file)
+    for (const file of this.#unknown) await removeUnlessWhole(file, this.#begunMilliseconds - clockMilliseconds)
   }
 
   #throwIfOver(): void {
@@ -148,8 +150,9 @@ export class ContentWriting implements AsyncDisposable {
     const outcomes: BlobOutcome[] = []
     for (const blob of run) {
       const location = await session.relocate(blob.id, blob.location, this.#options).catch(unlessDamaged)
-      if (location !== undefined) moved.push({ ...blob, location })
-      outcomes.push(location === undefined ? gone : undefined)
+      const isAsPlanned = location !== undefined && plainLength(location) === plainLength(blob.location)
+      if (isAsPlanned) moved.push({ ...blob, location })
+      outcomes.push(isAsPlanned ? undefined : location === undefined ? gone : otherLength(blob, plainLength(location)))
     }
     for (const part of plannedRuns(moved, runLimits)) {
       await this.#transfers.take(1)
@@ -170,7 +173,8 @@ export class ContentWriting implements AsyncDisposable {
           session === undefined
             ? await readLocatedBlob(repository, id, location, this.#options)
             : await readPlacedBlob(session, blob, this.#options)
-        outcomes.push(writeTargets(plaintext, writeTargetsOf(targets, descriptors)))
+        const isAsPlanned = plaintext.byteLength === plainLength(location)
+        outcomes.push(isAsPlanned ? writeTargets(plaintext, writeTargetsOf(targets, descriptors)) : otherLength(blob, plaintext.byteLength))
       } catch (error) {
         if (!isDamage(error)) throw error
         outcomes.push(error)
@@ -244,6 +248,11 @@ function writeTargetsOf(targets: readonly PlannedTarget[], descriptors: Readonly
   })
 }
 
+/** The places of everything behind it in its files were counted with the length that the index had told. */
+function otherLength({ location }: PlannedBlob, bytes: number): string {
+  return `it has ${bytes} bytes, and the index says ${plainLength(location)}`
+}
+
 function throwFirst(run: readonly PlannedBlob[], outcomes: readonly BlobOutcome[]): void {
   const failure = firstFailure(run, outcomes)
   if (failure !== undefined) throw failure.error
@@ -253,9 +262,17 @@ function throwAsExtraction(error: unknown, file: PlannedFile): never {
   throw extractionError(error, pathBytes(file))
 }
 
-/** Content is written before anything else, so a file of the whole length has all of it. */
-async function removeUnlessWhole(file: PlannedFile): Promise<void> {
+/**
+ * Content is written before anything else, so a file of the whole length has all of it. One that does not look as we leave an unfinished
+ * one, only for us and just written, is of somebody else.
+ */
+async function removeUnlessWhole(file: PlannedFile, begunMilliseconds: number): Promise<void> {
   const path = pathBytes(file)
   const found = await lstat(path).catch(() => undefined)
-  if (found?.isFile() && found.size < file.size) await unlink(path).catch(() => undefined)
+  if (found === undefined || !found.isFile() || found.size >= file.size) return
+  const looksUnfinished = process.platform === 'win32' || (found.mode & 0o777) === 0o600
+  if (looksUnfinished && found.mtimeMs >= begunMilliseconds) await unlink(path).catch(() => undefined)
 }
+
+/** What file systems and clocks are off by. */
+const clockMilliseconds = 2000

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Uploader } from '@backup-planet/core'
 import { type MemoryUploader, sampleBytes } from '@backup-planet/core/testing'
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { storageIdOf } from '../format/storage-id.ts'
 import { createResticRepository, type ResticRepository } from '../restic-repository.ts'
 import { openFiles } from './__fixtures__/open-files.ts'
@@ -130,7 +130,8 @@ describe.skipIf(process.platform === 'win32')('the content of extracted files', 
       async (_, count) => {
         // The tree, the first pack, the second pack.
         if (count < 3) return
-        seen = (await lstat(join(directory, 'parted'))).mode & 0o777
+        // What was read of the first is being written meanwhile.
+        seen = (await vi.waitFor(() => lstat(join(directory, 'parted')))).mode & 0o777
         controller.abort()
       },
       { concurrency: 1 },
@@ -161,9 +162,10 @@ describe.skipIf(process.platform === 'win32')('the content of extracted files', 
       for (const put of [() => writeFile(join(directory, name), 'mine'), () => symlink(outside, join(directory, name))]) {
         const { uploader, id } = await placeInTwoPacks()
         await rm(directory, { recursive: true, force: true })
-        const watched = watching(uploader, async (_, count) => {
+        const beforeFirstPack = async (_: string, count: number) => {
           if (count === 2) await put()
-        })
+        }
+        const watched = watching(uploader, beforeFirstPack, { concurrency: 1 })
         await expect(openAnew(watched).extract(id, { directory })).rejects.toMatchObject({
           code: 'ALREADY_EXISTS',
           message: expect.stringContaining(join(directory, name)),

@@ -33,7 +33,8 @@ export class UnfinishedFiles {
   /** One more blob of it is written. With the last one it gets its mode and time and is closed, and the result is true. */
   async wrote(file: PlannedFile): Promise<boolean> {
     const unfinished = this.#files.get(file)
-    if (unfinished === undefined || --unfinished.left > 0) return false
+    if (unfinished === undefined) throw new TypeError(`${file.shown()} is not being written`)
+    if (--unfinished.left > 0) return false
     this.#files.delete(file)
     const descriptor = await unfinished.descriptor
     let failure: { readonly error: unknown } | undefined
@@ -48,6 +49,11 @@ export class UnfinishedFiles {
     if (failure === undefined) return true
     await unlink(pathBytes(file)).catch(() => undefined)
     throw failure.error
+  }
+
+  /** Throws where a file is not whole. */
+  assertNone(): void {
+    for (const [file, { left }] of this.#files) throw new TypeError(`${file.shown()} lacks ${left} of its blobs`)
   }
 
   /** Closes and removes what did not become whole. No thread may still write: the next file that is opened has the same descriptor. */

@@ -150,6 +150,15 @@ describe('ending the threads', () => {
     await workers[Symbol.asyncDispose]()
   })
 
+  it('comes by itself where one cannot be started: everything is rejected with the reason, also later', async () => {
+    const notCloneable = { key, memory: undefined, compressionLevel: 1, toString: () => 'a function cannot be sent to a thread' }
+    const workers = createBlobWorkers(notCloneable, 2)
+    begun.push(workers)
+    await expect(workers.seal([])).rejects.toThrow('could not be cloned')
+    await expect(workers.hash({ address: 0, length: 1 })).rejects.toThrow('could not be cloned')
+    await expect(workers.contentHasher().hash({ address: 0, length: 1 }, true)).rejects.toThrow('could not be cloned')
+  })
+
   it('is possible before any was begun', async () => {
     const { workers } = working((data) => createBlobWorkers(data, 2))
     await workers[Symbol.asyncDispose]()

@@ -76,8 +76,9 @@ export function writeWholeFile(path: Buffer, content: Uint8Array, facts: FileFac
 
 /** Permission bits only: set-user-id means something else on a file of another owner. */
 export function setFileFacts(descriptor: number, { mode, modifiedAt }: FileFacts): void {
-  fchmodSync(descriptor, mode & 0o777)
   if (modifiedAt !== undefined) futimesSync(descriptor, modifiedAt, modifiedAt)
+  // Last, so that others see it only when nothing of it is missing.
+  fchmodSync(descriptor, mode & 0o777)
 }
 
 export function pathBytes({ path }: Pick<WholeFile, 'path'>): Buffer {
@@ -85,5 +86,9 @@ export function pathBytes({ path }: Pick<WholeFile, 'path'>): Buffer {
 }
 
 function writeAll(descriptor: number, bytes: Uint8Array, position: number): void {
-  for (let at = 0; at < bytes.byteLength; ) at += writeSync(descriptor, bytes, at, bytes.byteLength - at, position + at)
+  for (let at = 0; at < bytes.byteLength; ) {
+    const written = writeSync(descriptor, bytes, at, bytes.byteLength - at, position + at)
+    if (written === 0) throw Object.assign(new Error(`its disk takes no byte more at ${position + at}`), { code: 'EIO' })
+    at += written
+  }
 }

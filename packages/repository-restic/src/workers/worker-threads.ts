@@ -74,13 +74,23 @@ export class WorkerThreads {
       this.#post()
     })
     worker.on('error', (error) => this.#fail(error))
+    worker.on('messageerror', (error) => this.#fail(error))
     worker.on('exit', (code) => this.#fail(new Error(`a worker thread ended with ${code}`)))
     this.#running.push(thread)
     return thread
   }
 
-  /** Gives the threads what waits: to each its own first, which others wait for. */
+  /** A thread that cannot be started is a failure like any other: nobody else would hear of it. */
   #post(): void {
+    try {
+      this.#giveWaiting()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  /** To each thread its own jobs first, which others wait for. */
+  #giveWaiting(): void {
     for (const thread of this.#running) {
       while (thread.queue.length > 0 && thread.jobs.size < jobsAhead) this.#give(thread, thread.queue)
     }
