@@ -1,6 +1,7 @@
 import { collect } from '@backup-planet/core/conformance'
-import { chunksOf, createMemoryStage, createMemoryUploader, sampleBytes } from '@backup-planet/core/testing'
+import { createMemoryUploader, sampleBytes } from '@backup-planet/core/testing'
 import { beforeEach, describe, expect, test } from 'vitest'
+import { filledStage } from './__fixtures__/small-repository.ts'
 import { initializeRepository } from './repository-access.ts'
 import { createResticRepository } from './restic-repository.ts'
 
@@ -14,21 +15,7 @@ beforeEach(async () => {
 
 const content = sampleBytes(900_000, 1)
 
-async function stageOf(id: string) {
-  const stage = createMemoryStage({ run: { id, job: 'shop', beganAt: `2026-01-01T00:00:0${id}.000Z` } })
-  await stage.stage.write({ item: 'shop', name: 'a.bin' }, chunksOf(content, [100_000]))
-  await stage.stage.sealItem({ item: 'shop', facts: {} })
-  const source = { id: 's', name: 's', version: '1' }
-  await stage.stage.seal({
-    application: 'test',
-    source,
-    kind: 'full',
-    consistentAt: `2026-01-01T00:00:0${id}.000Z`,
-    facts: {},
-    restoreGuide: '',
-  })
-  return stage
-}
+const stageOf = (id: string) => filledStage({ id, job: 'shop', beganAt: `2026-01-01T00:00:0${id}.000Z` }, { shop: { 'a.bin': content } })
 
 async function store(id: string) {
   const stage = await stageOf(id)

@@ -9,9 +9,9 @@ export interface CheckedContent extends AsyncIterable<Uint8Array> {
 
 /**
  * The content of an upload, checked while it is read: it fails with `CORRUPTED` as soon as it is longer than announced, and
- * at its end when it is shorter or has another hash, which is taken on trust where the content is `unchanging`. Every uploader reads through this, and commits only after the
- * iteration has ended. Can be iterated once. Aborting ends it at once with `ABORTED`, even while the source is stalled;
- * the source's iterator is closed on every way out.
+ * at its end when it is shorter or has another hash, which is taken on trust where the content is `unchanging`. Every uploader
+ * reads through this, and commits only after the iteration has ended. Can be iterated once. Aborting ends it at once with
+ * `ABORTED`, even while the source is stalled; the source's iterator is closed on every way out.
  *
  * @param what names the content in messages, such as `upload of a/b`
  * @param options `hint` says what to do when the content is another; a staged file is meant when it is left out

@@ -1,6 +1,7 @@
 import { collect } from '@backup-planet/core/conformance'
-import { chunksOf, createMemoryStage, createMemoryUploader, sampleBytes } from '@backup-planet/core/testing'
+import { createMemoryUploader, sampleBytes } from '@backup-planet/core/testing'
 import { beforeEach, describe, expect, test } from 'vitest'
+import { filledStage } from '../__fixtures__/small-repository.ts'
 import { initializeRepository } from '../repository-access.ts'
 import { createResticRepository, type ResticRepository } from '../restic-repository.ts'
 
@@ -17,18 +18,7 @@ beforeEach(async () => {
 const files = { 'a.bin': sampleBytes(700_000, 1), 'deep/b.bin': sampleBytes(3, 2), empty: Buffer.alloc(0) }
 
 async function store(id: string, contents: Readonly<Record<string, Buffer>> = files, job = 'shop') {
-  const stage = createMemoryStage({ run: { id, job, beganAt: `2026-01-01T00:00:0${id}.000Z` } })
-  for (const [name, content] of Object.entries(contents)) await stage.stage.write({ item: 'shop', name }, chunksOf(content, [100_000]))
-  await stage.stage.sealItem({ item: 'shop', facts: {} })
-  const source = { id: 's', name: 's', version: '1' }
-  await stage.stage.seal({
-    application: 'test',
-    source,
-    kind: 'full',
-    consistentAt: `2026-01-01T00:00:0${id}.000Z`,
-    facts: {},
-    restoreGuide: '',
-  })
+  const stage = await filledStage({ id, job, beganAt: `2026-01-01T00:00:0${id}.000Z` }, { shop: contents })
   const backup = await repository.store({ run: stage.run, agent: { version: '1' } }, stage.contents)
   return { backup, opened: stage.opened, released: stage.released }
 }
