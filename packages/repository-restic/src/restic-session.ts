@@ -134,27 +134,27 @@ export class ResticSession {
   async #trustedIndex(options: OperationOptions): Promise<LoadedIndex> {
     const loaded = await this.index(options)
     const { blobs } = loaded
-    let reading = this.#trusted.get(blobs)
-    if (reading === undefined) {
-      reading = new SharedWork<LoadedIndex>(
-        async (own) => trustedIndex(await this.open(own), loaded, own),
-        () => this.#trusted.delete(blobs),
-      )
-      this.#trusted.set(blobs, reading)
-    }
+    const reading = onceFor(this.#trusted, blobs, async (own) => trustedIndex(await this.open(own), loaded, own))
     return reading.wait(options, 'looking for packs that are whole')
   }
 
   async #locateByHeaders(blobs: BlobIndex, type: BlobType, id: StorageId, options: OperationOptions): Promise<PlacedBlob | undefined> {
-    let reading = this.#headersRead.get(blobs)
-    if (reading === undefined) {
-      reading = new SharedWork<unknown>(
-        async (own) => addUnindexedPacks(await this.open(own), blobs, own),
-        () => this.#headersRead.delete(blobs),
-      )
-      this.#headersRead.set(blobs, reading)
-    }
+    const reading = onceFor(this.#headersRead, blobs, async (own) => addUnindexedPacks(await this.open(own), blobs, own))
     await reading.wait(options, `looking for ${type} blob ${id}`)
     return findBlob(blobs, type, id)
   }
+}
+
+/** Work that is done once for an index, however many want it, and again after it has failed. */
+function onceFor<Value>(
+  begun: WeakMap<BlobIndex, SharedWork<Value>>,
+  blobs: BlobIndex,
+  work: (options: OperationOptions) => Promise<Value>,
+): SharedWork<Value> {
+  let found = begun.get(blobs)
+  if (found === undefined) {
+    found = new SharedWork(work, () => begun.delete(blobs))
+    begun.set(blobs, found)
+  }
+  return found
 }
