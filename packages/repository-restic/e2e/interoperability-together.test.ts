@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { collect, eventually } from '@backup-planet/core/conformance'
 import { createMemoryStage, sampleBytes } from '@backup-planet/core/testing'
@@ -39,11 +38,11 @@ async function runningStore(place: SharedPlace) {
     })
   })()
   const repository = place.open()
+  const before = await packsOf(place)
   const stored = repository.store({ run: stage.run, agent: { version: '1.0.0' } }, stage.contents)
   stored.catch(() => undefined)
-  const packs = async () =>
-    existsSync(`${place.restic.repository}/data`) ? readdir(`${place.restic.repository}/data`, { recursive: true }) : []
-  await eventually(async () => (await packs()).some((name) => name.length > 60 && !name.endsWith('.part')), 'the first pack', 60_000)
+  // Those of earlier backups say nothing of this one: it may not even have its lock.
+  await eventually(async () => (await packsOf(place)).length > before.length, 'the first pack', 60_000)
   return {
     contents,
     async finish() {
@@ -52,6 +51,12 @@ async function runningStore(place: SharedPlace) {
       return await stored
     },
   }
+}
+
+/** There is no folder where there are none. */
+async function packsOf({ restic }: SharedPlace): Promise<string[]> {
+  const names = await readdir(`${restic.repository}/data`, { recursive: true }).catch(() => [])
+  return names.filter((name) => name.length > 60 && !name.endsWith('.part'))
 }
 
 /** There is no folder where there are none. */
