@@ -5,12 +5,13 @@ import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { smallYoungSpace } from '../src/lean-memory.ts'
 
 const main = join(import.meta.dirname, '..', 'src', 'main.ts')
 
 // Arenas are glibc's, and /proc is Linux's.
 it.skipIf(process.platform !== 'linux')(
-  'a run starts anew with one allocation arena, as the same process, and still stops on a signal',
+  'a run starts anew with one allocation arena and little room for young objects, as the same process, and still stops on a signal',
   async () => {
     const directory = await mkdtemp(join(tmpdir(), 'lean-memory-'))
     // Takes connections and never says a word, so that the run waits.
@@ -35,6 +36,7 @@ staging: { directory: ${directory}/staging }
       const ended = once(child, 'exit')
       await once(silent, 'connection')
       expect((await readFile(`/proc/${child.pid}/environ`, 'utf8')).split('\0')).toContain('MALLOC_ARENA_MAX=1')
+      expect((await readFile(`/proc/${child.pid}/cmdline`, 'utf8')).split('\0')).toContain(smallYoungSpace)
       const stopped = performance.now()
       child.kill('SIGINT')
       expect((await ended)[0]).toBe(130)
