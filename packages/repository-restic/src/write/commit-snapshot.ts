@@ -67,22 +67,29 @@ export async function commitSnapshot(parts: CommitParts, options: OperationOptio
 const pieceBytes = 4 * 1024 ** 2
 
 async function saveContents({ writer, items, facts, repository }: CommitParts, manifest: Manifest, text: string): Promise<StorageId> {
-  const whole = items.filter(({ failure }) => failure === undefined)
-  const files: TreeFile[] = whole.flatMap(({ item, files: stored }) =>
-    stored.map(({ name, size, content }) => ({ path: [...itemPath(manifest, item), ...name.split('/')], size, content })),
-  )
-  const saveFile = async (name: string, content: Buffer): Promise<void> => {
+  const saveFile = async (name: string, content: Buffer): Promise<TreeFile> => {
     if (content.byteLength > mostWholeFileBytes) throw tooManyFiles(name, content.byteLength)
     const ids: StorageId[] = []
     for (let at = 0; at < content.byteLength; at += pieceBytes) {
       ids.push((await writer.saveBytes('data', content.subarray(at, at + pieceBytes))).id)
     }
-    files.push({ path: [name], size: content.byteLength, content: ids })
+    return { path: [name], file: { size: content.byteLength, content: ids } }
   }
-  await saveFile(manifestName, Buffer.from(text, 'utf8'))
-  await saveFile(guideName, Buffer.from(restoreGuideText(manifest, repository.uploader.destination, facts.restoreGuide), 'utf8'))
+  const beside = [
+    await saveFile(manifestName, Buffer.from(text, 'utf8')),
+    await saveFile(guideName, Buffer.from(restoreGuideText(manifest, repository.uploader.destination, facts.restoreGuide), 'utf8')),
+  ]
+  const whole = items.filter(({ failure }) => failure === undefined)
   const folders = [sourcePath(manifest), ...whole.map(({ item }) => itemPath(manifest, item))]
+  const files = treeFiles(manifest, whole, beside)
   return saveTrees({ files, folders, modifiedAt: manifest.consistentAt }, async (tree) => (await writer.saveBytes('tree', tree)).id)
+}
+
+function* treeFiles(manifest: Manifest, items: CommitParts['items'], beside: readonly TreeFile[]): Generator<TreeFile, void> {
+  for (const { item, files } of items) {
+    for (const file of files) yield { path: [...itemPath(manifest, item), ...file.name.split('/')], file }
+  }
+  yield* beside
 }
 
 /** A backup that could be committed and not be listed again must not be committed. */

@@ -14,9 +14,12 @@ describe('the trees of files', () => {
       fc.asyncProperty(fc.array(path, { maxLength: 12 }), fc.array(path, { maxLength: 4 }), async (filePaths, folderPaths) => {
         // Files have names of their own kind, so that none is a folder too.
         const names = new Set(filePaths.map((names) => `${names.join('/')}.sql`))
-        const files: TreeFile[] = [...names].map((name, at) => ({ path: name.split('/'), size: at, content: [storageIdOf(Buffer.of(at))] }))
+        const files: TreeFile[] = [...names].map((name, at) => ({
+          path: name.split('/'),
+          file: { size: at, content: [storageIdOf(Buffer.of(at))] },
+        }))
         const { root, saved } = await save(files, folderPaths)
-        const expected = new Map<string, unknown>(files.map(({ path: at, size, content }) => [at.join('/'), { size, content }]))
+        const expected = new Map<string, unknown>(files.map(({ path: at, file }) => [at.join('/'), file]))
         for (const names of [...folderPaths, ...files.map(({ path: at }) => at.slice(0, -1))])
           for (let depth = 1; depth <= names.length; depth++) expected.set(names.slice(0, depth).join('/'), 'folder')
         expect(contentsOf(saved, root)).toEqual(expected)
@@ -26,7 +29,7 @@ describe('the trees of files', () => {
 
   it('are stored once where folders are alike', async () => {
     const content = [storageIdOf(Buffer.of(1))]
-    const files = ['a', 'b', 'c'].map((folder) => ({ path: [folder, 'data.sql'], size: 7, content }))
+    const files = ['a', 'b', 'c'].map((folder) => ({ path: [folder, 'data.sql'], file: { size: 7, content } }))
     const { saved, calls } = await save(files, [])
     expect(saved.size).toBe(2)
     expect(calls).toBe(4)
@@ -42,7 +45,7 @@ describe('the trees of files', () => {
     ['a file in a file', ['a'], ['a', 'b']],
     ['a folder that is a file', ['a', 'b'], ['a']],
   ])('are refused with %s', async (_, first, second) => {
-    const files = [first, second].map((names) => ({ path: names, size: 0, content: [] }))
+    const files = [first, second].map((names) => ({ path: names, file: { size: 0, content: [] } }))
     await expect(save(files, [])).rejects.toThrow(TypeError)
   })
 })

@@ -4,13 +4,13 @@ import { encodeTree, type WrittenNode } from '../format/tree-blob.ts'
 /** A file as it will be in a snapshot. */
 export interface TreeFile {
   readonly path: readonly string[]
-  readonly size: number
-  readonly content: readonly StorageId[]
+  readonly file: { readonly size: number; readonly content: readonly StorageId[] }
 }
 
+/** Of a file, no more than what is there anyhow: a backup can have a million of them. */
 interface Folder {
   readonly folders: Map<string, Folder>
-  readonly files: Map<string, TreeFile>
+  readonly files: Map<string, TreeFile['file']>
 }
 
 /**
@@ -22,15 +22,15 @@ export async function saveTrees(
     files,
     folders,
     modifiedAt,
-  }: { readonly files: readonly TreeFile[]; readonly folders: readonly (readonly string[])[]; readonly modifiedAt: string },
+  }: { readonly files: Iterable<TreeFile>; readonly folders: readonly (readonly string[])[]; readonly modifiedAt: string },
   save: (tree: Buffer) => Promise<StorageId>,
 ): Promise<StorageId> {
   const root = newFolder()
   for (const path of folders) folderAt(root, path)
-  for (const file of files) {
-    const name = file.path.at(-1) ?? ''
-    const folder = folderAt(root, file.path.slice(0, -1))
-    if (folder.files.has(name) || folder.folders.has(name)) throw new TypeError(`two files of a backup are called ${file.path.join('/')}`)
+  for (const { path, file } of files) {
+    const name = path.at(-1) ?? ''
+    const folder = folderAt(root, path.slice(0, -1))
+    if (folder.files.has(name) || folder.folders.has(name)) throw new TypeError(`two files of a backup are called ${path.join('/')}`)
     folder.files.set(name, file)
   }
   const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
