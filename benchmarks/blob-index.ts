@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { availableParallelism, cpus } from 'node:os'
 import { join } from 'node:path'
 import { BlobIndex } from '../packages/repository-restic/src/blob-index/blob-index.ts'
+import { wholeNumber } from './whole-number.ts'
 
 /**
  * `npm run bench -- blob-index`: the memory that the index of a repository takes, and the time of a look-up that hits and of one that misses,
@@ -10,8 +11,8 @@ import { BlobIndex } from '../packages/repository-restic/src/blob-index/blob-ind
  * BLOB_INDEX_BLOBS (10 000 000) and BLOB_INDEX_ROUNDS (9) change its size. Writes `blob-index-results.json` beside itself.
  * The goal for ten million blobs is within 640 MB, and below 1 µs.
  */
-const blobs = positive('BLOB_INDEX_BLOBS', 10_000_000)
-const rounds = positive('BLOB_INDEX_ROUNDS', 9)
+const blobs = wholeNumber('BLOB_INDEX_BLOBS', 10_000_000)
+const rounds = wholeNumber('BLOB_INDEX_ROUNDS', 9)
 
 /** Chunks that fill a pack of 16 MiB. Trees and small files are more to a pack, and make fewer packs. */
 const blobsInPack = 16
@@ -112,10 +113,4 @@ function megabytes(bytes: number): string {
 function median(values: readonly number[]): number {
   const sorted = values.toSorted((left, right) => left - right)
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
-}
-
-function positive(name: string, otherwise: number): number {
-  const value = Number(process.env[name] ?? otherwise)
-  if (!Number.isSafeInteger(value) || value < 1) throw new Error(`${name} must be a whole number above 0, not ${process.env[name]}`)
-  return value
 }

@@ -4,14 +4,15 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { startThrowawayMariadb } from '../tooling/servers/throwaway-mariadb.ts'
 import { measure } from './measured-process.ts'
+import { wholeNumber, wholeNumbers } from './whole-number.ts'
 
 /**
  * `npx pnpm --filter @backup-planet/cli... build`, then `node benchmarks/memory.ts`: peak memory of the built command that backs up databases
  * of several sizes from the same server into an archive repository in a directory. MEMORY_MEGABYTES (500,1000,2000,5000) and MEMORY_THREADS (4)
  * change its size. Writes `memory-results.json` beside itself. The goal is below 300 MB for all, and the same.
  */
-const sizes = (process.env.MEMORY_MEGABYTES ?? '500,1000,2000,5000').split(',').map((text) => positive('MEMORY_MEGABYTES', text))
-const threads = positive('MEMORY_THREADS', process.env.MEMORY_THREADS ?? '4')
+const sizes = wholeNumbers('MEMORY_MEGABYTES', [500, 1000, 2000, 5000])
+const threads = wholeNumber('MEMORY_THREADS', 4)
 const command = join(import.meta.dirname, '..', 'packages', 'cli', 'dist', 'main.js')
 await access(command)
 const scratch = await mkdtemp(join(tmpdir(), 'bench-memory-'))
@@ -76,10 +77,4 @@ async function generate(client: (sql: string) => Promise<string>, schema: string
       FROM ${schema}.seq_1_to_${Math.ceil((megabytes * 1e6) / rowBytes / 4)}`)
     await client(`ANALYZE TABLE ${schema}.line_${table}`)
   }
-}
-
-function positive(name: string, text: string): number {
-  const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 1) throw new Error(`${name} takes whole numbers above 0, not ${text}`)
-  return value
 }

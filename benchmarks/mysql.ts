@@ -5,14 +5,15 @@ import { startThrowawayMariadb } from '../tooling/servers/throwaway-mariadb.ts'
 import { type Contender, describeContenders } from './bench-contenders.ts'
 import { type Measurement, measure } from './measured-process.ts'
 import { resultsTable } from './results-table.ts'
+import { wholeNumber } from './whole-number.ts'
 
 /**
  * `npm run bench`: a full backup and a restore of a generated database by `backup-planet` (the whole product: staging, tar.zst
  * archives, manifest), by mydumper and myloader, and by mariadb-dump through zstd, in turns on the same server. Medians.
  * BENCH_ROWS (1 000 000) and BENCH_ROUNDS (3) change its size.
  */
-const rows = positive('BENCH_ROWS', 1_000_000)
-const rounds = positive('BENCH_ROUNDS', 3)
+const rows = wholeNumber('BENCH_ROWS', 1_000_000)
+const rounds = wholeNumber('BENCH_ROUNDS', 3)
 const scratch = await mkdtemp(join(tmpdir(), 'bench-mysql-'))
 
 try {
@@ -94,10 +95,4 @@ async function bytesBelow(directory: string): Promise<number> {
 function median(values: readonly number[]): number {
   const sorted = values.toSorted((left, right) => left - right)
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
-}
-
-function positive(name: string, otherwise: number): number {
-  const value = Number(process.env[name] ?? otherwise)
-  if (!Number.isSafeInteger(value) || value < 1) throw new Error(`${name} must be a whole number above 0, not ${process.env[name]}`)
-  return value
 }

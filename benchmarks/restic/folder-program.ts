@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { open, readFile, stat, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
-import { setFlagsFromString } from 'node:v8'
 import {
   type CaptureFacts,
   createDirectoryUploader,
@@ -12,6 +11,7 @@ import {
   type StageEvent,
 } from '@backup-planet/core'
 import { createResticRepository } from '@backup-planet/repository-restic'
+import { keepMemoryLean } from '../../packages/cli/src/lean-memory.ts'
 import { filesBelow } from './mixed-files.ts'
 
 /**
@@ -19,9 +19,7 @@ import { filesBelow } from './mixed-files.ts'
  * program of its own. `store` takes the files as a stage that is complete: their checksums, which staging knows, are in FOLDER.facts.json,
  * written by `facts`, and are checked on the way. `again` does the same for a job of which there is no backup, so that every file is read.
  */
-// As the command does for itself.
-setFlagsFromString('--semi-space-growth-factor=1')
-setFlagsFromString('--heap-growing-percent=20')
+keepMemoryLean()
 const [verb, place, folder] = process.argv.slice(2)
 if (place === undefined || folder === undefined) throw new Error('give a verb, a repository and a folder')
 

@@ -3,17 +3,18 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startThrowawayMariadb } from '../../tooling/servers/throwaway-mariadb.ts'
 import { type Measurement, measure } from '../measured-process.ts'
+import { wholeNumber } from '../whole-number.ts'
 import { changeOnePercent, fingerprint, writeMixedFiles } from './mixed-files.ts'
 
 /**
  * `npm run bench -- restic`: the same folder into a repository of ours and into one of restic's, side by side, a round of each in turn:
  * first backup, everything read again unchanged, the same known by its checksums, one per cent changed, restore. Medians, their ratio,
  * peak memory, size of the repository. RESTIC_MEGABYTES (1000) and RESTIC_ROUNDS (5) change its size; RESTIC_SOURCE is `mixed` files or a copy of
- * the `datadir` of a MariaDB. Restic gets `--force`, so that it reads everything as well. Ours runs as the command runs, with one arena of
- * malloc. Writes `results-<source>.json` beside itself.
+ * the `datadir` of a MariaDB. Restic gets `--force`, so that it reads everything as well. Ours keeps its memory as
+ * lean as the command does. Writes `results-<source>.json` beside itself.
  */
-const megabytes = positive('RESTIC_MEGABYTES', 1000)
-const rounds = positive('RESTIC_ROUNDS', 5)
+const megabytes = wholeNumber('RESTIC_MEGABYTES', 1000)
+const rounds = wholeNumber('RESTIC_ROUNDS', 5)
 const source = process.env.RESTIC_SOURCE ?? 'mixed'
 const scratch = await mkdtemp(join(process.env.RESTIC_SCRATCH ?? tmpdir(), 'bench-restic-'))
 const password = 'benchmark'
@@ -39,7 +40,7 @@ const ours = (round: number): Contender => {
         {
           program: process.execPath,
           arguments: [program, verb, repository, folder],
-          environment: { BENCH_PASSWORD: password, MALLOC_ARENA_MAX: '1' },
+          environment: { BENCH_PASSWORD: password },
         },
       ],
     })
@@ -179,10 +180,4 @@ async function bytesBelow(directory: string): Promise<number> {
 function median(values: readonly number[]): number {
   const sorted = values.toSorted((left, right) => left - right)
   return sorted[Math.floor(sorted.length / 2)] ?? 0
-}
-
-function positive(name: string, otherwise: number): number {
-  const value = Number(process.env[name] ?? otherwise)
-  if (!Number.isSafeInteger(value) || value < 1) throw new Error(`${name} must be a whole number above 0, not ${process.env[name]}`)
-  return value
 }

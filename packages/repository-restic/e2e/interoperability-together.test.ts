@@ -53,16 +53,14 @@ async function runningStore(place: SharedPlace) {
   }
 }
 
-/** There is no folder where there are none. */
-async function packsOf({ restic }: SharedPlace): Promise<string[]> {
-  const names = await readdir(`${restic.repository}/data`, { recursive: true }).catch(() => [])
-  return names.filter((name) => name.length > 60 && !name.endsWith('.part'))
+/** Names of what is stored whole. There is no folder where there is nothing. */
+async function objectsOf({ restic }: SharedPlace, kind: 'data' | 'locks'): Promise<string[]> {
+  const names = await readdir(`${restic.repository}/${kind}`, { recursive: true }).catch(() => [])
+  return names.filter((name) => /(^|\/)[0-9a-f]{64}$/.test(name))
 }
 
-/** There is no folder where there are none. */
-async function locksOf({ restic }: SharedPlace): Promise<string[]> {
-  return (await readdir(`${restic.repository}/locks`).catch(() => [])).filter((name) => name.length === 64)
-}
+const packsOf = (place: SharedPlace) => objectsOf(place, 'data')
+const locksOf = (place: SharedPlace) => objectsOf(place, 'locks')
 
 async function* chunks(bytes: Uint8Array): AsyncGenerator<Uint8Array, void> {
   for (let at = 0; at < bytes.byteLength; at += 500_000) yield bytes.subarray(at, at + 500_000)

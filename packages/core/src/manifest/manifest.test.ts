@@ -145,6 +145,11 @@ describe('canonicalJson', () => {
     )
   })
 
+  test('is whole where there are very many values', () => {
+    const files = Array.from({ length: 30_001 }, (_, size) => ({ name: `file ${size}`, size }))
+    expect(canonicalJson({ files })).toBe(JSON.stringify({ files }))
+  })
+
   test.each([Number.NaN, Number.POSITIVE_INFINITY, 1n, undefined, () => 1, new Date(0), new Map(), [undefined]])('refuses %s', (value) => {
     expect(() => canonicalJson({ value: [value] })).toThrow(TypeError)
   })
