@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { seal, unseal } from './crypto/sealed-bytes.ts'
+import { discard } from './discarded-bytes.ts'
 import { isStorageId, type StorageId } from './format/storage-id.ts'
 import type { OpenRepository } from './repository-access.ts'
 
@@ -36,7 +37,11 @@ export class ManifestCache {
     const part = join(this.#directory, `.${randomBytes(6).toString('hex')}.part`)
     try {
       await mkdir(this.#directory, { recursive: true, mode: 0o700 })
-      await writeFile(part, seal(this.#repository.key, Buffer.from(snapshot + manifest, 'utf8')), { mode: 0o600, flag: 'wx' })
+      const plaintext = Buffer.from(snapshot + manifest, 'utf8')
+      const sealed = seal(this.#repository.key, plaintext)
+      discard(plaintext)
+      await writeFile(part, sealed, { mode: 0o600, flag: 'wx' })
+      discard(sealed)
       await rename(part, join(this.#directory, snapshot))
     } catch {
       await rm(part, { force: true }).catch(() => undefined)

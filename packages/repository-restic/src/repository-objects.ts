@@ -1,10 +1,10 @@
 import { BackupError, type OperationOptions, type Uploader } from '@backup-planet/core'
 import type { MasterKey } from './crypto/master-key.ts'
 import { seal, unseal } from './crypto/sealed-bytes.ts'
+import { discard } from './discarded-bytes.ts'
 import { isStorageId, type StorageId, storageIdOf } from './format/storage-id.ts'
 import { decodeUnpacked, encodeUnpacked } from './format/unpacked-file.ts'
 import { damaged } from './restic-errors.ts'
-import { discard } from './workers/discarded-bytes.ts'
 
 export type ObjectKind = 'data' | 'index' | 'keys' | 'locks' | 'snapshots'
 
@@ -126,7 +126,10 @@ export async function writeSealedJson(
   json: string,
   options: OperationOptions,
 ): Promise<StorageId> {
-  return writeNamedObject(uploader, kind, seal(key, encodeUnpacked(json)), options)
+  const plaintext = encodeUnpacked(json)
+  const sealed = seal(key, plaintext)
+  discard(plaintext)
+  return writeNamedObject(uploader, kind, sealed, options)
 }
 
 export async function writeNamedObject(

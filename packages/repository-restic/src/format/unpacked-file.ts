@@ -1,3 +1,4 @@
+import { discard } from '../discarded-bytes.ts'
 import { compress, decompress } from './zstd.ts'
 
 /** Marks a JSON document behind it that is compressed with zstd; restic, doc/design.rst, "Unpacked Data Format". */
@@ -10,7 +11,12 @@ const mostBytes = 128 * 1024 ** 2
 
 /** The plaintext of an index, lock or snapshot file of format version 2. */
 export function encodeUnpacked(json: string): Buffer {
-  return Buffer.concat([Buffer.of(compressedJson), compress(Buffer.from(json, 'utf8'), 3)])
+  const text = Buffer.from(json, 'utf8')
+  const compressed = compress(text, 3)
+  discard(text)
+  const plaintext = Buffer.concat([Buffer.of(compressedJson), compressed])
+  discard(compressed)
+  return plaintext
 }
 
 /** Throws a `SyntaxError` or `RangeError` that says what is wrong. */

@@ -6,6 +6,7 @@ import type { OpenRepository } from '../repository-access.ts'
 import { type ListedObject, listObjects } from '../repository-objects.ts'
 import { isDamage } from '../restic-errors.ts'
 import type { ResticSession } from '../restic-session.ts'
+import { blobsPerIndex } from '../write/index-writer.ts'
 import { type IndexCatalog, type IndexFile, readIndexCatalog } from './index-catalog.ts'
 import { writeReplacements } from './index-replacement.ts'
 import { type MaintenanceWork, underLock } from './maintenance-lock.ts'
@@ -49,8 +50,8 @@ const requestSchema = z.strictObject({
 
 type ResolvedRequest = z.output<typeof requestSchema>
 
-/** As restic has it in one index file; those with less than a quarter are small. */
-const smallIndexBlobs = 50_000 / 4
+/** Index files with fewer are small. */
+const smallIndexBlobs = blobsPerIndex / 4
 /** So many small index files are merged even when there is nothing else to do; a prune itself leaves two at most. */
 const manySmallIndexes = 3
 

@@ -1,5 +1,6 @@
 import { createHash, type Hash, hash } from 'node:crypto'
 import { sealOverhead } from '../crypto/sealed-bytes.ts'
+import { discard } from '../discarded-bytes.ts'
 import { openBlob, sealBlob } from './blob-sealing.ts'
 import type {
   BlobJob,
@@ -15,7 +16,6 @@ import type {
   Region,
   SealResult,
 } from './blob-worker-messages.ts'
-import { discard } from './discarded-bytes.ts'
 import { writeTargets } from './target-writing.ts'
 
 /** What a thread has for its jobs. */

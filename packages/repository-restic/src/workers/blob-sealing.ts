@@ -1,8 +1,8 @@
 import type { MasterKey } from '../crypto/master-key.ts'
 import { type SealedParts, sealParts, unseal } from '../crypto/sealed-bytes.ts'
+import { discard } from '../discarded-bytes.ts'
 import { type StorageId, storageIdOf } from '../format/storage-id.ts'
 import { compress, decompress } from '../format/zstd.ts'
-import { discard } from './discarded-bytes.ts'
 
 /** A blob as it lies in a pack, in its parts. */
 export interface SealedBlob extends SealedParts {

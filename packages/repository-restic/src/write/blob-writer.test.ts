@@ -147,7 +147,7 @@ describe('a writer of blobs', () => {
   it('writes an index once it is full, before the end', async () => {
     const { writer, uploader } = writing()
     const bytes = Buffer.alloc(16)
-    for (let number = 0; number < 60_001; number++) {
+    for (let number = 0; number < 20_001; number++) {
       bytes.writeUInt32LE(number)
       const sealed = Buffer.alloc(sealOverhead + 16)
       await writer.saveSealed('data', storageIdOf(bytes), sealed, 0)

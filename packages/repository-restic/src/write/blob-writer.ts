@@ -179,6 +179,8 @@ export class BlobWriter {
       if (this.#failure === undefined) this.#closePacks()
       await Promise.allSettled(this.#work)
     } while (this.#work.size > 0 || (this.#failure === undefined && (this.#batch.length > 0 || types.some((type) => this.#open[type]))))
+    // What comes after it is little: the trees of the files, and texts that take room of their own.
+    this.#buffers.release()
   }
 
   /** Writes down which packs are stored, also when nothing else will come of this run, so that the next one finds them. */

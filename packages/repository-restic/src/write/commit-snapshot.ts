@@ -17,6 +17,7 @@ import { guideName, itemPath, manifestName, snapshotTags, sourcePath } from '../
 import { restoreGuideText } from '../backups/restore-guide.ts'
 import { withSnapshot } from '../backups/snapshot-catalog.ts'
 import { mostWholeFileBytes } from '../backups/whole-file.ts'
+import { discard } from '../discarded-bytes.ts'
 import { type SnapshotRecord, snapshotJson } from '../format/snapshot-record.ts'
 import type { StorageId } from '../format/storage-id.ts'
 import { userName } from '../process-identity.ts'
@@ -73,7 +74,9 @@ async function saveContents({ writer, items, facts, repository }: CommitParts, m
     for (let at = 0; at < content.byteLength; at += pieceBytes) {
       ids.push((await writer.saveBytes('data', content.subarray(at, at + pieceBytes))).id)
     }
-    return { path: [name], file: { size: content.byteLength, content: ids } }
+    const file = { size: content.byteLength, content: ids }
+    discard(content)
+    return { path: [name], file }
   }
   const beside = [
     await saveFile(manifestName, Buffer.from(text, 'utf8')),

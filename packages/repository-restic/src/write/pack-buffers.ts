@@ -1,5 +1,6 @@
 import { chunkLimits } from '../chunking/chunker.ts'
 import { sealOverhead } from '../crypto/sealed-bytes.ts'
+import { discard } from '../discarded-bytes.ts'
 import { Allowance } from './allowance.ts'
 
 const longestSealedChunk = chunkLimits.maximum + sealOverhead
@@ -37,6 +38,11 @@ export class PackBuffers {
   give(buffer: Buffer): void {
     if (buffer.byteLength === this.capacity) this.#free.push(buffer)
     this.#allowance.give(1)
+  }
+
+  /** Gives back the memory of those that nobody has; who wants one later gets it anew. */
+  release(): void {
+    for (const buffer of this.#free.splice(0)) discard(buffer)
   }
 
   stop(error: unknown): void {

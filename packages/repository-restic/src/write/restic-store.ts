@@ -182,6 +182,8 @@ class ResticStore {
       await Promise.all(this.#reading)
       await writer.settled()
       await this.#note()
+      // The trees and texts that are left are sealed here; a commit needs the room that a thread takes.
+      await this.#parts.workers[Symbol.asyncDispose]()
       return await this.#commit(writer, facts, signal)
     } catch (error) {
       this.#controller.abort(error)
@@ -299,7 +301,8 @@ class ResticStore {
     this.#keep(
       file,
       order,
-      blobs.map(({ id }) => id),
+      // A file of one blob has its checksum for an id: kept once, for as many files as there may be.
+      blobs.map(({ id }) => (id === file.sha256 ? file.sha256 : id)),
       blobs.map(({ durable }) => durable),
     )
   }
