@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { availableParallelism, cpus } from 'node:os'
 import { join } from 'node:path'
 import { BlobIndex } from '../packages/repository-restic/src/blob-index/blob-index.ts'
+import { median } from './median.ts'
 import { wholeNumber } from './whole-number.ts'
 
 /**
@@ -108,9 +109,4 @@ function shuffle(ids: Uint8Array): void {
 
 function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(0)} MB`
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((left, right) => left - right)
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
 }

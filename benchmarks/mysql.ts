@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { startThrowawayMariadb } from '../tooling/servers/throwaway-mariadb.ts'
 import { type Contender, describeContenders } from './bench-contenders.ts'
 import { type Measurement, measure } from './measured-process.ts'
+import { median } from './median.ts'
 import { resultsTable } from './results-table.ts'
 import { wholeNumber } from './whole-number.ts'
 
@@ -90,9 +91,4 @@ async function bytesBelow(directory: string): Promise<number> {
     if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name))).size
   }
   return bytes
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((left, right) => left - right)
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
 }

@@ -3,6 +3,7 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startThrowawayMariadb } from '../../tooling/servers/throwaway-mariadb.ts'
 import { type Measurement, measure } from '../measured-process.ts'
+import { median } from '../median.ts'
 import { wholeNumber } from '../whole-number.ts'
 import { changeOnePercent, fingerprint, writeMixedFiles } from './mixed-files.ts'
 
@@ -175,9 +176,4 @@ async function bytesBelow(directory: string): Promise<number> {
     if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name))).size
   }
   return bytes
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((left, right) => left - right)
-  return sorted[Math.floor(sorted.length / 2)] ?? 0
 }
