@@ -11,6 +11,7 @@ export { type RetryNotice, type RetrySettings, withRetry } from './layers/with-r
 export { withThrottle } from './layers/with-throttle.ts'
 export { canonicalJson } from './manifest/canonical-json.ts'
 export { parseManifest } from './manifest/parse-manifest.ts'
+export { withMirrors } from './mirrors/with-mirrors.ts'
 export { decodeSegment, encodeSegment } from './naming/path-segment.ts'
 export { agentGuideHeading, agentGuideOf } from './naming/restore-guide.ts'
 export { assertSafePath } from './naming/safe-path.ts'
