@@ -65,7 +65,7 @@ async function problemsOf(workspace: Workspace, job: string, kindText: string, c
     return undefined
   })
   if (chain !== undefined) {
-    await using uploader = await workspace.uploaderOf(job)
+    await using uploader = await workspace.uploader(workspace.configuration.job(job).repository)
     problems.push(...(await repositoryProblems(uploader, { signal })))
     await addLocks(repository, workspace.configuration.job(job).repository, problems, context).catch((error: unknown) => {
       failed(error, `the locks of ${repository.destination} cannot be read: `)
@@ -74,12 +74,30 @@ async function problemsOf(workspace: Workspace, job: string, kindText: string, c
       failed(error, `the repository ${repository.destination} cannot be looked through: `)
     })
   }
+  for (const mirror of workspace.configuration.job(job).mirrors ?? [])
+    problems.push(...(await mirrorProblems(workspace, mirror, job, context)))
   try {
     problems.push(...(await agent.check({ job, kind, chain: chain ?? [] }, { signal })))
   } catch (error) {
     failed(error)
   }
   return problems
+}
+
+/** A mirror that fails does not fail the run: what stands against it is a warning. */
+async function mirrorProblems(workspace: Workspace, name: string, job: string, { signal }: CommandContext): Promise<readonly Problem[]> {
+  try {
+    await using repository = await workspace.repository(name)
+    for await (const _ of repository.list({ job }, { signal })) break
+    await using uploader = await workspace.uploader(name)
+    const problems = await repositoryProblems(uploader, { signal })
+    return problems.map((problem) => ({ ...problem, severity: 'warning' }))
+  } catch (error) {
+    signal.throwIfAborted()
+    if (BackupError.is(error) && error.code === 'INVALID_SETTINGS') throw error
+    const { code, message, hint } = failureFacts(error)
+    return [{ severity: 'warning', code: code as Problem['code'], message: `the mirror "${name}" cannot be used: ${message}`, hint }]
+  }
 }
 
 /** Says where the password of a repository comes from, which the repository itself does not know. */

@@ -58,7 +58,7 @@ async function showPlan(workspace: Workspace, job: string, options: RunOptions, 
 async function makeBackup(workspace: Workspace, job: string, options: RunOptions, context: CommandContext): Promise<void> {
   await using agent = await workspace.agentOf(job)
   const kind = kindOf(options.kind, agent)
-  await using repository = await workspace.repositoryOf(job)
+  await using repository = await workspace.mirroredRepositoryOf(job)
   const report = await followRun(context, (followed) =>
     backUp({ agent, repository, staging: workspace.staging(), request: { job, kind, ...itemsOf(options.item) } }, followed),
   )

@@ -166,14 +166,14 @@ function suggestion(key: string, known: readonly string[]): string {
 function semanticProblems(content: ConfigurationContent, document: YamlDocument): Problem[] {
   const repositories = Object.keys(content.repositories)
   const problems: Problem[] = []
-  for (const [name, job] of Object.entries(content.jobs)) {
-    if (repositories.includes(job.repository)) continue
-    const path = ['jobs', name, 'repository']
-    const known = repositories.length === 0 ? 'there are none under "repositories"' : suggestion(job.repository, repositories)
-    problems.push({
-      ...document.placeOf(path),
-      text: `${path.join('.')}: there is no repository ${JSON.stringify(job.repository)}, ${known}`,
-    })
+  for (const [name, { repository, mirrors = [] }] of Object.entries(content.jobs)) {
+    const named = [[repository, ['repository']], ...mirrors.map((mirror, at) => [mirror, ['mirrors', String(at)]] as const)] as const
+    for (const [wanted, below] of named) {
+      const path = ['jobs', name, ...below]
+      const text =
+        repositoryProblem(wanted, repositories) ?? (below[0] === 'mirrors' ? mirrorProblem(wanted, repository, mirrors) : undefined)
+      if (text !== undefined) problems.push({ ...document.placeOf(path), text: `${path.join('.')}: ${text}` })
+    }
   }
   if (Object.hasOwn(content.targets, 'source')) {
     problems.push({
@@ -182,6 +182,17 @@ function semanticProblems(content: ConfigurationContent, document: YamlDocument)
     })
   }
   return problems
+}
+
+function repositoryProblem(wanted: string, repositories: readonly string[]): string | undefined {
+  if (repositories.includes(wanted)) return undefined
+  const known = repositories.length === 0 ? 'there are none under "repositories"' : suggestion(wanted, repositories)
+  return `there is no repository ${JSON.stringify(wanted)}, ${known}`
+}
+
+function mirrorProblem(mirror: string, repository: string, mirrors: readonly string[]): string | undefined {
+  if (mirror === repository) return `${JSON.stringify(mirror)} is the repository of the job itself; a mirror is another one`
+  return mirrors.indexOf(mirror) === mirrors.lastIndexOf(mirror) ? undefined : `${JSON.stringify(mirror)} is named twice`
 }
 
 function wrongReferences(value: unknown, document: YamlDocument, path: readonly string[] = []): Problem[] {

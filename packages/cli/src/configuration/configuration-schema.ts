@@ -44,6 +44,7 @@ const repositorySchema = z.looseObject({
 const jobSchema = z.strictObject({
   ...agent,
   repository: word('local'),
+  mirrors: z.array(word('offsite')).min(1).optional(),
   schedule: z.strictObject({ full: cron.optional(), differential: cron.optional(), log: cron.optional() }).optional(),
   retention: z
     .strictObject({

@@ -11,6 +11,7 @@ import {
   type ScratchSettings,
   type Staging,
   type Uploader,
+  withMirrors,
 } from '@backup-planet/core'
 import type { Configuration } from '../configuration/configuration-file.ts'
 import { resolveSecrets, type SecretSources } from '../configuration/secret-references.ts'
@@ -26,10 +27,12 @@ export interface Workspace {
   /** The agent on a target; `source` is the server of the job. */
   agentOn(target: string, job: string): Promise<Agent>
   repositoryOf(job: string): Promise<Repository>
+  /** The repository of a job, which stores new backups in its mirrors as well. */
+  mirroredRepositoryOf(job: string): Promise<Repository>
   /** @param replaced settings, as they are, in place of those of the configuration */
   repository(name: string, replaced?: Readonly<Record<string, unknown>>): Promise<Repository>
-  /** The place that the repository of a job keeps its objects in, by itself. */
-  uploaderOf(job: string): Promise<Uploader>
+  /** The place that a repository keeps its objects in, by itself. */
+  uploader(repository: string): Promise<Uploader>
   staging(): Staging
   /** For files of restores on their way. */
   scratch(): ScratchSettings & { readonly minimumFreeBytes: number }
@@ -99,8 +102,18 @@ export function createWorkspace({ configuration, plugins, ...sources }: Workspac
     agentOn: (target, job) =>
       target === 'source' ? openAgent(configuration.job(job), ['jobs', job]) : openAgent(configuration.target(target), ['targets', target]),
     repositoryOf: (job) => openRepository(configuration.job(job).repository),
+    async mirroredRepositoryOf(job) {
+      const { repository, mirrors = [] } = configuration.job(job)
+      await using opened = new AsyncDisposableStack()
+      const first = opened.use(await openRepository(repository))
+      const others: Repository[] = []
+      for (const mirror of mirrors) others.push(opened.use(await openRepository(mirror)))
+      const together = others.length === 0 ? first : withMirrors(first, others)
+      opened.move()
+      return together
+    },
     repository: openRepository,
-    uploaderOf: (job) => openUploader(configuration.job(job).repository),
+    uploader: openUploader,
     staging: () => createDirectoryStaging({ directory: join(directory, 'runs'), budgetBytes: staging.budget, ...disk }),
     scratch: () => ({ directory: join(directory, 'restores'), budgetBytes: staging.budget ?? restoreBudget, ...disk }),
   }

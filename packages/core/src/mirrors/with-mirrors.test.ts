@@ -73,7 +73,7 @@ describe('a mirror that fails', () => {
         severity: 'warning',
         code: 'UNREACHABLE',
         message: 'memory://second misses backup run: nobody answers',
-        hint: 'Plug it in. Copy the backup there once it can be reached, before a later one builds on it.',
+        hint: 'Plug it in. Copy the backup there (backup-planet copy) once that works again.',
       },
     ])
   })

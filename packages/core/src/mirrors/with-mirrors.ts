@@ -142,7 +142,7 @@ function missing(mirror: Repository, { run }: StoreRequest, error: unknown): Pro
     severity: 'warning',
     code: codeOf(error),
     message: `${mirror.destination} misses backup ${run.id}: ${messageOf(error)}`,
-    hint: `${hint}Copy the backup there once it can be reached, before a later one builds on it.`,
+    hint: `${hint}Copy the backup there (backup-planet copy) once that works again.`,
   }
 }
 
