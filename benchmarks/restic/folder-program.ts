@@ -2,15 +2,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { open, readFile, stat, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
-import {
-  type CaptureFacts,
-  createDirectoryUploader,
-  createRunId,
-  type StageContents,
-  type StagedFile,
-  type StageEvent,
-} from '@backup-planet/core'
-import { createResticRepository } from '@backup-planet/repository-restic'
+import type { CaptureFacts, StageContents, StagedFile, StageEvent } from '@backup-planet/core'
 import { keepMemoryLean } from '../../packages/cli/src/lean-memory.ts'
 import { filesBelow } from './mixed-files.ts'
 
@@ -20,6 +12,9 @@ import { filesBelow } from './mixed-files.ts'
  * written by `facts`, and are checked on the way. `again` does the same for a job of which there is no backup, so that every file is read.
  */
 keepMemoryLean()
+// Only now: it starts the program anew, as the command does before it loads any plugin.
+const { createDirectoryUploader, createRunId } = await import('@backup-planet/core')
+const { createResticRepository } = await import('@backup-planet/repository-restic')
 const [verb, place, folder] = process.argv.slice(2)
 if (place === undefined || folder === undefined) throw new Error('give a verb, a repository and a folder')
 

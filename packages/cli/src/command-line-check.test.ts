@@ -99,7 +99,7 @@ test('a repository that cannot be reached does not hide the others from list and
   await other.run(['run', 'shop'])
   const list = await other.run(['list'])
   expect(list.stderr).toMatch(/^error: NOT_FOUND\n {2}the repository "gone" cannot be listed: .*\n {2}hint: .*mounted/)
-  expect(list.stdout).toMatch(/\nshop .* complete /)
+  expect(list.stdout).toMatch(/\nlocal +shop .* complete /)
   expect(list.code).toBe(3)
   expect((await other.run(['list', '--json'])).lines.map(({ type }) => type)).toEqual(['backup', 'problem', 'result'])
   const verified = await other.run(['verify'])

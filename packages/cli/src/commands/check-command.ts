@@ -58,7 +58,7 @@ async function problemsOf(workspace: Workspace, job: string, kindText: string, c
   const scratch = workspace.scratch()
   problems.push(...(await stagingProblems(scratch.directory, scratch.minimumFreeBytes)))
   await using agent = await workspace.agentOf(job)
-  await using repository = await workspace.repositoryOf(job)
+  await using repository = await workspace.mirroredRepositoryOf(job)
   const kind = kindOf(kindText, agent)
   const chain = await listedChain(repository, job, problems, context).catch((error: unknown) => {
     failed(wrongPassword(error, workspace, job, repository), `the repository ${repository.destination} cannot be listed: `)

@@ -6,10 +6,12 @@ import { exitCodes } from '../exit-codes.ts'
 import { printable } from '../output/output.ts'
 import { followRun, toldOptions } from '../progress/run-events.ts'
 import { type BackupWish, selectBackup } from '../restoring/backup-selection.ts'
+import { fromRepositoryOption, repositoryToRead } from '../workspace/repository-choice.ts'
 import { examples, itemOption, itemsOf } from './command-options.ts'
 
 interface FilesOptions extends BackupWish {
   readonly to: string
+  readonly repository?: string
   readonly item?: readonly string[]
 }
 
@@ -24,6 +26,7 @@ export function addFilesCommand(program: Command, context: CommandContext): void
     .requiredOption('--to <folder>', 'where to; nothing in it is replaced')
     .option('--backup <id>', 'this backup; a beginning or end of its id will do when it fits only one')
     .option('--at <time>', 'the newest backup at or before this time')
+    .addOption(fromRepositoryOption())
     .addOption(itemOption('only this item'))
     .addHelpText(
       'after',
@@ -34,7 +37,7 @@ export function addFilesCommand(program: Command, context: CommandContext): void
     )
     .action(async (job: string, options: FilesOptions) => {
       const workspace = await context.workspace()
-      await using repository = await workspace.repositoryOf(job)
+      await using repository = await repositoryToRead(workspace, job, options)
       const backup = await selectBackup(repository, job, options, toldOptions(context))
       const directory = resolve(options.to)
       const report = await followRun(context, (followed) =>

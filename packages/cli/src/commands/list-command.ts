@@ -6,6 +6,7 @@ import { exitCodes } from '../exit-codes.ts'
 import { problemsText } from '../output/plan-text.ts'
 import { textTable } from '../output/text-table.ts'
 import { withEveryRepository } from '../workspace/every-repository.ts'
+import { repositoriesOf } from '../workspace/repository-choice.ts'
 import { examples } from './command-options.ts'
 
 export function addListCommand(program: Command, context: CommandContext): void {
@@ -19,8 +20,7 @@ export function addListCommand(program: Command, context: CommandContext): void 
     .addHelpText('after', examples('backup-planet list', 'backup-planet list shop', 'backup-planet list shop --json'))
     .action(async (job: string | undefined) => {
       const workspace = await context.workspace()
-      const { content } = workspace.configuration
-      const repositories = job === undefined ? Object.keys(content.repositories) : [workspace.configuration.job(job).repository]
+      const repositories = repositoriesOf(workspace.configuration, job)
       const backups: ListedBackup[] = []
       let unreadable = 0
       const tell = (problem: Problem) => {
@@ -32,26 +32,30 @@ export function addListCommand(program: Command, context: CommandContext): void 
         const onProgress = (progress: Progress) => (progress.type === 'problem' ? tell(progress.problem) : undefined)
         for await (const backup of repository.list(job === undefined ? {} : { job }, { signal: context.signal, onProgress })) {
           const storedBytes = repository.storedBytes?.(backup)
-          backups.push({ ...backup, storedBytes })
+          backups.push({ ...backup, repository: name, storedBytes })
           context.output.emit({ type: 'backup', repository: name, backup, storedBytes })
         }
       }
       await withEveryRepository(workspace, repositories, 'listed', list, { signal: context.signal, onProblem: tell })
       context.output.emit({ type: 'result', command: 'list', backups: backups.length, unreadable })
       context.output.print(
-        backups.length === 0 ? `no backups${job === undefined ? '' : ` of job ${job}`} yet` : backupTable(backups, context.now()),
+        backups.length === 0
+          ? `no backups${job === undefined ? '' : ` of job ${job}`} yet`
+          : backupTable(backups, context.now(), repositories.length > 1),
       )
       if (unreadable > 0) context.end(exitCodes.partial)
     })
 }
 
 interface ListedBackup extends Backup {
+  readonly repository: string
   /** What it takes in the store, where the repository knows. */
   readonly storedBytes: number | undefined
 }
 
-function backupTable(backups: readonly ListedBackup[], now: number): string {
+function backupTable(backups: readonly ListedBackup[], now: number, severalRepositories: boolean): string {
   const columns = [
+    ...(severalRepositories ? [{ title: 'REPOSITORY' }] : []),
     { title: 'JOB' },
     { title: 'ID' },
     { title: 'TIME' },
@@ -66,6 +70,7 @@ function backupTable(backups: readonly ListedBackup[], now: number): string {
   return textTable(
     columns,
     ordered.map((backup) => [
+      ...(severalRepositories ? [backup.repository] : []),
       backup.job,
       backup.id,
       backup.consistentAt.replace(/\.\d+Z$/, 'Z'),

@@ -22,10 +22,12 @@ import { type BackupWish, selectBackup } from '../restoring/backup-selection.ts'
 import { parseRenames } from '../restoring/rename-option.ts'
 import { confirmReplacing, replacedBy } from '../restoring/restore-confirmation.ts'
 import { UsageError } from '../usage-error.ts'
+import { fromRepositoryOption, repositoryToRead } from '../workspace/repository-choice.ts'
 import { examples, itemOption, itemsOf, several } from './command-options.ts'
 
 interface RestoreOptions extends BackupWish {
   readonly to: string
+  readonly repository?: string
   readonly item?: readonly string[]
   readonly rename?: readonly string[]
   readonly table?: readonly string[]
@@ -46,6 +48,7 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
     .requiredOption('--to <target>', 'where to: a name under "targets", or "source" for the server of the job')
     .option('--backup <id>', 'this backup; a beginning or end of its id will do when it fits only one')
     .option('--at <time>', 'the newest backup at or before this time, such as 2026-07-24T02:00:00Z')
+    .addOption(fromRepositoryOption())
     .addOption(itemOption('only this item'))
     .option('--rename <old=new>', 'restore an item under another name; may be given several times', several)
     .option('--table <name>', 'only this table, as database.table, and nothing of other databases; may be given several times', several)
@@ -67,7 +70,7 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
       const { signal } = context
       const rename = parseRenames(options.rename ?? [])
       const choices = agentOptions(options)
-      await using repository = await workspace.repositoryOf(job)
+      await using repository = await repositoryToRead(workspace, job, options)
       await using agent = await workspace.agentOn(options.to, job)
       const items = itemsOf(options.item ?? databasesOf(options.table))
       const backup = await selectBackup(repository, job, { ...options, item: items.items }, toldOptions(context))

@@ -8,6 +8,7 @@ import { followEvents } from '../progress/run-events.ts'
 import { selectBackup } from '../restoring/backup-selection.ts'
 import { UsageError } from '../usage-error.ts'
 import { withEveryRepository } from '../workspace/every-repository.ts'
+import { repositoriesOf } from '../workspace/repository-choice.ts'
 import { examples } from './command-options.ts'
 
 interface VerifyOptions {
@@ -37,8 +38,7 @@ export function addVerifyCommand(program: Command, context: CommandContext): voi
         throw new UsageError('--backup needs the job that the backup is of', 'Write it like backup-planet verify JOB --backup ID.')
       }
       const workspace = await context.workspace()
-      const { content } = workspace.configuration
-      const names = job === undefined ? Object.keys(content.repositories) : [workspace.configuration.job(job).repository]
+      const names = repositoriesOf(workspace.configuration, job)
       const findings: Finding[] = []
       const tell = (finding: Finding, name: string) => {
         findings.push(finding)

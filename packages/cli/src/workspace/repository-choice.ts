@@ -1,7 +1,8 @@
-import { BackupError } from '@backup-planet/core'
+import { BackupError, type Repository } from '@backup-planet/core'
 import { Option } from 'commander'
 import type { Configuration } from '../configuration/configuration-file.ts'
 import { UsageError } from '../usage-error.ts'
+import type { Workspace } from './workspace.ts'
 
 export interface RepositoryWish {
   readonly job?: string | undefined
@@ -26,6 +27,27 @@ export function chosenRepository(configuration: Configuration, { job, repository
   const [only = ''] = names
   if (names.length === 1) return only
   throw new UsageError('there are several repositories, and none is named', `Add --repository with one of: ${names.join(', ')}.`)
+}
+
+/** Where backups of a job are, its mirrors with them; every repository there is where no job is named. */
+export function repositoriesOf(configuration: Configuration, job: string | undefined): readonly string[] {
+  if (job === undefined) return Object.keys(configuration.content.repositories)
+  const { repository, mirrors = [] } = configuration.job(job)
+  return [repository, ...mirrors]
+}
+
+export function fromRepositoryOption(): Option {
+  return new Option('--repository <name>', 'take it from this one, such as a mirror, instead of the repository of the job')
+}
+
+/** Where the backups of a job are read. Throws a `UsageError`. */
+export function repositoryToRead(
+  workspace: Workspace,
+  job: string,
+  { repository }: Pick<RepositoryWish, 'repository'>,
+): Promise<Repository> {
+  workspace.configuration.job(job)
+  return repository === undefined ? workspace.repositoryOf(job) : workspace.repository(repository)
 }
 
 /** @param what as in "cannot be pruned" */

@@ -27,7 +27,7 @@ export interface Workspace {
   /** The agent on a target; `source` is the server of the job. */
   agentOn(target: string, job: string): Promise<Agent>
   repositoryOf(job: string): Promise<Repository>
-  /** The repository of a job, which stores new backups in its mirrors as well. */
+  /** The repository of a job, which stores new backups in its mirrors as well, and knows of stages that were sent to others before. */
   mirroredRepositoryOf(job: string): Promise<Repository>
   /** @param replaced settings, as they are, in place of those of the configuration */
   repository(name: string, replaced?: Readonly<Record<string, unknown>>): Promise<Repository>
@@ -108,7 +108,7 @@ export function createWorkspace({ configuration, plugins, ...sources }: Workspac
       const first = opened.use(await openRepository(repository))
       const others: Repository[] = []
       for (const mirror of mirrors) others.push(opened.use(await openRepository(mirror)))
-      const together = others.length === 0 ? first : withMirrors(first, others)
+      const together = withMirrors(first, others)
       opened.move()
       return together
     },

@@ -1,29 +1,38 @@
-import type { Backup, OperationOptions, Problem, Repository, StageContents, StoreRequest, UnfinishedFilter } from '../contracts/index.ts'
+import type { Backup, OperationOptions, Problem, Repository, StageContents, StoreRequest } from '../contracts/index.ts'
 import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
 import { type MirroredBranch, mirrorContents } from './mirrored-contents.ts'
 
+const mirrored = new WeakSet<Repository>()
+
+/** Whether it knows what earlier attempts with mirrors have noted. */
+export function hasMirrors(repository: Repository): boolean {
+  return mirrored.has(repository)
+}
+
 /**
  * A repository that has every new backup stored in others as well: captured once, staged once, and committed in each by itself. What the
- * first commits is the backup, by which the chain goes on and the application is told; a mirror that fails does not hold it up, and is told of as a
- * problem: `copyBackup` puts there what it misses. Once the first has failed, nobody goes on.
+ * first commits is the backup, by which the chain goes on and the application is told; a mirror that fails does not fail it, and is told of as a
+ * problem: `copyBackup` puts there what it misses. Where the first fails, nobody goes on, and the stage is sent to all of them later. `store` resolves
+ * when all have ended, so a slow mirror makes a run longer.
  *
  * Everything else is done with the first alone; a mirror is a repository like any other, to be listed, verified, restored from and
- * cleaned up by itself. Disposing it disposes all. Takes no streams, since a content that passes once can be read by one only.
+ * cleaned up by itself. Disposing it disposes all. Takes no streams when there are mirrors, since a content that passes once can be read by one only.
  * Throws `INVALID_SETTINGS` when two of them have the same destination.
  */
 export function withMirrors(first: Repository, mirrors: readonly Repository[]): Repository {
   assertDifferent([first, ...mirrors])
-  const { streams: _, ...supports } = first.supports
+  const { streams, ...supports } = first.supports
 
-  return {
+  const together: Repository = {
     contract: first.contract,
     destination: first.destination,
-    supports,
+    supports: { ...supports, ...(streams === undefined || mirrors.length > 0 ? {} : { streams }) },
 
-    async initialize(options) {
-      let created = false
-      for (const repository of [first, ...mirrors]) created = (await repository.initialize?.(options))?.created === true || created
-      return { created }
+    async initialize(options = {}) {
+      const created = await first.initialize?.(options)
+      const what = (mirror: Repository) => `${mirror.destination} could not be made ready`
+      await inEveryMirror(mirrors, options, what, async (mirror) => void (await mirror.initialize?.(options)))
+      return { created: created?.created === true }
     },
 
     async store(request, contents, options = {}) {
@@ -33,7 +42,8 @@ export function withMirrors(first: Repository, mirrors: readonly Repository[]): 
 
     async removeUnfinished(request, options = {}) {
       const report = await first.removeUnfinished(request, options)
-      for (const mirror of mirrors) await removeUnfinishedOf(mirror, request, options)
+      const what = (mirror: Repository) => `what killed runs had sent to ${mirror.destination} could not be removed`
+      await inEveryMirror(mirrors, options, what, async (mirror) => void (await mirror.removeUnfinished(request, options)))
       return report
     },
 
@@ -46,10 +56,13 @@ export function withMirrors(first: Repository, mirrors: readonly Repository[]): 
     ...optionalOf(first),
 
     async [Symbol.asyncDispose]() {
-      const ends = await Promise.allSettled([first, ...mirrors].map((repository) => repository[Symbol.asyncDispose]()))
-      for (const end of ends) if (end.status === 'rejected') throw end.reason
+      // Nothing is lost when a mirror cannot be closed in order.
+      await Promise.allSettled(mirrors.map((mirror) => mirror[Symbol.asyncDispose]()))
+      await first[Symbol.asyncDispose]()
     },
   }
+  mirrored.add(together)
+  return together
 }
 
 function optionalOf(first: Repository): Partial<Repository> {
@@ -65,6 +78,8 @@ function optionalOf(first: Repository): Partial<Repository> {
   }
 }
 
+type MirrorOutcome = { readonly error?: unknown } | undefined
+
 async function storeInAll(
   first: Repository,
   mirrors: readonly Repository[],
@@ -72,45 +87,61 @@ async function storeInAll(
   contents: StageContents,
   options: OperationOptions,
 ): Promise<Backup> {
-  const mirrored = mirrorContents(
-    contents,
-    [first, ...mirrors].map(({ destination }) => destination),
-  )
-  const [ofFirst, ...branches] = mirrored.branches
-  if (ofFirst === undefined) throw new TypeError('there is no first repository')
+  const together = await mirrorContents(contents, [first.destination, ...mirrors.map(({ destination }) => destination)])
+  const [ofFirst, ...branches] = together.branches as [MirroredBranch, ...MirroredBranch[]]
   const failing = new AbortController()
   const signal = options.signal === undefined ? failing.signal : AbortSignal.any([options.signal, failing.signal])
 
   const storeInFirst = async (): Promise<Backup> => {
     try {
-      const backup = await first.store(request, ofFirst.contents, { ...options, signal })
-      await ofFirst.leave()
-      return backup
+      if (ofFirst.missed) throw freedBefore(request.run.id, first.destination)
+      return await first.store(request, ofFirst.contents, { ...options, signal })
     } catch (error) {
-      failing.abort(error)
-      throw error
+      // Whatever ended the stage ended this one too.
+      const reason = failing.signal.aborted && options.signal?.aborted !== true ? failing.signal.reason : error
+      if (BackupError.is(reason) && reason.retryable) together.keepForLater()
+      failing.abort(reason)
+      throw reason
     }
   }
-  const storeInMirror = async (mirror: Repository, branch: MirroredBranch): Promise<void> => {
+  /** What it failed with; a failure of the stage itself ends the first as well. */
+  const storeInMirror = async (mirror: Repository, branch: MirroredBranch): Promise<MirrorOutcome> => {
     try {
-      if (branch.missed) throw freedBefore(request.run.id)
+      if (branch.missed) throw freedBefore(request.run.id, mirror.destination)
       // What the first says of its progress is that of the run.
       await mirror.store(request, branch.contents, { signal, onProgress: problemsOnly(options) })
-      await branch.leave()
     } catch (error) {
-      // A stage that will be sent again is kept for the mirror too.
-      if (signal.aborted) return
-      await (branch.missed ? branch.leave() : branch.miss())
-      options.onProgress?.({ type: 'problem', problem: missing(mirror, request, error) })
+      if (!signal.aborted) await branch.giveUp().catch((reason: unknown) => failing.abort(reason))
+      return { error }
     }
+    await branch.leave().catch((reason: unknown) => failing.abort(reason))
+    return undefined
   }
-  const [stored] = await Promise.allSettled([
-    storeInFirst(),
-    ...mirrors.map((mirror, at) => storeInMirror(mirror, branches[at] as MirroredBranch)),
-  ] as const)
-  await mirrored.close()
-  if (stored.status === 'rejected') throw stored.reason
+  const stores = mirrors.map((mirror, at) => storeInMirror(mirror, branches[at] as MirroredBranch))
+  const [stored, ...outcomes] = await Promise.all([settled(storeInFirst(), () => ofFirst.leave()), ...stores])
+  await together.close()
+  if ('error' in stored) throw stored.error
+  // Only now it is known that there is a backup that can be missed.
+  for (const [at, outcome] of outcomes.entries()) {
+    const mirror = mirrors[at]
+    if (outcome !== undefined && mirror !== undefined)
+      options.onProgress?.({ type: 'problem', problem: missing(mirror, request, outcome.error) })
+  }
   return stored.value
+}
+
+/** A record that is written is a backup, whatever comes after it. */
+async function settled(
+  store: Promise<Backup>,
+  leave: () => Promise<void>,
+): Promise<{ readonly value: Backup } | { readonly error: unknown }> {
+  try {
+    const value = await store
+    await leave().catch(() => undefined)
+    return { value }
+  } catch (error) {
+    return { error }
+  }
 }
 
 function problemsOnly({ onProgress }: OperationOptions): OperationOptions['onProgress'] {
@@ -119,20 +150,26 @@ function problemsOnly({ onProgress }: OperationOptions): OperationOptions['onPro
   }
 }
 
-async function removeUnfinishedOf(mirror: Repository, request: UnfinishedFilter, options: OperationOptions): Promise<void> {
-  try {
-    await mirror.removeUnfinished(request, options)
-  } catch (error) {
-    throwIfAborted(options.signal, 'removing what killed runs had sent')
-    options.onProgress?.({
-      type: 'problem',
-      problem: {
-        severity: 'warning',
-        code: codeOf(error),
-        message: `what killed runs had sent to ${mirror.destination} could not be removed: ${messageOf(error)}`,
-        hint: 'It takes room and does no harm; the next run tries again.',
-      },
-    })
+/** @param what begins the message about one that fails, which keeps none of the others from it */
+async function inEveryMirror(
+  mirrors: readonly Repository[],
+  { signal, onProgress }: OperationOptions,
+  what: (mirror: Repository) => string,
+  action: (mirror: Repository) => Promise<void>,
+): Promise<void> {
+  for (const mirror of mirrors) {
+    try {
+      await action(mirror)
+    } catch (error) {
+      throwIfAborted(signal, what(mirror))
+      if (BackupError.is(error) && error.code === 'INVALID_SETTINGS') throw error
+      const hint =
+        (BackupError.is(error) ? error.hint : undefined) ?? 'The repository of the job is not concerned; the next run tries again.'
+      onProgress?.({
+        type: 'problem',
+        problem: { severity: 'warning', code: codeOf(error), message: `${what(mirror)}: ${messageOf(error)}`, hint },
+      })
+    }
   }
 }
 
@@ -146,11 +183,15 @@ function missing(mirror: Repository, { run }: StoreRequest, error: unknown): Pro
   }
 }
 
-function freedBefore(id: string): BackupError {
-  return new BackupError(`an earlier attempt could not send run ${id} there, and its staged files are gone in part`, {
-    code: 'NOT_FOUND',
-    hint: 'The other repositories have the whole backup.',
-  })
+/** Not retryable: what is gone does not come back. */
+function freedBefore(id: string, destination: string): BackupError {
+  return new BackupError(
+    `run ${id} cannot be sent to ${destination}: it was not there when the run began, or failed, and staged files are gone`,
+    {
+      code: 'NOT_FOUND',
+      hint: 'The repositories that the run was sent to have its backup, or can get it.',
+    },
+  )
 }
 
 function assertDifferent(repositories: readonly Repository[]): void {

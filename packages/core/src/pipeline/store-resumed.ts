@@ -1,6 +1,8 @@
 import type { Agent, Backup, FailureCode, OperationOptions, Problem, Repository, RunStage, Staging } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
 import type { RunReporter } from '../events/run-reporter.ts'
+import { isMirrorNote } from '../mirrors/stage-participants.ts'
+import { hasMirrors, withMirrors } from '../mirrors/with-mirrors.ts'
 import { tidy } from './tidy.ts'
 
 export interface ResumedRuns {
@@ -26,10 +28,15 @@ export async function storeResumed(
   const send = async (stage: RunStage): Promise<void> => {
     const { id } = stage.run
     const find = () => findBackup(parts.repository, { job: parts.job, id }, options)
-    if ((await find()) !== undefined) return
+    // Mirrors may lack what the first has.
+    if (!hasMirrors(parts.repository) && (await find()) !== undefined) return
     reporter.emit({ type: 'resuming', id })
     try {
-      const backup = await parts.repository.store({ run: stage.run, agent: { version: parts.agent.version } }, stage.contents, options)
+      const backup = await knowing(parts.repository, stage).store(
+        { run: stage.run, agent: { version: parts.agent.version } },
+        stage.contents,
+        options,
+      )
       stored.push(backup)
       tellStored(backup, true, parts.repository, reporter)
     } catch (error) {
@@ -47,6 +54,11 @@ export async function storeResumed(
     }
   }
   return { stored, givenUp }
+}
+
+/** The repository, which sees of the notes only its own where the stage was sent to several before. */
+function knowing(repository: Repository, { contents }: RunStage): Repository {
+  return hasMirrors(repository) || !contents.notes.some(isMirrorNote) ? repository : withMirrors(repository, [])
 }
 
 const hopelessCodes = new Set<FailureCode>(['CORRUPTED', 'NOT_FOUND'])

@@ -50,8 +50,8 @@ const requestSchema = z.strictObject({
 
 type ResolvedRequest = z.output<typeof requestSchema>
 
-/** Index files with fewer are small. */
-const smallIndexBlobs = blobsPerIndex / 4
+/** Index files that are not full are small. */
+const smallIndexBlobs = blobsPerIndex
 /** So many small index files are merged even when there is nothing else to do; a prune itself leaves two at most. */
 const manySmallIndexes = 3
 
