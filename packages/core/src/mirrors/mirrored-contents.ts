@@ -31,6 +31,10 @@ export async function mirrorContents(contents: StageContents, destinations: read
   if (contents.notes.length === 0) await contents.note(participantsNote(destinations))
   const [first] = destinations
   const participants = () => stageParticipants(contents.notes, first)
+  // Files go without whoever takes no part this time.
+  for (const absent of participants().wanted) {
+    if (!destinations.includes(absent)) await contents.note(missedNote(absent))
+  }
   let isKept = false
   const shared = new SharedDrain(contents, destinations.length, (branch) => contents.note(missedNote(destinations[branch] ?? '')))
   const branches = destinations.map((destination, branch): MirroredBranch => {

@@ -51,7 +51,7 @@ test('whoever fails when, and whoever takes part in which attempt: what is liste
         if (stored) return
       }
     }),
-    { numRuns: 400 },
+    { numRuns: 1500 },
   )
 })
 

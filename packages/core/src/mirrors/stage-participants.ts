@@ -7,6 +7,8 @@ import type { Json } from '../contracts/index.ts'
 export interface StageParticipants {
   /** What a repository has noted by itself in earlier attempts. */
   notesOf(destination: string): readonly Json[]
+  /** Those that take part and were not given up. */
+  readonly wanted: readonly string[]
   /** Nothing was released without it having the file. */
   hasAll(destination: string): boolean
   /** How a note of its own is kept. */
@@ -42,6 +44,7 @@ export function stageParticipants(notes: readonly Json[], first: string): StageP
   const taking = new Set(begun ?? [first])
   const missed = new Set(mirrorNotes.map((note) => note.missed))
   return {
+    wanted: [...taking].filter((destination) => !missed.has(destination)),
     notesOf: (destination) =>
       destination === plain
         ? notes.filter((note) => !isMirrorNote(note))

@@ -290,6 +290,18 @@ describe('a stage that was sent before', () => {
     await storeStage(withMirrors(first, []), stage, { onProgress })
     await assertWhole(first)
   })
+
+  test('never goes to a mirror that was left out meanwhile', async () => {
+    const stage = await filledStage({ id: 'run' })
+    const dead = (repository: Repository): Repository => ({ ...repository, store: () => Promise.reject(unreachable) })
+    await expect(storeStage(withMirrors(dead(first), [dead(mirror)]), stage)).rejects.toBe(unreachable)
+    first.failNext('store', unreachable)
+    await expect(storeStage(withMirrors(first, []), stage)).rejects.toBe(unreachable)
+    await storeStage(withMirrors(first, [mirror]), stage, { onProgress })
+    await assertWhole(first)
+    expect(await idsOf(second)).toEqual([])
+    expect(problems()).toHaveLength(1)
+  })
 })
 
 test('two repositories at one place are refused', () => {
