@@ -15,8 +15,14 @@ import { aptPackages, missingTools, reportMissingTools } from './system-tools.mj
 
 const verbs = {
   quickstart: { tools: ['mariadbd'], required: ['mariadbd'], script: 'tooling/quickstart/quickstart.ts' },
-  test: { tools: ['mariadbd', 'zstd', 'age', 'unzip', 'mydumper', 'restic', 'fusermount'], required: [] },
-  sweep: { tools: ['mariadbd', 'zstd', 'age', 'unzip', 'mydumper', 'restic', 'fusermount'], required: [] },
+  test: {
+    tools: ['mariadbd', 'zstd', 'age', 'unzip', 'mydumper', 'restic', 'fusermount', 'radosgw', 'ceph-mon', 'ceph-osd', 'ceph'],
+    required: [],
+  },
+  sweep: {
+    tools: ['mariadbd', 'zstd', 'age', 'unzip', 'mydumper', 'restic', 'fusermount', 'radosgw', 'ceph-mon', 'ceph-osd', 'ceph'],
+    required: [],
+  },
   check: { tools: ['mariadbd'], required: ['mariadbd'], build: true, script: 'tooling/check/check.ts' },
   bench: { tools: ['mariadbd', 'zstd', 'mydumper', 'restic'], required: ['mariadbd'], build: true },
   'backup-planet': { tools: [], required: [], script: 'packages/cli/src/main.ts', quiet: true },

@@ -11,6 +11,10 @@ const tools = {
   mydumper: { use: 'tests that load our dumps with myloader', apt: 'mydumper', dnf: 'mydumper', brew: 'mydumper' },
   restic: { use: 'tests that share a repository with restic', apt: 'restic', dnf: 'restic', brew: 'restic' },
   fusermount: { use: 'tests that read our backups through a mount of restic', apt: 'fuse', dnf: 'fuse', brew: 'macfuse' },
+  radosgw: { use: 'every test against a real S3 store, the gateway of Ceph', apt: 'radosgw', dnf: 'ceph-radosgw', brew: 'ceph' },
+  'ceph-mon': { use: 'every test against a real S3 store, the gateway of Ceph', apt: 'ceph-mon', dnf: 'ceph-mon', brew: 'ceph' },
+  'ceph-osd': { use: 'every test against a real S3 store, the gateway of Ceph', apt: 'ceph-osd', dnf: 'ceph-osd', brew: 'ceph' },
+  ceph: { use: 'every test against a real S3 store, the gateway of Ceph', apt: 'ceph-common', dnf: 'ceph-common', brew: 'ceph' },
 }
 
 /** Which of these programs this machine does not have. */

@@ -1,0 +1,6 @@
+export type { S3Destination } from './s3-destination.ts'
+export { parseS3Destination } from './s3-destination.ts'
+export { plugin } from './s3-plugin.ts'
+export type { S3ChecksumMode, S3ProfileName } from './s3-profiles.ts'
+export type { S3Credentials, S3ObjectLock, S3Role, S3ServerSideEncryption, S3UploaderSettings } from './s3-settings.ts'
+export { createS3Uploader, type S3Uploader } from './s3-uploader.ts'

@@ -1,0 +1,96 @@
+import type { S3Store } from '../client/s3-store.ts'
+import { abortUpload, listUnfinishedUploads } from './unfinished-uploads.ts'
+import type { UploadJournals } from './upload-journal.ts'
+
+/** Our own journals are of nobody who still works on them after this time. */
+const staleJournalSeconds = 86_400
+/** Clocks of stores and our own differ a little. */
+const clockToleranceMilliseconds = 15 * 60_000
+
+/** What uploads leave in a store when it does not answer, and who works on what. */
+export interface Leftovers {
+  /** Whether nobody else of this uploader works with the journal of this key; then it is taken. */
+  claim(key: string): boolean
+  release(key: string): void
+  begun(uploadId: string): void
+  /** Nothing of it is left, or what is left is wanted. */
+  ended(uploadId: string): void
+  /** Removes a begun upload; what cannot be removed now is removed before the next upload. Resolves with whether it is gone. */
+  discard(key: string, uploadId: string): Promise<boolean>
+  /** An upload of this key may have been begun whose id nobody knows. */
+  uncertain(key: string, since: Date): void
+  /** Removes what is left of this uploader. Never rejects. */
+  tidy(): Promise<void>
+  /** Removes what was left by others and by earlier processes. Resolves with how many. */
+  removeAbandoned(olderThanSeconds: number, signal?: AbortSignal): Promise<number>
+}
+
+export function createLeftovers(store: S3Store, journals: UploadJournals | undefined): Leftovers {
+  const claimed = new Set<string>()
+  const active = new Set<string>()
+  const undone = new Map<string, string>()
+  const uncertainKeys = new Map<string, Date>()
+
+  async function discard(key: string, uploadId: string): Promise<boolean> {
+    try {
+      await abortUpload(store, key, uploadId)
+      undone.delete(uploadId)
+      return true
+    } catch {
+      undone.set(uploadId, key)
+      return false
+    } finally {
+      active.delete(uploadId)
+    }
+  }
+
+  async function removeUncertain(key: string, since: Date): Promise<void> {
+    for await (const upload of listUnfinishedUploads(store, key)) {
+      const mayBeOurs = upload.key === key && !active.has(upload.uploadId)
+      if (mayBeOurs && upload.begunAt.getTime() >= since.getTime() - clockToleranceMilliseconds)
+        await abortUpload(store, key, upload.uploadId)
+    }
+    uncertainKeys.delete(key)
+  }
+
+  async function removeStaleJournals(olderThanSeconds: number): Promise<number> {
+    let removed = 0
+    for (const { facts } of (await journals?.stale(olderThanSeconds)) ?? []) {
+      if (claimed.has(facts.key)) continue
+      await abortUpload(store, facts.key, facts.uploadId)
+      await journals?.remove(facts.key)
+      removed++
+    }
+    return removed
+  }
+
+  return {
+    claim(key) {
+      if (claimed.has(key)) return false
+      claimed.add(key)
+      return true
+    },
+    release: (key) => void claimed.delete(key),
+    begun: (uploadId) => void active.add(uploadId),
+    ended: (uploadId) => void active.delete(uploadId),
+    discard,
+    uncertain(key, since) {
+      const earlier = uncertainKeys.get(key)
+      if (earlier === undefined || earlier > since) uncertainKeys.set(key, since)
+    },
+    async tidy() {
+      for (const [uploadId, key] of undone) await discard(key, uploadId)
+      for (const [key, since] of uncertainKeys) await removeUncertain(key, since).catch(() => undefined)
+    },
+    async removeAbandoned(olderThanSeconds, signal) {
+      let removed = await removeStaleJournals(Math.min(olderThanSeconds, staleJournalSeconds))
+      const before = Date.now() - olderThanSeconds * 1000
+      for await (const upload of listUnfinishedUploads(store, '', signal)) {
+        if (active.has(upload.uploadId) || upload.begunAt.getTime() > before) continue
+        await abortUpload(store, upload.key, upload.uploadId)
+        removed++
+      }
+      return removed
+    },
+  }
+}

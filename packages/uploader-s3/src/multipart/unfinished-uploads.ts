@@ -1,0 +1,109 @@
+import {
+  AbortMultipartUploadCommand,
+  ListMultipartUploadsCommand,
+  type ListMultipartUploadsCommandOutput,
+  ListPartsCommand,
+} from '@aws-sdk/client-s3'
+import { patiently } from '../client/patient-requests.ts'
+import type { Answer, S3Store } from '../client/s3-store.ts'
+import { decodedKey } from '../objects/object-listing.ts'
+import { customerKey, keyParameters } from '../objects/object-parameters.ts'
+import { plainEtag } from '../objects/sent-checksums.ts'
+import { isS3Error } from '../s3-errors.ts'
+
+export interface UnfinishedUpload {
+  readonly key: string
+  readonly uploadId: string
+  /** By the clock of the store. */
+  readonly begunAt: Date
+}
+
+/** A store that does not answer must not keep an abort waiting. */
+const abortWithinMilliseconds = 10_000
+
+/** Multipart uploads below the prefix of the store whose key begins with `prefix`, by whomever. */
+export async function* listUnfinishedUploads(store: S3Store, prefix: string, signal?: AbortSignal): AsyncGenerator<UnfinishedUpload, void> {
+  let marker: { readonly KeyMarker?: string; readonly UploadIdMarker?: string } | undefined = {}
+  while (marker !== undefined) {
+    const { output }: Answer<ListMultipartUploadsCommandOutput> = await store.send(
+      new ListMultipartUploadsCommand({
+        Bucket: store.settings.bucket,
+        Prefix: store.objectKey(prefix),
+        EncodingType: 'url',
+        ...marker,
+      }),
+      signal,
+    )
+    for (const upload of output.Uploads ?? []) {
+      const key = store.keyOf(decodedKey(upload.Key ?? '', output.EncodingType))
+      if (key === undefined || !key.startsWith(prefix) || upload.UploadId === undefined) continue
+      yield { key, uploadId: upload.UploadId, begunAt: upload.Initiated ?? new Date() }
+    }
+    marker =
+      output.IsTruncated === true && output.NextKeyMarker !== undefined
+        ? {
+            KeyMarker: decodedKey(output.NextKeyMarker, output.EncodingType),
+            ...(output.NextUploadIdMarker === undefined ? {} : { UploadIdMarker: output.NextUploadIdMarker }),
+          }
+        : undefined
+  }
+}
+
+/** Removes an upload and its parts; succeeds when there is none. Throws what the store says when it goes on failing. */
+export async function abortUpload(store: S3Store, key: string, uploadId: string): Promise<void> {
+  const signal = AbortSignal.timeout(abortWithinMilliseconds)
+  await patiently(
+    async () => {
+      try {
+        await store.send(new AbortMultipartUploadCommand({ ...keyParameters(store, key), UploadId: uploadId }), signal)
+      } catch (error) {
+        if (!isS3Error(error, 'NoSuchUpload', 'NoSuchKey', 'NotFound')) throw error
+      }
+    },
+    { signal, attempts: 4 },
+  )
+}
+
+export interface StoredPart {
+  readonly etag: string
+  readonly size: number
+}
+
+/** The parts that the store has of an upload; `undefined` when it has no such upload. */
+export async function listParts(
+  store: S3Store,
+  key: string,
+  uploadId: string,
+  signal: AbortSignal | undefined,
+): Promise<ReadonlyMap<number, StoredPart> | undefined> {
+  const parts = new Map<number, StoredPart>()
+  let marker: string | undefined
+  do {
+    const page = await patiently(
+      async () => {
+        try {
+          return await store.send(
+            new ListPartsCommand({
+              ...keyParameters(store, key),
+              ...customerKey(store.settings),
+              UploadId: uploadId,
+              ...(marker === undefined ? {} : { PartNumberMarker: marker }),
+            }),
+            signal,
+          )
+        } catch (error) {
+          if (isS3Error(error, 'NoSuchUpload', 'NoSuchKey', 'NotFound')) return undefined
+          throw error
+        }
+      },
+      { signal },
+    )
+    if (page === undefined) return undefined
+    const { output } = page
+    for (const { PartNumber, ETag, Size } of output.Parts ?? []) {
+      if (PartNumber !== undefined) parts.set(PartNumber, { etag: plainEtag(ETag), size: Size ?? -1 })
+    }
+    marker = output.IsTruncated === true ? output.NextPartNumberMarker : undefined
+  } while (marker !== undefined)
+  return parts
+}

@@ -1,0 +1,173 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import * as z from 'zod'
+
+/** What is known of an upload that may be continued. */
+export interface UploadFacts {
+  readonly destination: string
+  readonly key: string
+  readonly size: number
+  readonly sha256: string
+  readonly partBytes: number
+  readonly uploadId: string
+  /** In the metadata of the object. */
+  readonly token: string
+}
+
+export interface JournaledPart {
+  readonly part: number
+  /** As the store gave it, without quotes. */
+  readonly etag: string
+  /** Lower-case hex, of the bytes that were sent. */
+  readonly md5: string
+}
+
+export interface JournaledUpload {
+  readonly facts: UploadFacts
+  readonly parts: ReadonlyMap<number, JournaledPart>
+}
+
+/** A journal that is being written. */
+export interface OpenJournal {
+  /** Resolves when the part is on disk. */
+  note(part: JournaledPart): Promise<void>
+  close(): Promise<void>
+}
+
+/** The interrupted uploads of one destination, each in a file of its own. */
+export interface UploadJournals {
+  read(key: string): Promise<JournaledUpload | undefined>
+  begin(facts: UploadFacts): Promise<OpenJournal>
+  resume(key: string): Promise<OpenJournal>
+  remove(key: string): Promise<void>
+  /** Those to which nothing was written for so long. */
+  stale(olderThanSeconds: number): Promise<readonly JournaledUpload[]>
+}
+
+const format = 's3-upload-journal/1'
+const ending = '.journal'
+
+const headerSchema = z.object({
+  format: z.literal(format),
+  destination: z.string(),
+  key: z.string(),
+  size: z.int().min(0),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  partBytes: z.int().min(1),
+  uploadId: z.string().min(1),
+  token: z.string().min(1),
+})
+const partSchema = z.object({
+  part: z.int().min(1).max(10_000),
+  etag: z.string(),
+  md5: z.string().regex(/^[0-9a-f]{32}$/),
+})
+
+/**
+ * Journals below `directory`: a line of JSON for the upload and one for each part that the store has confirmed, forced to disk one
+ * by one. A line that a crash cut is left out on reading: then the part is compared by what the store says of it. Files are 0600.
+ */
+export function createUploadJournals(directory: string, destination: string): UploadJournals {
+  const pathOf = (key: string): string =>
+    join(directory, createHash('sha256').update(`${destination}\n${key}`).digest('hex').slice(0, 40) + ending)
+
+  return {
+    async read(key) {
+      const found = await readJournal(pathOf(key))
+      return found?.facts.destination === destination && found.facts.key === key ? found : undefined
+    },
+    async begin(facts) {
+      await mkdir(directory, { recursive: true, mode: 0o700 })
+      const path = pathOf(facts.key)
+      const part = `${path}.${randomBytes(6).toString('hex')}.part`
+      const handle = await open(part, 'wx', 0o600)
+      try {
+        await handle.writeFile(`${JSON.stringify({ format, ...facts })}\n`)
+        await handle.sync()
+        await rename(part, path)
+        await syncFolder(directory)
+      } catch (error) {
+        await handle.close()
+        await rm(part, { force: true })
+        throw error
+      }
+      return openJournal(handle)
+    },
+    async resume(key) {
+      const handle = await open(pathOf(key), 'a', 0o600)
+      // After a line that was cut the next one must not begin in the middle of it.
+      await handle.appendFile('\n')
+      return openJournal(handle)
+    },
+    async remove(key) {
+      await rm(pathOf(key), { force: true })
+    },
+    async stale(olderThanSeconds) {
+      const names = await readdir(directory).catch(() => [])
+      const found: JournaledUpload[] = []
+      for (const name of names) {
+        const path = join(directory, name)
+        const changed = await stat(path).catch(() => undefined)
+        if (changed === undefined || Date.now() - changed.mtimeMs < olderThanSeconds * 1000) continue
+        if (name.endsWith('.part')) await rm(path, { force: true })
+        if (!name.endsWith(ending)) continue
+        const upload = await readJournal(path)
+        if (upload?.facts.destination === destination) found.push(upload)
+      }
+      return found
+    },
+  }
+}
+
+/** `undefined` when there is none, or when it is not one of ours. */
+async function readJournal(path: string): Promise<JournaledUpload | undefined> {
+  const content = await readFile(path, 'utf8').catch(() => undefined)
+  if (content === undefined) return undefined
+  const [first = '', ...rest] = content.split('\n')
+  const header = headerSchema.safeParse(parsed(first))
+  if (!header.success) return undefined
+  const parts = new Map<number, JournaledPart>()
+  for (const line of rest) {
+    const part = partSchema.safeParse(parsed(line))
+    if (part.success) parts.set(part.data.part, part.data)
+  }
+  const { format: _, ...facts } = header.data
+  return { facts, parts }
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return undefined
+  }
+}
+
+function openJournal(handle: FileHandle): OpenJournal {
+  let last: Promise<void> = Promise.resolve()
+  return {
+    note(part) {
+      last = last.then(async () => {
+        await handle.appendFile(`${JSON.stringify(part)}\n`)
+        await handle.datasync()
+      })
+      return last
+    },
+    async close() {
+      await last.catch(() => undefined)
+      await handle.close()
+    },
+  }
+}
+
+/** Windows has no such thing and needs none. */
+async function syncFolder(directory: string): Promise<void> {
+  if (process.platform === 'win32') return
+  const handle = await open(directory, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}

@@ -1,0 +1,271 @@
+import { randomBytes } from 'node:crypto'
+import { PutObjectCommand } from '@aws-sdk/client-s3'
+import { abortError, BackupError, type CheckedContent, checkedContent, type RemoteObject, type Reopenable } from '@backup-planet/core'
+import { mayPass } from '../client/patient-requests.ts'
+import type { S3Store } from '../client/s3-store.ts'
+import { type ContentReader, createContentReader } from '../multipart/content-reading.ts'
+import type { Leftovers } from '../multipart/leftovers.ts'
+import {
+  beginMultipart,
+  completeMultipart,
+  findCommitted,
+  otherThanSent,
+  type PartsRequest,
+  sendParts,
+  tooLarge,
+} from '../multipart/multipart-upload.ts'
+import type { PartMemory } from '../multipart/part-memory.ts'
+import { largestObjectBytes, mostParts, planParts } from '../multipart/part-sizes.ts'
+import { abortUpload, listParts } from '../multipart/unfinished-uploads.ts'
+import type { OpenJournal, UploadFacts, UploadJournals } from '../multipart/upload-journal.ts'
+import { keyParameters, newObjectParameters } from './object-parameters.ts'
+import { checksumsOf, contradicts } from './sent-checksums.ts'
+
+/** What all uploads of an uploader share. */
+export interface UploadParts {
+  readonly store: S3Store
+  readonly memory: PartMemory
+  readonly journals: UploadJournals | undefined
+  readonly leftovers: Leftovers
+}
+
+/** Content of known size up to this is sent in one request: a pack of a repository needs no four. */
+const largestSingleBytes = 32 * 1024 ** 2
+
+/** All or nothing. Resolves when the store has confirmed every byte by its checksum. */
+export async function uploadObject(
+  parts: UploadParts,
+  key: string,
+  content: Reopenable,
+  signal: AbortSignal | undefined,
+): Promise<RemoteObject> {
+  const stop = new AbortController()
+  const onAbort = (): void => stop.abort(signal?.reason)
+  signal?.addEventListener('abort', onAbort, { once: true })
+  if (signal?.aborted) onAbort()
+  const checked = checkedContent(content, `upload of ${key}`, { signal: stop.signal })
+  const reader = createContentReader(checked)
+  try {
+    return await sendContent(parts, { key, content, checked, reader, stop, signal })
+  } catch (error) {
+    if (signal?.aborted) throw abortError(signal, `upload of ${key}`)
+    throw error
+  } finally {
+    signal?.removeEventListener('abort', onAbort)
+    await reader.close()
+  }
+}
+
+interface Upload {
+  readonly key: string
+  readonly content: Reopenable
+  readonly checked: CheckedContent
+  readonly reader: ContentReader
+  /** Ends everything of this upload; its signal is aborted by the caller's as well. */
+  readonly stop: AbortController
+  /** The caller's. */
+  readonly signal: AbortSignal | undefined
+}
+
+async function sendContent(parts: UploadParts, upload: Upload): Promise<RemoteObject> {
+  const { store, memory } = parts
+  const { key, content, checked, reader, stop } = upload
+  const { settings } = store
+  const plan = planParts({
+    size: content.size,
+    firstPartBytes: settings.partBytes,
+    mostPartBytes: settings.mostPartBytes,
+    equal: settings.profile.equalParts,
+  })
+  const { size } = content
+  if (size !== undefined && size > plan.capacityBytes) {
+    throw size > largestObjectBytes ? tooLarge(key, largestObjectBytes) : tooSmallMemory(key, size)
+  }
+  const single = size !== undefined && size <= Math.min(largestSingleBytes, Math.max(settings.partBytes, settings.memoryBytes / 2))
+  if (size !== undefined && !single) return await sendInParts(parts, upload, plan.bytesOf(1))
+  const buffer = await memory.take(single ? size : plan.bytesOf(1), stop.signal)
+  let held = true
+  try {
+    const filled = await reader.fill(buffer)
+    if (await reader.ended()) return await putObject(store, key, buffer.subarray(0, filled), checked.facts().sha256, stop.signal)
+    held = false
+    return await sendStream(parts, upload, { plan, first: { buffer, size: filled } })
+  } finally {
+    if (held) memory.giveBack(buffer)
+  }
+}
+
+async function putObject(store: S3Store, key: string, bytes: Buffer, sha256: string, signal: AbortSignal): Promise<RemoteObject> {
+  const checksums = checksumsOf(bytes, store.settings.profile.checksum)
+  const token = newToken()
+  const { output, at } = await store.send(
+    new PutObjectCommand({
+      ...keyParameters(store, key),
+      ...newObjectParameters(store.settings, { sha256, token }),
+      ...checksums.request,
+      ContentLength: bytes.byteLength,
+      Body: bytes,
+    }),
+    signal,
+  )
+  if (contradicts(output, checksums.md5)) throw otherThanSent(key)
+  return { key, size: bytes.byteLength, modifiedAt: at.toISOString(), sha256 }
+}
+
+/** Content of unknown size, of which nothing can be known beforehand and so nothing continued later. */
+async function sendStream(parts: UploadParts, upload: Upload, begun: Pick<PartsRequest, 'plan' | 'first'>): Promise<RemoteObject> {
+  const { store, memory, leftovers } = parts
+  const { key, checked, content, reader, stop, signal } = upload
+  const token = newToken()
+  const since = new Date()
+  let given = false
+  try {
+    const { uploadId } = await beginMultipart(store, key, { sha256: content.sha256, token }, stop.signal, () =>
+      leftovers.uncertain(key, since),
+    )
+    leftovers.begun(uploadId)
+    try {
+      given = true
+      const sent = await sendParts(store, memory, { key, uploadId, reader, ...begun }, stop)
+      const object = await completeMultipart(store, { key, uploadId, token, parts: sent }, signal)
+      leftovers.ended(uploadId)
+      return withSha256(object, checked.facts().sha256)
+    } catch (error) {
+      await leftovers.discard(key, uploadId)
+      throw error
+    }
+  } finally {
+    if (!given && begun.first !== undefined) memory.giveBack(begun.first.buffer)
+  }
+}
+
+/** Content of known size; goes on where an earlier attempt stopped when there is a journal of it. */
+async function sendInParts(parts: UploadParts, upload: Upload, partBytes: number): Promise<RemoteObject> {
+  const { store, memory, journals, leftovers } = parts
+  const { key, content, checked, reader, stop, signal } = upload
+  const { size, sha256 } = content
+  const journaled = journals !== undefined && size !== undefined && sha256 !== undefined && leftovers.claim(key)
+  try {
+    const resumed = journaled ? await resumable(parts, key, { size, sha256 }, stop.signal) : undefined
+    if (resumed?.committed !== undefined) {
+      await journals?.remove(key)
+      return withSha256(resumed.committed, sha256)
+    }
+    const begun = resumed?.begun ?? (await beginJournaled(parts, upload, partBytes, journaled))
+    const { facts, known, journal } = begun
+    leftovers.begun(facts.uploadId)
+    try {
+      const plan = { bytesOf: () => facts.partBytes, capacityBytes: facts.partBytes * mostParts }
+      const sent = await sendParts(
+        store,
+        memory,
+        { key, uploadId: facts.uploadId, plan, reader, known, onSent: journal === undefined ? undefined : (part) => journal.note(part) },
+        stop,
+      )
+      const object = await completeMultipart(store, { key, uploadId: facts.uploadId, token: facts.token, parts: sent }, signal)
+      await journal?.close()
+      if (journaled) await journals?.remove(key)
+      leftovers.ended(facts.uploadId)
+      return withSha256(object, checked.facts().sha256)
+    } catch (error) {
+      await journal?.close()
+      // What may pass is tried again, and goes on from here. Everything else leaves nothing.
+      if (journaled && !signal?.aborted && mayPass(error)) leftovers.ended(facts.uploadId)
+      else if ((await leftovers.discard(key, facts.uploadId)) && journaled) await journals?.remove(key)
+      throw error
+    }
+  } finally {
+    if (journaled) leftovers.release(key)
+  }
+}
+
+interface BegunUpload {
+  readonly facts: Pick<UploadFacts, 'uploadId' | 'token' | 'partBytes'>
+  readonly known?: PartsRequest['known']
+  readonly journal?: OpenJournal | undefined
+}
+
+async function beginJournaled(parts: UploadParts, upload: Upload, partBytes: number, journaled: boolean): Promise<BegunUpload> {
+  const { store, journals, leftovers } = parts
+  const { key, content, stop } = upload
+  const token = newToken()
+  const since = new Date()
+  const { uploadId } = await beginMultipart(store, key, { sha256: content.sha256, token }, stop.signal, () =>
+    leftovers.uncertain(key, since),
+  )
+  const facts = { uploadId, token, partBytes }
+  if (!journaled || journals === undefined || content.size === undefined || content.sha256 === undefined) return { facts }
+  try {
+    const { destination } = store.place
+    return { facts, journal: await journals.begin({ destination, key, size: content.size, sha256: content.sha256, ...facts }) }
+  } catch (error) {
+    await leftovers.discard(key, uploadId)
+    throw journalError(error, store.settings.journalDirectory ?? '')
+  }
+}
+
+/**
+ * What an earlier attempt with the same content left: an upload that goes on, or the object itself where it had been completed and
+ * only the answer was missing. What was left of other content is removed.
+ */
+async function resumable(
+  { store, journals }: UploadParts,
+  key: string,
+  content: { readonly size: number; readonly sha256: string },
+  signal: AbortSignal,
+): Promise<{ readonly committed?: RemoteObject; readonly begun?: BegunUpload } | undefined> {
+  const found = await journals?.read(key)
+  if (journals === undefined || found === undefined) return undefined
+  const { facts, parts } = found
+  const same = facts.size === content.size && facts.sha256 === content.sha256 && facts.partBytes * mostParts >= content.size
+  if (!same) {
+    await abortUpload(store, key, facts.uploadId)
+    await journals.remove(key)
+    return undefined
+  }
+  const stored = await listParts(store, key, facts.uploadId, signal)
+  if (stored === undefined) {
+    const committed = await findCommitted(store, key, facts.token, content.size)
+    if (committed === undefined) await journals.remove(key)
+    return committed === undefined ? undefined : { committed }
+  }
+  const known = new Map<number, { etag: string; size: number; md5: string }>()
+  for (const [number, { etag, size }] of stored) {
+    const noted = parts.get(number)
+    // Confirmed and not yet noted when the process ended: the ETag itself is the MD5, unless the store encrypts by another key.
+    const md5 = noted?.etag === etag ? noted.md5 : /^[0-9a-f]{32}$/.test(etag) ? etag : undefined
+    if (md5 !== undefined) known.set(number, { etag, size, md5 })
+  }
+  try {
+    return { begun: { facts, known, journal: await journals.resume(key) } }
+  } catch (error) {
+    throw journalError(error, store.settings.journalDirectory ?? '')
+  }
+}
+
+/** 16 bytes: nobody else's upload has the same. */
+function newToken(): string {
+  return randomBytes(16).toString('hex')
+}
+
+function withSha256(object: RemoteObject, sha256: string | undefined): RemoteObject {
+  return sha256 === undefined ? object : { ...object, sha256 }
+}
+
+function tooSmallMemory(key: string, size: number): BackupError {
+  const least = Math.ceil(size / mostParts / 1024 ** 2) * 1024 ** 2
+  return new BackupError(`upload of ${key}: ${size} bytes need parts of ${least} bytes, which is more than memoryBytes`, {
+    code: 'INVALID_SETTINGS',
+    hint: `Set memoryBytes of the uploader to ${least} or more, or leave it out; an upload has ${mostParts} parts at most.`,
+  })
+}
+
+function journalError(error: unknown, directory: string): unknown {
+  const code = (error as { code?: unknown } | undefined)?.code
+  if (typeof code !== 'string' || !/^E[A-Z]+$/.test(code)) return error
+  return new BackupError(`the journal of an upload cannot be written: ${code} in ${directory}`, {
+    code: code === 'ENOSPC' || code === 'EDQUOT' ? 'OUT_OF_SPACE' : 'ACCESS_DENIED',
+    hint: `Let the user that runs backups write to ${directory}, and free space there; without journalDirectory uploads cannot go on after a crash.`,
+    cause: error,
+  })
+}

@@ -1,0 +1,130 @@
+import {
+  type ByteRange,
+  type OperationOptions,
+  type Problem,
+  type RemoteObject,
+  type Reopenable,
+  throwIfAborted,
+  type Uploader,
+} from '@backup-planet/core'
+import { createS3Store } from './client/s3-store.ts'
+import { createLeftovers } from './multipart/leftovers.ts'
+import { createPartMemory } from './multipart/part-memory.ts'
+import { createUploadJournals } from './multipart/upload-journal.ts'
+import { downloadObject } from './objects/object-download.ts'
+import { assertKey } from './objects/object-key.ts'
+import { listObjects } from './objects/object-listing.ts'
+import { removeObject, removeObjects } from './objects/object-removal.ts'
+import { statObject } from './objects/object-stat.ts'
+import { uploadObject } from './objects/object-upload.ts'
+import { classifyS3Error, s3Error } from './s3-errors.ts'
+import { resolveS3Settings, type S3UploaderSettings } from './s3-settings.ts'
+import { checkStore } from './store-check.ts'
+
+export interface S3Uploader extends Uploader {
+  /** Many at once, where the store can. Succeeds for those that are not there; throws when some could not be removed. */
+  removeAll(keys: readonly string[], options?: OperationOptions): Promise<void>
+  /**
+   * Removes multipart uploads below the prefix that were begun so long ago (7 days when left out) and are not on their way here, and
+   * what journals of earlier processes know. Happens by itself before the first upload. Resolves with how many were removed.
+   */
+  removeAbandonedUploads(request?: { readonly olderThanSeconds?: number }, options?: OperationOptions): Promise<number>
+  /**
+   * Tries what this uploader needs on objects of random names below the prefix, removes them, and says what the store or its
+   * credentials do not allow. Empty when all is well.
+   */
+  check(options?: OperationOptions): Promise<readonly Problem[]>
+}
+
+/**
+ * Keeps objects in a bucket of AWS S3 or of a store that speaks its protocol: key = prefix + "/" + key. An object appears when the
+ * store has confirmed all of it by checksum. Connects with the first operation. Throws `INVALID_SETTINGS`.
+ */
+export function createS3Uploader(settings: S3UploaderSettings): S3Uploader {
+  const resolved = resolveS3Settings(settings)
+  const store = createS3Store(resolved)
+  const { place } = store
+  const journals = resolved.journalDirectory === undefined ? undefined : createUploadJournals(resolved.journalDirectory, place.destination)
+  const leftovers = createLeftovers(store, journals)
+  const memory = createPartMemory(resolved.memoryBytes)
+  let firstUpload: Promise<unknown> | undefined
+
+  async function named<Result>(what: string, act: () => Promise<Result>): Promise<Result> {
+    try {
+      return await act()
+    } catch (error) {
+      throw s3Error(error, what, place)
+    }
+  }
+
+  async function* namedEach<Value>(what: string, source: AsyncIterable<Value>): AsyncGenerator<Value, void> {
+    try {
+      yield* source
+    } catch (error) {
+      throw s3Error(error, what, place)
+    }
+  }
+
+  return {
+    contract: 'uploader/1',
+    destination: place.destination,
+    supports: { atomicReplace: true, concurrency: resolved.concurrency, rangeRead: true, resume: journals !== undefined },
+
+    async upload(key: string, content: Reopenable, { signal }: OperationOptions = {}): Promise<RemoteObject> {
+      const what = `upload of ${key}`
+      throwIfAborted(signal, what)
+      assertKey(store, key)
+      firstUpload ??= leftovers.removeAbandoned(resolved.abandonedAfterSeconds).catch(() => undefined)
+      await leftovers.tidy()
+      return await named(what, () => uploadObject({ store, memory, journals, leftovers }, key, content, signal))
+    },
+
+    async *download(key: string, range?: ByteRange, { signal }: OperationOptions = {}) {
+      throwIfAborted(signal, `download of ${key}`)
+      assertKey(store, key)
+      yield* namedEach(`download of ${key}`, downloadObject(store, key, range, signal))
+    },
+
+    async stat(key: string, { signal }: OperationOptions = {}) {
+      throwIfAborted(signal, `stat of ${key}`)
+      assertKey(store, key)
+      return await named(`stat of ${key}`, () => statObject(store, key, signal))
+    },
+
+    async *list(prefix: string, { signal }: OperationOptions = {}) {
+      throwIfAborted(signal, `list of ${prefix}`)
+      yield* namedEach(`list of ${prefix}`, listObjects(store, prefix, signal))
+    },
+
+    async remove(key: string, { signal }: OperationOptions = {}) {
+      throwIfAborted(signal, `removal of ${key}`)
+      assertKey(store, key)
+      await named(`removal of ${key}`, () => removeObject(store, key, signal))
+    },
+
+    async removeAll(keys: readonly string[], { signal }: OperationOptions = {}) {
+      throwIfAborted(signal, `removal of ${keys.length} objects`)
+      for (const key of keys) assertKey(store, key)
+      await named(`removal of ${keys.length} objects`, () => removeObjects(store, keys, signal))
+    },
+
+    async removeAbandonedUploads({ olderThanSeconds = resolved.abandonedAfterSeconds } = {}, { signal }: OperationOptions = {}) {
+      throwIfAborted(signal, 'removal of abandoned uploads')
+      await leftovers.tidy()
+      return await named('removal of abandoned uploads', () => leftovers.removeAbandoned(olderThanSeconds, signal))
+    },
+
+    async check({ signal }: OperationOptions = {}) {
+      throwIfAborted(signal, `check of ${place.destination}`)
+      return await checkStore(store, memory, signal)
+    },
+
+    classify: classifyS3Error,
+
+    async [Symbol.asyncDispose]() {
+      await firstUpload
+      await leftovers.tidy()
+      store.close()
+    },
+  }
+}
