@@ -235,7 +235,8 @@ function causeOf(error: unknown): unknown {
 function mayPass(error: unknown, code: FailureCode): boolean | undefined {
   // A checksum that did not arrive as it was sent: the line, and so the next attempt, may be better.
   if (isS3Error(error, 'BadDigest', 'XAmzContentSHA256Mismatch', 'XAmzContentChecksumMismatch', 'IncompleteBody')) return true
-  if (isS3Error(error, 'OperationAborted', 'ConditionalRequestConflict')) return true
+  // An upload that somebody else has ended begins anew.
+  if (isS3Error(error, 'OperationAborted', 'ConditionalRequestConflict', 'NoSuchUpload')) return true
   return code === 'UNREACHABLE' && factsOf(error).errno === 'ENOTFOUND' ? true : undefined
 }
 

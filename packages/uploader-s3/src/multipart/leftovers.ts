@@ -19,6 +19,8 @@ export interface Leftovers {
   discard(key: string, uploadId: string): Promise<boolean>
   /** An upload of this key may have been begun whose id nobody knows. */
   uncertain(key: string, since: Date): void
+  /** Removes the uploads of exactly this key that were begun since then and are not on their way here. */
+  removeUnknown(key: string, since: Date): Promise<void>
   /** Removes what is left of this uploader. Never rejects. */
   tidy(): Promise<void>
   /** Removes what was left by others and by earlier processes. Resolves with how many. */
@@ -44,20 +46,20 @@ export function createLeftovers(store: S3Store, journals: UploadJournals | undef
     }
   }
 
-  async function removeUncertain(key: string, since: Date): Promise<void> {
+  async function removeUnknown(key: string, since: Date): Promise<void> {
     for await (const upload of listUnfinishedUploads(store, key)) {
       const mayBeOurs = upload.key === key && !active.has(upload.uploadId)
       if (mayBeOurs && upload.begunAt.getTime() >= since.getTime() - clockToleranceMilliseconds)
         await abortUpload(store, key, upload.uploadId)
     }
-    uncertainKeys.delete(key)
   }
 
   async function removeStaleJournals(olderThanSeconds: number): Promise<number> {
     let removed = 0
     for (const { facts } of (await journals?.stale(olderThanSeconds)) ?? []) {
       if (claimed.has(facts.key)) continue
-      await abortUpload(store, facts.key, facts.uploadId)
+      if (facts.uploadId === undefined) await removeUnknown(facts.key, new Date(facts.begunAt))
+      else await abortUpload(store, facts.key, facts.uploadId)
       await journals?.remove(facts.key)
       removed++
     }
@@ -74,13 +76,20 @@ export function createLeftovers(store: S3Store, journals: UploadJournals | undef
     begun: (uploadId) => void active.add(uploadId),
     ended: (uploadId) => void active.delete(uploadId),
     discard,
+    removeUnknown,
     uncertain(key, since) {
       const earlier = uncertainKeys.get(key)
       if (earlier === undefined || earlier > since) uncertainKeys.set(key, since)
     },
     async tidy() {
       for (const [uploadId, key] of undone) await discard(key, uploadId)
-      for (const [key, since] of uncertainKeys) await removeUncertain(key, since).catch(() => undefined)
+      for (const [key, since] of uncertainKeys) {
+        const gone = await removeUnknown(key, since).then(
+          () => true,
+          () => false,
+        )
+        if (gone) uncertainKeys.delete(key)
+      }
     },
     async removeAbandoned(olderThanSeconds, signal) {
       let removed = await removeStaleJournals(Math.min(olderThanSeconds, staleJournalSeconds))

@@ -27,13 +27,14 @@ export interface SentPart extends SentChecksums {
   readonly size: number
 }
 
+/** Resolves with the id of the upload. `onUncertain` hears of every try after which the store may have begun one whose id did not arrive. */
 export async function beginMultipart(
   store: S3Store,
   key: string,
   object: { readonly sha256: string | undefined; readonly token: string },
   signal: AbortSignal | undefined,
   onUncertain: (error: unknown) => void,
-): Promise<{ readonly uploadId: string }> {
+): Promise<string> {
   return await patiently(
     async () => {
       try {
@@ -51,9 +52,8 @@ export async function beginMultipart(
             hint: 'This store does not take objects in parts: keep them below 32 MiB, or use another store.',
           })
         }
-        return { uploadId: output.UploadId }
+        return output.UploadId
       } catch (error) {
-        // The store may have begun an upload whose id did not arrive.
         if (signal?.aborted || mayPass(error)) onUncertain(error)
         throw error
       }

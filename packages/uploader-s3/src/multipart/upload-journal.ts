@@ -10,9 +10,12 @@ export interface UploadFacts {
   readonly size: number
   readonly sha256: string
   readonly partBytes: number
-  readonly uploadId: string
+  /** `undefined` from before the store is asked for one until it has answered. */
+  readonly uploadId?: string | undefined
   /** In the metadata of the object. */
   readonly token: string
+  /** ISO 8601, by the clock of this machine. */
+  readonly begunAt: string
 }
 
 export interface JournaledPart {
@@ -38,6 +41,7 @@ export interface OpenJournal {
 /** The interrupted uploads of one destination, each in a file of its own. */
 export interface UploadJournals {
   read(key: string): Promise<JournaledUpload | undefined>
+  /** Replaces the journal that there is of this key. */
   begin(facts: UploadFacts): Promise<OpenJournal>
   resume(key: string): Promise<OpenJournal>
   remove(key: string): Promise<void>
@@ -55,8 +59,9 @@ const headerSchema = z.object({
   size: z.int().min(0),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   partBytes: z.int().min(1),
-  uploadId: z.string().min(1),
+  uploadId: z.string().min(1).optional(),
   token: z.string().min(1),
+  begunAt: z.iso.datetime(),
 })
 const partSchema = z.object({
   part: z.int().min(1).max(10_000),

@@ -17,7 +17,7 @@ import {
 import type { PartMemory } from '../multipart/part-memory.ts'
 import { largestObjectBytes, mostParts, planParts } from '../multipart/part-sizes.ts'
 import { abortUpload, listParts } from '../multipart/unfinished-uploads.ts'
-import type { OpenJournal, UploadFacts, UploadJournals } from '../multipart/upload-journal.ts'
+import type { OpenJournal, UploadJournals } from '../multipart/upload-journal.ts'
 import { keyParameters, newObjectParameters } from './object-parameters.ts'
 import { checksumsOf, contradicts } from './sent-checksums.ts'
 
@@ -115,14 +115,12 @@ async function putObject(store: S3Store, key: string, bytes: Buffer, sha256: str
 /** Content of unknown size, of which nothing can be known beforehand and so nothing continued later. */
 async function sendStream(parts: UploadParts, upload: Upload, begun: Pick<PartsRequest, 'plan' | 'first'>): Promise<RemoteObject> {
   const { store, memory, leftovers } = parts
-  const { key, checked, content, reader, stop, signal } = upload
+  const { key, checked, reader, stop, signal } = upload
   const token = newToken()
   const since = new Date()
   let given = false
   try {
-    const { uploadId } = await beginMultipart(store, key, { sha256: content.sha256, token }, stop.signal, () =>
-      leftovers.uncertain(key, since),
-    )
+    const uploadId = await begin(parts, upload, token, since)
     leftovers.begun(uploadId)
     try {
       given = true
@@ -179,25 +177,45 @@ async function sendInParts(parts: UploadParts, upload: Upload, partBytes: number
   }
 }
 
+/** Resolves with the id of a new upload. Where its answer was lost, what the store may have begun is removed. */
+async function begin({ store, leftovers }: UploadParts, upload: Upload, token: string, since: Date): Promise<string> {
+  const { key, content, stop } = upload
+  try {
+    return await beginMultipart(store, key, { sha256: content.sha256, token }, stop.signal, () => leftovers.uncertain(key, since))
+  } catch (error) {
+    await leftovers.tidy()
+    throw error
+  }
+}
+
 interface BegunUpload {
-  readonly facts: Pick<UploadFacts, 'uploadId' | 'token' | 'partBytes'>
+  readonly facts: { readonly uploadId: string; readonly token: string; readonly partBytes: number }
   readonly known?: PartsRequest['known']
   readonly journal?: OpenJournal | undefined
 }
 
+/** The journal is there before the store is asked, so that not even an upload is forgotten whose id did not arrive. */
 async function beginJournaled(parts: UploadParts, upload: Upload, partBytes: number, journaled: boolean): Promise<BegunUpload> {
   const { store, journals, leftovers } = parts
-  const { key, content, stop } = upload
+  const { key, content } = upload
+  const { size, sha256 } = content
   const token = newToken()
   const since = new Date()
-  const { uploadId } = await beginMultipart(store, key, { sha256: content.sha256, token }, stop.signal, () =>
-    leftovers.uncertain(key, since),
-  )
-  const facts = { uploadId, token, partBytes }
-  if (!journaled || journals === undefined || content.size === undefined || content.sha256 === undefined) return { facts }
+  const { destination } = store.place
+  const intent =
+    journaled && size !== undefined && sha256 !== undefined
+      ? { destination, key, size, sha256, partBytes, token, begunAt: since.toISOString() }
+      : undefined
   try {
-    const { destination } = store.place
-    return { facts, journal: await journals.begin({ destination, key, size: content.size, sha256: content.sha256, ...facts }) }
+    if (intent !== undefined) await (await journals?.begin(intent))?.close()
+  } catch (error) {
+    throw journalError(error, store.settings.journalDirectory ?? '')
+  }
+  const uploadId = await begin(parts, upload, token, since)
+  const facts = { uploadId, token, partBytes }
+  if (intent === undefined) return { facts }
+  try {
+    return { facts, journal: await journals?.begin({ ...intent, uploadId }) }
   } catch (error) {
     await leftovers.discard(key, uploadId)
     throw journalError(error, store.settings.journalDirectory ?? '')
@@ -209,7 +227,7 @@ async function beginJournaled(parts: UploadParts, upload: Upload, partBytes: num
  * only the answer was missing. What was left of other content is removed.
  */
 async function resumable(
-  { store, journals }: UploadParts,
+  { store, journals, leftovers }: UploadParts,
   key: string,
   content: { readonly size: number; readonly sha256: string },
   signal: AbortSignal,
@@ -217,13 +235,19 @@ async function resumable(
   const found = await journals?.read(key)
   if (journals === undefined || found === undefined) return undefined
   const { facts, parts } = found
-  const same = facts.size === content.size && facts.sha256 === content.sha256 && facts.partBytes * mostParts >= content.size
-  if (!same) {
-    await abortUpload(store, key, facts.uploadId)
+  const { uploadId } = facts
+  if (uploadId === undefined) {
+    await leftovers.removeUnknown(key, new Date(facts.begunAt))
     await journals.remove(key)
     return undefined
   }
-  const stored = await listParts(store, key, facts.uploadId, signal)
+  const same = facts.size === content.size && facts.sha256 === content.sha256 && facts.partBytes * mostParts >= content.size
+  if (!same) {
+    await abortUpload(store, key, uploadId)
+    await journals.remove(key)
+    return undefined
+  }
+  const stored = await listParts(store, key, uploadId, signal)
   if (stored === undefined) {
     const committed = await findCommitted(store, key, facts.token, content.size)
     if (committed === undefined) await journals.remove(key)
@@ -237,7 +261,7 @@ async function resumable(
     if (md5 !== undefined) known.set(number, { etag, size, md5 })
   }
   try {
-    return { begun: { facts, known, journal: await journals.resume(key) } }
+    return { begun: { facts: { ...facts, uploadId }, known, journal: await journals.resume(key) } }
   } catch (error) {
     throw journalError(error, store.settings.journalDirectory ?? '')
   }
