@@ -5,12 +5,15 @@ import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import { freePort } from './free-port.ts'
 import { processOutput } from './process-output.ts'
 
 export interface ThrowawayCephS3Options {
   /** What the store can hold, in memory; 4 GiB when left out. */
   readonly memoryBytes?: number
+  /** Created for the first user. */
+  readonly buckets?: readonly string[]
 }
 
 export interface CephS3User {
@@ -27,6 +30,8 @@ export interface ThrowawayCephS3 extends AsyncDisposable {
   readonly user: CephS3User
   /** Another user, who sees nothing of the first one's buckets unless a policy says so. */
   addUser(name: string): Promise<CephS3User>
+  /** For the first user unless another is named. */
+  createBucket(bucket: string, options?: { readonly user?: CephS3User; readonly objectLock?: boolean }): Promise<void>
   /** Runs `radosgw-admin` and resolves with what it prints. */
   admin(adminArguments: readonly string[]): Promise<string>
   stop(): Promise<void>
@@ -63,6 +68,7 @@ export async function startThrowawayCephS3(options: ThrowawayCephS3Options = {})
 class Gateway implements ThrowawayCephS3 {
   readonly user: CephS3User = newUser()
   readonly #memoryBytes: number
+  readonly #buckets: readonly string[]
   #directory = ''
   #port = 0
   #daemons: { readonly child: ChildProcess; readonly exit: Promise<void> }[] = []
@@ -70,6 +76,7 @@ class Gateway implements ThrowawayCephS3 {
 
   constructor(options: ThrowawayCephS3Options) {
     this.#memoryBytes = options.memoryBytes ?? 4 * 1024 ** 3
+    this.#buckets = options.buckets ?? []
   }
 
   get endpoint(): string {
@@ -101,12 +108,21 @@ class Gateway implements ThrowawayCephS3 {
     await this.#daemon('radosgw', ['-n', 'client.rgw'])
     await this.#createUser('throwaway', this.user)
     await this.#answers()
+    for (const bucket of this.#buckets) await this.createBucket(bucket)
   }
 
   async addUser(name: string): Promise<CephS3User> {
     const user = newUser()
     await this.#createUser(name, user)
     return user
+  }
+
+  async createBucket(bucket: string, options: { readonly user?: CephS3User; readonly objectLock?: boolean } = {}): Promise<void> {
+    // The SDK writes into the credentials that it is given.
+    const credentials = { ...(options.user ?? this.user) }
+    const client = new S3Client({ endpoint: this.endpoint, region: 'us-east-1', forcePathStyle: true, credentials })
+    await client.send(new CreateBucketCommand({ Bucket: bucket, ObjectLockEnabledForBucket: options.objectLock === true }))
+    client.destroy()
   }
 
   async admin(adminArguments: readonly string[]): Promise<string> {

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
-import { type CephS3User, startThrowawayCephS3, type ThrowawayCephS3 } from '@backup-planet/tooling/throwaway-ceph-s3'
+import { startThrowawayCephS3, type ThrowawayCephS3 } from '@backup-planet/tooling/throwaway-ceph-s3'
 import { createS3Store } from '../src/client/s3-store.ts'
 import { listUnfinishedUploads } from '../src/multipart/unfinished-uploads.ts'
 import { listObjects } from '../src/objects/object-listing.ts'
@@ -17,9 +16,8 @@ export interface CephPlace extends AsyncDisposable {
 }
 
 export async function startCephPlace(): Promise<CephPlace> {
-  const server = await startThrowawayCephS3()
   const bucket = 'backups'
-  await createBucket(server, server.user, bucket)
+  const server = await startThrowawayCephS3({ buckets: [bucket] })
   return {
     server,
     bucket,
@@ -34,13 +32,6 @@ export async function startCephPlace(): Promise<CephPlace> {
     everythingStored: (settings) => everythingStored(server, settings),
     [Symbol.asyncDispose]: () => server.stop(),
   }
-}
-
-export async function createBucket(server: ThrowawayCephS3, credentials: CephS3User, bucket: string, more: object = {}): Promise<void> {
-  // The SDK writes into the credentials that it is given.
-  const client = new S3Client({ endpoint: server.endpoint, region: 'us-east-1', forcePathStyle: true, credentials: { ...credentials } })
-  await client.send(new CreateBucketCommand({ Bucket: bucket, ...more }))
-  client.destroy()
 }
 
 /** Asked of the server itself, whatever proxy or client the settings name. */

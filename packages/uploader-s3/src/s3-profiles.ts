@@ -34,7 +34,7 @@ const compatible: S3Profile = {
 
 export const s3Profiles: Readonly<Record<S3ProfileName, S3Profile>> = {
   aws: { ...compatible, title: 'AWS S3', pathStyle: false, region: undefined, checksum: 'crc32', conditionalPut: true },
-  ceph: { ...compatible, title: 'Ceph RADOS gateway' },
+  ceph: { ...compatible, title: 'Ceph RADOS gateway', conditionalPut: true },
   minio: { ...compatible, title: 'MinIO', conditionalPut: true },
   // "All parts except the last must be the same size": Cloudflare R2, Multipart upload, Limitations.
   r2: { ...compatible, title: 'Cloudflare R2', region: 'auto', equalParts: true, conditionalPut: true },

@@ -58,7 +58,7 @@ export interface S3SettingsBesideDestination {
   readonly ca?: string | undefined
   /** Absolute path of a directory of this uploader's own, in which interrupted uploads are noted, so that they go on. No resuming when left out. */
   readonly journalDirectory?: string | undefined
-  /** Unfinished uploads below the prefix that nobody here knows are removed after this time; 7 days when left out. */
+  /** Unfinished uploads below the prefix are removed after this time; 7 days when left out. */
   readonly abandonedAfterSeconds?: number | undefined
   /** A client of one's own instead; of it and of `credentials`, `proxy` and the like there can be one. Not from a configuration file. */
   readonly createClient?: (() => S3Client) | undefined

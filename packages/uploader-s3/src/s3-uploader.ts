@@ -36,6 +36,9 @@ export interface S3Uploader extends Uploader {
   check(options?: OperationOptions): Promise<readonly Problem[]>
 }
 
+/** A store that does not answer must not keep the end of a run waiting for what a later one can do as well. */
+const closeWithinMilliseconds = 5000
+
 /**
  * Keeps objects in a bucket of AWS S3 or of a store that speaks its protocol: key = prefix + "/" + key. An object appears when the
  * store has confirmed all of it by checksum. Connects with the first operation. Throws `INVALID_SETTINGS`.
@@ -48,6 +51,7 @@ export function createS3Uploader(settings: S3UploaderSettings): S3Uploader {
   const leftovers = createLeftovers(store, journals)
   const memory = createPartMemory(resolved.memoryBytes)
   let firstUpload: Promise<unknown> | undefined
+  const closing = new AbortController()
 
   async function named<Result>(what: string, act: () => Promise<Result>): Promise<Result> {
     try {
@@ -74,7 +78,7 @@ export function createS3Uploader(settings: S3UploaderSettings): S3Uploader {
       const what = `upload of ${key}`
       throwIfAborted(signal, what)
       assertKey(store, key)
-      firstUpload ??= leftovers.removeAbandoned(resolved.abandonedAfterSeconds).catch(() => undefined)
+      firstUpload ??= leftovers.removeAbandoned(resolved.abandonedAfterSeconds, closing.signal).catch(() => undefined)
       await leftovers.tidy()
       return await named(what, () => uploadObject({ store, memory, journals, leftovers }, key, content, signal))
     },
@@ -116,13 +120,15 @@ export function createS3Uploader(settings: S3UploaderSettings): S3Uploader {
 
     async check({ signal }: OperationOptions = {}) {
       throwIfAborted(signal, `check of ${place.destination}`)
-      return await checkStore(store, memory, signal)
+      return await checkStore(store, signal)
     },
 
     classify: classifyS3Error,
 
     async [Symbol.asyncDispose]() {
+      const timer = setTimeout(() => closing.abort(), closeWithinMilliseconds)
       await firstUpload
+      clearTimeout(timer)
       await leftovers.tidy()
       store.close()
     },

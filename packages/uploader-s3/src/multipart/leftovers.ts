@@ -2,8 +2,6 @@ import type { S3Store } from '../client/s3-store.ts'
 import { abortUpload, listUnfinishedUploads } from './unfinished-uploads.ts'
 import type { UploadJournals } from './upload-journal.ts'
 
-/** Our own journals are of nobody who still works on them after this time. */
-const staleJournalSeconds = 86_400
 /** Clocks of stores and our own differ a little. */
 const clockToleranceMilliseconds = 15 * 60_000
 
@@ -92,7 +90,7 @@ export function createLeftovers(store: S3Store, journals: UploadJournals | undef
       }
     },
     async removeAbandoned(olderThanSeconds, signal) {
-      let removed = await removeStaleJournals(Math.min(olderThanSeconds, staleJournalSeconds))
+      let removed = await removeStaleJournals(olderThanSeconds)
       const before = Date.now() - olderThanSeconds * 1000
       for await (const upload of listUnfinishedUploads(store, '', signal)) {
         if (active.has(upload.uploadId) || upload.begunAt.getTime() > before) continue

@@ -3,7 +3,7 @@ import { abortError, BackupError, type RemoteObject } from '@backup-planet/core'
 import { mayPass, patiently, pauseAfter } from '../client/patient-requests.ts'
 import type { S3Store } from '../client/s3-store.ts'
 import { customerKey, keyParameters, newObjectParameters, tokenMetadata } from '../objects/object-parameters.ts'
-import { describeObject, headObject } from '../objects/object-stat.ts'
+import { assertFromStore, describeObject, headObject } from '../objects/object-stat.ts'
 import {
   checksumsOf,
   contradicts,
@@ -170,6 +170,7 @@ async function sendPart(
         }),
         signal,
       )
+      assertFromStore(output, `part ${number} of ${key}`)
       if (contradicts(output, checksums.md5)) throw otherThanSent(`part ${number} of ${key}`)
       return plainEtag(output.ETag)
     },

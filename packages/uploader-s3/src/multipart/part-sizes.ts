@@ -32,7 +32,7 @@ export function planParts(request: {
   if (equal) return equalParts(Math.min(mostPartBytes, firstPartBytes * 4))
   const perStep = mostParts / steps
   const sizes = Array.from({ length: steps }, (_, step) => Math.min(mostPartBytes, firstPartBytes * (step + 1) ** growth))
-  const whole = sizes.map(wholeMebibytes)
+  const whole = sizes.map((bytes) => Math.min(mostPartBytes, wholeMebibytes(bytes)))
   return {
     bytesOf: (part) => whole[Math.min(steps - 1, Math.floor((part - 1) / perStep))] ?? firstPartBytes,
     capacityBytes: Math.min(

@@ -4,7 +4,7 @@ import { mayPass, pauseAfter } from '../client/patient-requests.ts'
 import type { S3Store } from '../client/s3-store.ts'
 import { isS3Error, statusOf } from '../s3-errors.ts'
 import { customerKey, keyParameters } from './object-parameters.ts'
-import { headObject } from './object-stat.ts'
+import { assertFromStore, headObject } from './object-stat.ts'
 
 /** How often a body may break off without a byte in between before the caller hears of it. */
 const attemptsWithoutProgress = 3
@@ -69,6 +69,7 @@ async function open(
       }),
       signal,
     )
+    assertFromStore(output, `download of ${key}`)
     return output
   } catch (error) {
     if (statusOf(error) === 416) return undefined

@@ -2,6 +2,7 @@ import { ListObjectsV2Command } from '@aws-sdk/client-s3'
 import { type RemoteObject, throwIfAborted } from '@backup-planet/core'
 import type { S3Store } from '../client/s3-store.ts'
 import { isUsableKey } from './object-key.ts'
+import { noStore } from './object-stat.ts'
 
 /** Every object below the prefix of the store whose key begins with `prefix`, page by page. */
 export async function* listObjects(store: S3Store, prefix: string, signal: AbortSignal | undefined): AsyncGenerator<RemoteObject, void> {
@@ -16,6 +17,7 @@ export async function* listObjects(store: S3Store, prefix: string, signal: Abort
       }),
       signal,
     )
+    if (output.Name === undefined && output.KeyCount === undefined && output.IsTruncated === undefined) throw noStore(`list of ${prefix}`)
     for (const object of output.Contents ?? []) {
       const key = store.keyOf(decodedKey(object.Key ?? '', output.EncodingType))
       // Folders that the console of a store shows are objects like `folder/`, which no key of an uploader is.

@@ -1,5 +1,5 @@
 import { GetObjectCommand, HeadBucketCommand, HeadObjectCommand, type HeadObjectCommandOutput } from '@aws-sdk/client-s3'
-import type { RemoteObject } from '@backup-planet/core'
+import { BackupError, type RemoteObject } from '@backup-planet/core'
 import type { S3Store } from '../client/s3-store.ts'
 import { statusOf } from '../s3-errors.ts'
 import { customerKey, keyParameters, sha256Metadata } from './object-parameters.ts'
@@ -17,10 +17,12 @@ export async function statObject(store: S3Store, key: string, signal?: AbortSign
 export async function headObject(store: S3Store, key: string, signal?: AbortSignal): Promise<HeadObjectCommandOutput | undefined> {
   try {
     const { output } = await store.send(new HeadObjectCommand({ ...keyParameters(store, key), ...customerKey(store.settings) }), signal)
+    assertFromStore(output, `stat of ${key}`)
     seenBuckets.add(store)
     return output
   } catch (error) {
     const status = statusOf(error)
+    if (isClockCorrected(error)) throw Object.assign(error as Error, { Code: 'RequestTimeTooSkewed' })
     if (status === 404) {
       await assertBucket(store, signal)
       return undefined
@@ -45,6 +47,24 @@ export function describeObject(
     modifiedAt: (found.LastModified ?? new Date(0)).toISOString(),
     ...(sha256 !== undefined && /^[0-9a-f]{64}$/.test(sha256) ? { sha256 } : {}),
   }
+}
+
+/** What a proxy, a login page or another server says with HTTP 200 is no answer of a store, which gives every object an ETag. */
+export function assertFromStore({ ETag }: { readonly ETag?: string | undefined }, what: string): void {
+  if (ETag === undefined || ETag === '') throw noStore(what)
+}
+
+export function noStore(what: string): BackupError {
+  return new BackupError(`${what}: what answers is no store that speaks the protocol of S3`, {
+    code: 'UNREACHABLE',
+    retryable: false,
+    hint: 'Correct the endpoint in the destination, and look whether a proxy or a login page answers in its place.',
+  })
+}
+
+/** The SDK has compared the clocks and signs the next request by that of the store: asked once more, nobody would hear of it. */
+function isClockCorrected(error: unknown): boolean {
+  return (error as { readonly $metadata?: { readonly clockSkewCorrected?: boolean } } | undefined)?.$metadata?.clockSkewCorrected === true
 }
 
 /** The answer to a HEAD has no body: that the bucket is missing looks like a missing object, and must not pass for one. */

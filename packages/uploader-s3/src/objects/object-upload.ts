@@ -19,6 +19,7 @@ import { largestObjectBytes, mostParts, planParts } from '../multipart/part-size
 import { abortUpload, listParts } from '../multipart/unfinished-uploads.ts'
 import type { OpenJournal, UploadJournals } from '../multipart/upload-journal.ts'
 import { keyParameters, newObjectParameters } from './object-parameters.ts'
+import { assertFromStore } from './object-stat.ts'
 import { checksumsOf, contradicts } from './sent-checksums.ts'
 
 /** What all uploads of an uploader share. */
@@ -108,6 +109,7 @@ async function putObject(store: S3Store, key: string, bytes: Buffer, sha256: str
     }),
     signal,
   )
+  assertFromStore(output, `upload of ${key}`)
   if (contradicts(output, checksums.md5)) throw otherThanSent(key)
   return { key, size: bytes.byteLength, modifiedAt: at.toISOString(), sha256 }
 }
