@@ -70,4 +70,16 @@ export const sweeps = [
     test: 'packages/repository-restic/src/store-faults.test.ts',
     says: 'a store that is overloaded, cuts, ends short, answers nothing, is slow, hides what it was given or turns bits: nothing is listed that does not restore',
   },
+  {
+    variable: 'BACKUP_PLANET_S3_FAULTS_COUNT',
+    count: 300,
+    test: 'packages/uploader-s3/e2e/faults.test.ts',
+    says: 'uploads to a real S3 store over a network that cuts, stalls, resets, turns bits and loses answers, and a gateway that says 500, 503 and 403: nothing lost, nothing half visible, nothing left after the next run',
+  },
+  {
+    variable: 'BACKUP_PLANET_S3_KILL_COUNT',
+    count: 40,
+    test: 'packages/uploader-s3/e2e/killed-upload.test.ts',
+    says: 'kill -9 of an upload to a real S3 store: the next process sends nothing again that the store has confirmed',
+  },
 ]
