@@ -18,6 +18,11 @@ test('without a name all run, at moderate sizes that the environment overrules',
       environment: { RESTIC_MEGABYTES: '200', RESTIC_ROUNDS: '2' },
     },
     {
+      script: 'benchmarks/s3/s3.ts',
+      commandArguments: [],
+      environment: { S3_MEGABYTES: '256', S3_OBJECTS: '1000', S3_ROUNDS: '2' },
+    },
+    {
       script: 'benchmarks/blob-index.ts',
       commandArguments: [],
       environment: { BLOB_INDEX_BLOBS: '1000000', BLOB_INDEX_ROUNDS: '5' },

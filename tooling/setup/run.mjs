@@ -23,8 +23,17 @@ const verbs = {
     tools: ['mariadbd', 'zstd', 'age', 'unzip', 'mydumper', 'restic', 'fusermount', 'radosgw', 'ceph-mon', 'ceph-osd', 'ceph'],
     required: [],
   },
-  check: { tools: ['mariadbd'], required: ['mariadbd'], build: true, script: 'tooling/check/check.ts' },
-  bench: { tools: ['mariadbd', 'zstd', 'mydumper', 'restic'], required: ['mariadbd'], build: true },
+  check: {
+    tools: ['mariadbd', 'radosgw', 'ceph-mon', 'ceph-osd', 'ceph'],
+    required: ['mariadbd', 'radosgw', 'ceph-mon', 'ceph-osd', 'ceph'],
+    build: true,
+    script: 'tooling/check/check.ts',
+  },
+  bench: {
+    tools: ['mariadbd', 'zstd', 'mydumper', 'restic', 'rclone', 'radosgw', 'ceph-mon', 'ceph-osd', 'ceph'],
+    required: ['mariadbd'],
+    build: true,
+  },
   'backup-planet': { tools: [], required: [], script: 'packages/cli/src/main.ts', quiet: true },
 }
 

@@ -11,6 +11,7 @@ const tools = {
   mydumper: { use: 'tests that load our dumps with myloader', apt: 'mydumper', dnf: 'mydumper', brew: 'mydumper' },
   restic: { use: 'tests that share a repository with restic', apt: 'restic', dnf: 'restic', brew: 'restic' },
   fusermount: { use: 'tests that read our backups through a mount of restic', apt: 'fuse', dnf: 'fuse', brew: 'macfuse' },
+  rclone: { use: 'the benchmark of S3, which measures ours beside it', apt: 'rclone', dnf: 'rclone', brew: 'rclone' },
   radosgw: { use: 'every test against a real S3 store, the gateway of Ceph', apt: 'radosgw', dnf: 'ceph-radosgw', brew: 'ceph' },
   'ceph-mon': { use: 'every test against a real S3 store, the gateway of Ceph', apt: 'ceph-mon', dnf: 'ceph-mon', brew: 'ceph' },
   'ceph-osd': { use: 'every test against a real S3 store, the gateway of Ceph', apt: 'ceph-osd', dnf: 'ceph-osd', brew: 'ceph' },

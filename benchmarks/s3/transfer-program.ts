@@ -1,0 +1,29 @@
+import { createReadStream, createWriteStream } from 'node:fs'
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { createS3Uploader } from '@backup-planet/uploader-s3'
+import { keepMemoryLean } from '../../packages/cli/src/lean-memory.ts'
+
+/** `node transfer-program.ts put|put-all|get PATH KEY`, with the place in the environment: what the benchmark measures, as a program of its own. */
+keepMemoryLean()
+const [verb, path = '', key = ''] = process.argv.slice(2)
+const { S3_ENDPOINT, S3_BUCKET = '' } = process.env
+
+await using uploader = createS3Uploader({ bucket: S3_BUCKET, endpoint: S3_ENDPOINT, profile: 'ceph' })
+
+if (verb === 'put') await put(path, key)
+else if (verb === 'get') await pipeline(uploader.download(key), createWriteStream(path))
+else if (verb === 'put-all') {
+  const names = await readdir(path)
+  let next = 0
+  const worker = async (): Promise<void> => {
+    for (let name = names[next++]; name !== undefined; name = names[next++]) await put(join(path, name), `${key}/${name}`)
+  }
+  await Promise.all(Array.from({ length: uploader.supports.concurrency }, worker))
+} else throw new Error(`unknown verb ${verb}`)
+
+async function put(file: string, to: string): Promise<void> {
+  const { size } = await stat(file)
+  await uploader.upload(to, { size, open: () => createReadStream(file, { highWaterMark: 1024 * 1024 }) })
+}
