@@ -1,6 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { generateX25519Identity, identityToRecipient } from 'age-encryption'
+import { startThrowawayCephS3 } from '../servers/throwaway-ceph-s3.ts'
 import { startThrowawayMariadb } from '../servers/throwaway-mariadb.ts'
 import { testNodePath } from '../setup/own-node.mjs'
 import { CheckFailure } from './check-block.ts'
@@ -15,6 +16,7 @@ const expectations: Readonly<Record<string, RegExp>> = {
   'readme-agent-mysql-1.js': /^shop \S*customer\S* \d+ [0-9a-f]{64}$/m,
   'readme-repository-archive-1.js': /^\S+ full complete$/m,
   'readme-repository-restic-1.js': /^created: 0 backups/,
+  'readme-uploader-s3-1.js': /^greeting 5$/,
 }
 
 /** Runs every example of the READMEs, in the order of their packages, against one throwaway server and one folder of backups. */
@@ -23,6 +25,7 @@ export async function runExamples(directory: string, examples: readonly Compiled
   await server.client(`CREATE DATABASE shop; CREATE TABLE shop.customer (id INT PRIMARY KEY, name TEXT); INSERT INTO shop.customer VALUES (1, 'Ada');
     CREATE USER backup@'%' IDENTIFIED BY '${server.rootPassword}';
     GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, LOCK TABLES, RELOAD, PROCESS, BINLOG MONITOR ON *.* TO backup@'%'`)
+  await using store = await startThrowawayCephS3({ buckets: ['backups'] })
   const backups = join(directory, 'backups')
   const staging = join(directory, 'staging of the example')
   await mkdir(staging, { mode: 0o700 })
@@ -31,9 +34,18 @@ export async function runExamples(directory: string, examples: readonly Compiled
     ["'/var/tmp/backup-planet'", JSON.stringify(staging)],
     ["'/srv/backups'", JSON.stringify(backups)],
     ["'/srv/restic'", JSON.stringify(join(directory, 'restic'))],
+    ["'https://s3.example.com'", JSON.stringify(store.endpoint)],
+    ["'/var/lib/backup-planet/uploads'", JSON.stringify(join(directory, 'uploads'))],
     ["'age1…'", JSON.stringify(await identityToRecipient(await generateX25519Identity()))],
   ]
-  const environment = { MYSQL_PORT: String(server.port), MYSQL_USER: server.user, MYSQL_PASSWORD: server.rootPassword, BACKUPS: backups }
+  const environment = {
+    MYSQL_PORT: String(server.port),
+    MYSQL_USER: server.user,
+    MYSQL_PASSWORD: server.rootPassword,
+    BACKUPS: backups,
+    AWS_ACCESS_KEY_ID: store.user.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: store.user.secretAccessKey,
+  }
   for (const { file } of examples) {
     const name = file.slice(join(directory, 'compiled').length + 1)
     const expected = expectations[name]

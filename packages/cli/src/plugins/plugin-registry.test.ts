@@ -34,7 +34,7 @@ describe('what is not there or does not fit is refused with what to do', () => {
 
   test('a repository and an uploader of somebody else', async () => {
     await expect(registry.repository('tape')).rejects.toMatchObject({ hint: expect.stringContaining('backup-planet-repository-tape;') })
-    await expect(registry.uploader('s3')).rejects.toMatchObject({ hint: expect.stringContaining('backup-planet-uploader-s3;') })
+    await expect(registry.uploader('webdav')).rejects.toMatchObject({ hint: expect.stringContaining('backup-planet-uploader-webdav;') })
   })
 
   test('a misspelt one', async () => {
