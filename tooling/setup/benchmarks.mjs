@@ -7,6 +7,7 @@ export const benchmarks = {
   memory: { script: 'benchmarks/memory.ts', moderate: { MEMORY_MEGABYTES: '100,1000' } },
   restic: { script: 'benchmarks/restic/restic.ts', moderate: { RESTIC_MEGABYTES: '200', RESTIC_ROUNDS: '2' } },
   s3: { script: 'benchmarks/s3/s3.ts', moderate: { S3_MEGABYTES: '256', S3_OBJECTS: '1000', S3_ROUNDS: '2' } },
+  sftp: { script: 'benchmarks/sftp.ts', moderate: { SFTP_MEGABYTES: '200', SFTP_ROUNDS: '2' } },
   'blob-index': { script: 'benchmarks/blob-index.ts', moderate: { BLOB_INDEX_BLOBS: '1000000', BLOB_INDEX_ROUNDS: '5' } },
 }
 

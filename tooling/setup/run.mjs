@@ -13,27 +13,16 @@ import { runTests } from './run-tests.mjs'
 import { SetupFailure } from './setup-step.mjs'
 import { aptPackages, missingTools, reportMissingTools } from './system-tools.mjs'
 
+const cephTools = ['radosgw', 'ceph-mon', 'ceph-osd', 'ceph']
+const testTools = ['mariadbd', 'zstd', 'age', 'unzip', 'mydumper', 'restic', 'fusermount', 'sshd', 'ssh-keygen', ...cephTools]
+const benchTools = ['mariadbd', 'zstd', 'mydumper', 'restic', 'rclone', 'sshd', ...cephTools]
+
 const verbs = {
   quickstart: { tools: ['mariadbd'], required: ['mariadbd'], script: 'tooling/quickstart/quickstart.ts' },
-  test: {
-    tools: ['mariadbd', 'zstd', 'age', 'unzip', 'mydumper', 'restic', 'fusermount', 'radosgw', 'ceph-mon', 'ceph-osd', 'ceph'],
-    required: [],
-  },
-  sweep: {
-    tools: ['mariadbd', 'zstd', 'age', 'unzip', 'mydumper', 'restic', 'fusermount', 'radosgw', 'ceph-mon', 'ceph-osd', 'ceph'],
-    required: [],
-  },
-  check: {
-    tools: ['mariadbd', 'radosgw', 'ceph-mon', 'ceph-osd', 'ceph'],
-    required: ['mariadbd', 'radosgw', 'ceph-mon', 'ceph-osd', 'ceph'],
-    build: true,
-    script: 'tooling/check/check.ts',
-  },
-  bench: {
-    tools: ['mariadbd', 'zstd', 'mydumper', 'restic', 'rclone', 'radosgw', 'ceph-mon', 'ceph-osd', 'ceph'],
-    required: ['mariadbd'],
-    build: true,
-  },
+  test: { tools: testTools, required: [] },
+  sweep: { tools: testTools, required: [] },
+  check: { tools: ['mariadbd', ...cephTools], required: ['mariadbd', ...cephTools], build: true, script: 'tooling/check/check.ts' },
+  bench: { tools: benchTools, required: ['mariadbd'], build: true },
   'backup-planet': { tools: [], required: [], script: 'packages/cli/src/main.ts', quiet: true },
 }
 

@@ -82,4 +82,10 @@ export const sweeps = [
     test: 'packages/uploader-s3/e2e/killed-upload.test.ts',
     says: 'kill -9 of an upload to a real S3 store: the next process sends nothing again that the store has confirmed',
   },
+  {
+    variable: 'BACKUP_PLANET_SFTP_FAULTS',
+    count: 300,
+    test: 'packages/uploader-sftp/e2e/network-faults.test.ts',
+    says: 'a network that cuts, resets, stalls and slows connections to a real SFTP server: nothing is lost or half visible, the next run leaves no part behind',
+  },
 ]

@@ -5,6 +5,8 @@ import { SetupFailure } from './setup-step.mjs'
 /** Programs of other people that tests and demonstrations use, and how each system calls their package. */
 const tools = {
   mariadbd: { use: 'every test against a real MariaDB server', apt: 'mariadb-server', dnf: 'mariadb-server', brew: 'mariadb' },
+  sshd: { use: 'tests against a real SFTP server', apt: 'openssh-server', dnf: 'openssh-server', brew: 'openssh' },
+  'ssh-keygen': { use: 'keys of the SFTP servers of the tests', apt: 'openssh-client', dnf: 'openssh-clients', brew: 'openssh' },
   zstd: { use: 'tests that unpack our archives with zstd', apt: 'zstd', dnf: 'zstd', brew: 'zstd' },
   age: { use: 'tests that decrypt our archives with age', apt: 'age', dnf: 'age', brew: 'age' },
   unzip: { use: 'tests that unpack our archives with unzip', apt: 'unzip', dnf: 'unzip', brew: 'unzip' },

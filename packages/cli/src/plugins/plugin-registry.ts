@@ -38,7 +38,7 @@ interface PluginByRole {
 export const ownPlugins: Readonly<Record<Role, readonly string[]>> = {
   agent: ['mysql'],
   repository: ['restic', 'archive'],
-  uploader: ['file', 's3'],
+  uploader: ['file', 's3', 'sftp'],
 }
 
 const pluginName = /^[a-z0-9][a-z0-9-]{0,63}$/

@@ -1,0 +1,39 @@
+import { createHash, randomBytes } from 'node:crypto'
+import type { Reopenable } from '@backup-planet/core'
+
+/**
+ * Of a file that is being written; invisible as an object. The first eight digits are of what is written, the others of who
+ * writes: `.<name>.<identity><random>.part`.
+ */
+const partName = /^\..*\.([0-9a-f]{8})[0-9a-f]{8}\.part$/s
+
+/** What a part is of, or `undefined` for a name that is none of a part. */
+export function partNameOf(name: string): { readonly identity: string } | undefined {
+  const [, identity] = partName.exec(name) ?? []
+  return identity === undefined ? undefined : { identity }
+}
+
+/** Equal for the same announced content under the same key, in any process; `undefined` where content is not announced. */
+export function identityOf(key: string, { size, sha256 }: Reopenable): string | undefined {
+  if (size === undefined || sha256 === undefined) return undefined
+  return createHash('sha256').update(`${size}\0${sha256}\0${key}`).digest('hex').slice(0, 8)
+}
+
+/** A name beside `name` that no object can have, that nobody else takes, and that fits where `name` fits. */
+export function newPartName(name: string, identity: string | undefined): string {
+  const random = randomBytes(8).toString('hex')
+  return `${partStem(name)}${identity === undefined ? random : identity + random.slice(8)}.part`
+}
+
+/** Whether `candidate` is a part of this very content. */
+export function isPartOf(candidate: string, name: string, identity: string): boolean {
+  return candidate.startsWith(partStem(name) + identity) && partNameOf(candidate)?.identity === identity
+}
+
+function partStem(name: string): string {
+  const shortened = Buffer.from(name, 'utf8')
+    .subarray(0, 200)
+    .toString('utf8')
+    .replace(/\uFFFD+$/, '')
+  return `.${shortened}.`
+}

@@ -1,0 +1,272 @@
+import {
+  assertSafePath,
+  BackupError,
+  type ByteRange,
+  clampRange,
+  type OperationOptions,
+  type RemoteObject,
+  type Reopenable,
+  throwIfAborted,
+  type Uploader,
+} from '@backup-planet/core'
+import { partNameOf } from './part-name.ts'
+import { sftpConnections } from './session/sftp-connections.ts'
+import { openSftpSession, type SftpSession } from './session/sftp-session.ts'
+import { printSftpDestination } from './sftp-destination.ts'
+import { classifySftpError, sftpError } from './sftp-errors.ts'
+import { resolveSftpSettings, type SftpSettings } from './sftp-settings.ts'
+import { assertNoLink, below, ensureRoot, entriesOf, find, ignoreMissing, pruneFolders, removeParts } from './sftp-tree.ts'
+import { connectSsh } from './ssh/ssh-connection.ts'
+import { serversOnTheWay } from './ssh/ssh-server.ts'
+import { partUploads } from './transfer/part-upload.ts'
+import { readWindow } from './transfer/read-window.ts'
+import { windowBytes } from './transfer/resume-point.ts'
+import { unlessAborted } from './transfer/unless-aborted.ts'
+
+export interface SftpUploader extends Uploader {
+  /**
+   * Removes what uploads that were killed left half-written, when nothing was written to it for `olderThanSeconds` (3600 when left out).
+   * Happens by itself beside the first upload. Returns how many were removed.
+   */
+  removeAbandonedParts(request?: { readonly olderThanSeconds?: number }): Promise<number>
+}
+
+const abandonedAfterSeconds = 3600
+/** Transfers at once on one connection: while one waits for an answer another sends. */
+const transfersPerConnection = 2
+
+/**
+ * Keeps objects as plain files below a directory of an SFTP server: key = relative path. An object is written beside its place as
+ * `.<name>.<16 hex digits>.part`, forced to disk where the server can (`fsync@openssh.com`), and renamed over what is there
+ * (`posix-rename@openssh.com`). Files are 0600, folders 0700; folders that a removal leaves empty are removed.
+ * Connects with the first operation, and again with the next one after a connection broke.
+ */
+export function createSftpUploader(settings: SftpSettings): SftpUploader {
+  const resolved = resolveSftpSettings(settings)
+  const { host, port, user, connections: mostConnections, requests, connectTimeoutSeconds, createDirectory } = resolved
+  const root = resolved.path.replace(/(?<=.)\/+$/, '')
+  const destination = printSftpDestination({ host, port, user, path: root })
+  const uploads = partUploads({ root, destination, verify: resolved.verify })
+  const connections = sftpConnections(async () => {
+    const connection = await connectSsh(await serversOnTheWay(resolved), resolved)
+    try {
+      const session = await openSftpSession(connection, {
+        requests: requestsAtOnce,
+        where: destination,
+        timeoutSeconds: connectTimeoutSeconds,
+      })
+      atomicReplace &&= session.abilities.posixRename
+      session.onLost(() => {
+        if (session.brokeByPipelining()) requestsAtOnce = 1
+      })
+      return session
+    } catch (error) {
+      connection.close()
+      throw error
+    }
+  }, mostConnections)
+  /** Known for sure only after the first connection; nearly every server can. */
+  let atomicReplace = true
+  let requestsAtOnce = requests
+  let firstUpload: Promise<unknown> | undefined
+
+  /** Runs `work` on a connection, and names its failures. */
+  async function perform<Result>(
+    what: string,
+    { signal }: OperationOptions,
+    work: (session: SftpSession) => Promise<Result>,
+  ): Promise<Result> {
+    throwIfAborted(signal, what)
+    const before = requestsAtOnce
+    const { session, release } = await takeUnlessAborted(what, signal)
+    try {
+      return await work(session)
+    } catch (error) {
+      // The server takes one request at a time, as has just turned out.
+      if (before > 1 && session.brokeByPipelining() && signal?.aborted !== true) return await perform(what, { signal }, work)
+      throw sftpError(error, what, destination)
+    } finally {
+      release()
+    }
+  }
+
+  async function takeUnlessAborted(what: string, signal: AbortSignal | undefined): ReturnType<typeof connections.take> {
+    const taken = connections.take()
+    try {
+      return await unlessAborted(taken, what, signal)
+    } catch (error) {
+      taken.then(({ release }) => release()).catch(() => undefined)
+      throw error
+    }
+  }
+
+  /** What is at a key that no link leads to; `undefined` when there is no such object. */
+  async function locate(session: SftpSession, key: string): Promise<{ path: string; size: number; modified: Date } | undefined> {
+    const folders = key.split('/')
+    const name = folders.pop() ?? ''
+    const path = below(folders.reduce(below, root), name)
+    const [found] = await Promise.all([find(session, path), assertPlainWay(session, folders)])
+    return found?.kind === 'file' || found?.kind === 'unknown' ? { path, size: found.size, modified: found.modified } : undefined
+  }
+
+  async function assertPlainWay(session: SftpSession, folders: readonly string[]): Promise<void> {
+    try {
+      await assertNoLink(session, root, folders)
+    } catch (error) {
+      // A file where a folder should be: then there is no such object, which the object itself tells.
+      if (!(BackupError.is(error) && error.code === 'CONFLICT')) throw error
+    }
+  }
+
+  async function* read(
+    session: SftpSession,
+    key: string,
+    range: ByteRange | undefined,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<Uint8Array, void> {
+    const what = `download of ${key}`
+    const place = await locate(session, key)
+    if (place === undefined) throw notFound(key)
+    const handle = await session.open(place.path, 'r')
+    try {
+      const { begin, end } = clampRange(range, (await session.handleAttributes(handle)).size)
+      const blocks = readWindow(session, handle, { begin, end, windowBytes, what })
+      for (;;) {
+        const next = await unlessAborted(blocks.next(), what, signal)
+        if (next.done === true) break
+        yield next.value
+        throwIfAborted(signal, what)
+      }
+    } finally {
+      // Not waited for: the server may be stalled, and the answer changes nothing.
+      if (session.lost() === undefined) session.closeHandle(handle).catch(() => undefined)
+    }
+  }
+
+  async function* walk(
+    session: SftpSession,
+    folder: string,
+    over: string,
+    prefix: string,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<RemoteObject, void> {
+    for await (const { name, attributes } of entriesOf(session, folder)) {
+      throwIfAborted(signal, `list of ${prefix}`)
+      const key = over + name
+      if (attributes.kind === 'folder') {
+        if (`${key}/`.startsWith(prefix) || prefix.startsWith(`${key}/`))
+          yield* walk(session, below(folder, name), `${key}/`, prefix, signal)
+      } else if (key.startsWith(prefix) && partNameOf(name) === undefined) {
+        yield { key, size: attributes.size, modifiedAt: attributes.modified.toISOString() }
+      }
+    }
+  }
+
+  /** An operation that gives something again and again holds its connection until it is closed. */
+  async function* stream<Value>(
+    what: string,
+    { signal }: OperationOptions,
+    open: (session: SftpSession) => AsyncGenerator<Value, void>,
+  ): AsyncGenerator<Value, void> {
+    throwIfAborted(signal, what)
+    try {
+      const { session, release } = await takeUnlessAborted(what, signal)
+      try {
+        yield* open(session)
+        throwIfAborted(signal, what)
+      } finally {
+        release()
+      }
+    } catch (error) {
+      throw sftpError(error, what, destination)
+    }
+  }
+
+  return {
+    contract: 'uploader/1',
+    destination,
+    supports: {
+      get atomicReplace() {
+        return atomicReplace
+      },
+      concurrency: mostConnections * transfersPerConnection,
+      rangeRead: true,
+      resume: true,
+    },
+
+    async upload(key: string, content: Reopenable, options: OperationOptions = {}) {
+      const what = `upload of ${key}`
+      throwIfAborted(options.signal, what)
+      assertKey(key)
+      return await perform(what, options, async (session) => {
+        await ensureRoot(session, root, createDirectory)
+        const tidied = firstUpload
+        const object = await uploads.store(session, key, content, options.signal, (now) => {
+          firstUpload ??= removeParts(session, root, { olderThanSeconds: abandonedAfterSeconds, now, spared: uploads.isWriting }).catch(
+            () => undefined,
+          )
+        })
+        if (tidied === undefined) await firstUpload
+        return object
+      })
+    },
+
+    async *download(key: string, range?: ByteRange, options: OperationOptions = {}) {
+      throwIfAborted(options.signal, `download of ${key}`)
+      assertKey(key)
+      yield* stream(`download of ${key}`, options, (session) => read(session, key, range, options.signal))
+    },
+
+    async stat(key: string, options: OperationOptions = {}) {
+      throwIfAborted(options.signal, `stat of ${key}`)
+      assertKey(key)
+      return await perform(`stat of ${key}`, options, async (session) => {
+        const found = await unlessAborted(locate(session, key), `stat of ${key}`, options.signal)
+        return found === undefined ? undefined : { key, size: found.size, modifiedAt: found.modified.toISOString() }
+      })
+    },
+
+    async *list(prefix: string, options: OperationOptions = {}) {
+      yield* stream(`list of ${prefix}`, options, (session) => walk(session, root, '', prefix, options.signal))
+    },
+
+    async remove(key: string, options: OperationOptions = {}) {
+      throwIfAborted(options.signal, `removal of ${key}`)
+      assertKey(key)
+      await perform(`removal of ${key}`, options, async (session) => {
+        const found = await unlessAborted(locate(session, key), `removal of ${key}`, options.signal)
+        if (found === undefined) return
+        await session.removeFile(found.path).catch(ignoreMissing)
+        await pruneFolders(session, root, key.split('/').slice(0, -1))
+      })
+    },
+
+    async removeAbandonedParts({ olderThanSeconds = abandonedAfterSeconds } = {}) {
+      return await perform('removal of abandoned parts', {}, (session) =>
+        removeParts(session, root, { olderThanSeconds, now: Date.now(), spared: uploads.isWriting }),
+      )
+    },
+
+    classify: classifySftpError,
+
+    async [Symbol.asyncDispose]() {
+      connections.close()
+    },
+  }
+}
+
+function assertKey(key: string): void {
+  assertSafePath(key, 'key')
+  if (partNameOf(key.slice(key.lastIndexOf('/') + 1)) === undefined) return
+  throw new BackupError(`key ${JSON.stringify(key)} is refused: such names are given to unfinished uploads`, {
+    code: 'INVALID_INPUT',
+    hint: 'Nothing was changed. Use another name; repositories of this project encode theirs so that they fit everywhere.',
+  })
+}
+
+function notFound(key: string): BackupError {
+  return new BackupError(`object ${key} does not exist`, {
+    code: 'NOT_FOUND',
+    hint: 'Check the destination and its prefix; if they are right, the object was removed or never stored.',
+  })
+}

@@ -1,0 +1,119 @@
+import { connect, createServer, type Socket } from 'node:net'
+
+/** What happens to one connection. Bytes are counted in one direction: `up` to the server, `down` to the client. */
+export type TcpFault =
+  /** Both sides see the end of the connection. */
+  | { readonly kind: 'cut'; readonly direction: 'up' | 'down'; readonly afterBytes: number }
+  /** Both sides see it broken. */
+  | { readonly kind: 'reset'; readonly direction: 'up' | 'down'; readonly afterBytes: number }
+  /** Nothing passes any more in either direction, and nobody is told. */
+  | { readonly kind: 'stall'; readonly direction: 'up' | 'down'; readonly afterBytes: number }
+  /** Passes slowly for so many bytes, in pieces. */
+  | { readonly kind: 'slow'; readonly direction: 'up' | 'down'; readonly afterBytes: number; readonly pieces: number }
+
+export interface TcpFaultProxy extends AsyncDisposable {
+  readonly host: '127.0.0.1'
+  readonly port: number
+  /** Of every connection so far. */
+  readonly bytes: { readonly up: number; readonly down: number }
+  /** Faults of the next connections, one each; those after them have none. Replaces what was planned before. */
+  plan(faults: readonly TcpFault[]): void
+  stop(): Promise<void>
+}
+
+/** A fault out of numbers from 0 up to 1, within the first `bytes` of a connection. The same numbers make the same fault. */
+export function tcpFaultOf(random: () => number, bytes: number): TcpFault {
+  const kinds = ['cut', 'reset', 'stall', 'slow'] as const
+  const kind = kinds[Math.floor(random() * kinds.length)] ?? 'cut'
+  const direction = random() < 0.7 ? 'up' : 'down'
+  // Half of them early: logging in and opening files are most of what can go wrong.
+  const afterBytes = Math.floor(random() < 0.5 ? random() * 8192 : random() * bytes)
+  return kind === 'slow' ? { kind, direction, afterBytes, pieces: 20 } : { kind, direction, afterBytes }
+}
+
+/** Passes TCP connections on to a server on this machine, and breaks them as planned. */
+export async function startTcpFaultProxy(target: { readonly port: number }): Promise<TcpFaultProxy> {
+  const planned: TcpFault[] = []
+  const bytes = { up: 0, down: 0 }
+  const sockets = new Set<Socket>()
+  const server = createServer({ pauseOnConnect: true }, (client) => {
+    const fault = planned.shift()
+    const upstream = connect({ host: '127.0.0.1', port: target.port })
+    const pair = [client, upstream] as const
+    for (const socket of pair) {
+      sockets.add(socket)
+      socket.on('error', () => undefined)
+      socket.once('close', () => {
+        sockets.delete(socket)
+        for (const other of pair) other.destroy()
+      })
+    }
+    const broken = { stalled: false }
+    passOn(client, upstream, 'up', fault, bytes, broken)
+    passOn(upstream, client, 'down', fault, bytes, broken)
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', resolve)
+  })
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('the operating system gave no port')
+  const stop = (): Promise<void> =>
+    new Promise((resolve) => {
+      server.close(() => resolve())
+      for (const socket of sockets) socket.destroy()
+    })
+  return {
+    host: '127.0.0.1',
+    port: address.port,
+    bytes,
+    plan: (faults) => void planned.splice(0, planned.length, ...faults),
+    stop,
+    [Symbol.asyncDispose]: stop,
+  }
+}
+
+function passOn(
+  from: Socket,
+  to: Socket,
+  direction: 'up' | 'down',
+  fault: TcpFault | undefined,
+  bytes: { up: number; down: number },
+  broken: { stalled: boolean },
+): void {
+  let passed = 0
+  let slowPieces = 0
+  const send = (data: Buffer): void => {
+    passed += data.length
+    bytes[direction] += data.length
+    if (data.length === 0 || to.write(data)) return
+    from.pause()
+    to.once('drain', () => from.resume())
+  }
+  from.on('data', (data: Buffer) => {
+    if (broken.stalled) return
+    const isDue = fault?.direction === direction && passed + data.length > fault.afterBytes
+    if (!isDue) return send(data)
+    if (fault.kind !== 'slow') {
+      send(data.subarray(0, Math.max(0, fault.afterBytes - passed)))
+      return breakOff(fault.kind, [from, to], broken)
+    }
+    send(data)
+    if (slowPieces++ >= fault.pieces) return
+    from.pause()
+    setTimeout(() => from.resume(), 5)
+  })
+  from.on('end', () => {
+    if (!broken.stalled) to.end()
+  })
+  from.resume()
+}
+
+function breakOff(kind: 'cut' | 'reset' | 'stall', sockets: readonly Socket[], broken: { stalled: boolean }): void {
+  broken.stalled = true
+  if (kind === 'stall') return
+  for (const socket of sockets) {
+    if (kind === 'reset') socket.resetAndDestroy()
+    else socket.end()
+  }
+}
