@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
+import { createHash, generateKeyPairSync } from 'node:crypto'
 import { constants, type Stats } from 'node:fs'
 import { type FileHandle, lstat, mkdir, mkdtemp, open, readdir, rename, rm, rmdir, stat, truncate, unlink } from 'node:fs/promises'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import ssh2, { type Connection, type SFTPWrapper } from 'ssh2'
@@ -32,13 +32,15 @@ const statusOf: Readonly<Record<string, number>> = { ENOENT: STATUS_CODE.NO_SUCH
 
 export async function startOddSftpServer(options: OddSftpServerOptions = {}): Promise<OddSftpServer> {
   const files = await mkdtemp(join(tmpdir(), 'odd-sftp-'))
-  const hostKey = ssh2.utils.generateKeyPairSync('ed25519')
+  const hostKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'sec1', format: 'pem' }).toString()
   const connections = new Set<Connection>()
   let mostAtOnce = 0
   let written = 0
 
-  const server = new ssh2.Server({ hostKeys: [hostKey.private] }, (client) => {
+  const server = new ssh2.Server({ hostKeys: [hostKey] }, (client) => {
     connections.add(client)
+    // Or each answer waits for the other side's acknowledgement of the last one.
+    ;(client as Connection & Pick<Socket, 'setNoDelay'>).setNoDelay(true)
     client.on('close', () => connections.delete(client))
     client.on('error', () => undefined)
     client.on('authentication', (context) => {
@@ -149,7 +151,7 @@ export async function startOddSftpServer(options: OddSftpServerOptions = {}): Pr
   }
 
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const key = ssh2.utils.parseKey(hostKey.public)
+  const key = ssh2.utils.parseKey(hostKey)
   if (key instanceof Error) throw key
   const fingerprint = createHash('sha256').update(key.getPublicSSH()).digest('base64').replace(/=+$/, '')
   return {
