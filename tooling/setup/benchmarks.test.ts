@@ -22,6 +22,7 @@ test('without a name all run, at moderate sizes that the environment overrules',
       commandArguments: [],
       environment: { S3_MEGABYTES: '256', S3_OBJECTS: '1000', S3_ROUNDS: '2' },
     },
+    { script: 'benchmarks/sftp.ts', commandArguments: [], environment: { SFTP_MEGABYTES: '200', SFTP_ROUNDS: '2' } },
     {
       script: 'benchmarks/blob-index.ts',
       commandArguments: [],
