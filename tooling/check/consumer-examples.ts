@@ -17,6 +17,7 @@ const expectations: Readonly<Record<string, RegExp>> = {
   'readme-repository-archive-1.js': /^\S+ full complete$/m,
   'readme-repository-restic-1.js': /^created: 0 backups/,
   'readme-uploader-s3-1.js': /^greeting 5$/,
+  'readme-uploader-sftp-1.js': /^sftp:\/\/backup@backup\.example\.org\/.*backups$/,
 }
 
 /** Runs every example of the READMEs, in the order of their packages, against one throwaway server and one folder of backups. */
