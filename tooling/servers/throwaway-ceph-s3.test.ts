@@ -1,14 +1,14 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { access, readdir } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { startThrowawayCephS3 } from './throwaway-ceph-s3.ts'
 
+/** Somebody else may have the port by the time, and say nothing. */
 const answers = (endpoint: string) =>
-  fetch(endpoint).then(
+  fetch(endpoint, { signal: AbortSignal.timeout(5000) }).then(
     ({ ok }) => ok,
     () => false,
   )
@@ -25,19 +25,19 @@ it('answers until it is stopped, for its own user only', async () => {
   expect(await answers(server.endpoint)).toBe(false)
 })
 
-it('dies with the process that started it, however that one ends', async () => {
+it('dies with the process that started it, however that one ends', { timeout: 300_000 }, async () => {
   const starter = join(import.meta.dirname, 'throwaway-ceph-s3.ts')
-  const script = `const { startThrowawayCephS3 } = await import(${JSON.stringify(starter)}); const { endpoint } = await startThrowawayCephS3(); console.log(endpoint); setInterval(() => undefined, 1000)`
-  const before = await readdir(tmpdir())
+  const script = `const { startThrowawayCephS3 } = await import(${JSON.stringify(starter)}); const { endpoint, directory } = await startThrowawayCephS3(); console.log(endpoint, directory); setInterval(() => undefined, 1000)`
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const [line] = (await once(child.stdout, 'data')) as [Buffer]
-  const endpoint = line.toString('utf8').trim()
-  const [folder = ''] = (await readdir(tmpdir())).filter((name) => name.startsWith('bp-s3-') && !before.includes(name))
+  const ended = once(child, 'exit').then(([code]) => expect.unreachable(`the starter ended with ${code}`))
+  const [line] = (await Promise.race([once(child.stdout, 'data'), ended])) as [Buffer]
+  ended.catch(() => undefined)
+  const [endpoint = '', folder = ''] = line.toString('utf8').trim().split(' ')
   expect(await answers(endpoint)).toBe(true)
   child.kill('SIGKILL')
   const deadline = Date.now() + 20_000
   while (
-    await access(join(tmpdir(), folder)).then(
+    await access(folder).then(
       () => true,
       () => false,
     )

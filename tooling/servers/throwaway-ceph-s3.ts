@@ -25,6 +25,8 @@ export interface CephS3User {
 export interface ThrowawayCephS3 extends AsyncDisposable {
   /** `http://127.0.0.1:port` */
   readonly endpoint: string
+  /** What it keeps on disk; gone when it is stopped. */
+  readonly directory: string
   readonly port: number
   /** May do everything with its own buckets. */
   readonly user: CephS3User
@@ -77,6 +79,10 @@ class Gateway implements ThrowawayCephS3 {
   constructor(options: ThrowawayCephS3Options) {
     this.#memoryBytes = options.memoryBytes ?? 4 * 1024 ** 3
     this.#buckets = options.buckets ?? []
+  }
+
+  get directory(): string {
+    return this.#directory
   }
 
   get endpoint(): string {
