@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { startThrowawayCephS3 } from './throwaway-ceph-s3.ts'
 
 /** Somebody else may have the port by the time, and say nothing. */
@@ -29,6 +29,7 @@ it('dies with the process that started it, however that one ends', { timeout: 30
   const starter = join(import.meta.dirname, 'throwaway-ceph-s3.ts')
   const script = `const { startThrowawayCephS3 } = await import(${JSON.stringify(starter)}); const { endpoint, directory } = await startThrowawayCephS3(); console.log(endpoint, directory); setInterval(() => undefined, 1000)`
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  onTestFinished(() => void child.kill('SIGKILL'))
   const ended = once(child, 'exit').then(([code]) => expect.unreachable(`the starter ended with ${code}`))
   const [line] = (await Promise.race([once(child.stdout, 'data'), ended])) as [Buffer]
   ended.catch(() => undefined)
