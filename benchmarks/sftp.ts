@@ -4,6 +4,7 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startThrowawaySshd } from '../tooling/servers/throwaway-sshd.ts'
 import { type Measurement, measure, type ProgramCall } from './measured-process.ts'
+import { median } from './median.ts'
 import { wholeNumber } from './whole-number.ts'
 
 /** Random bytes to and from an OpenSSH server on this machine, ours beside OpenSSH's `sftp`: medians, as ratios. */
@@ -70,9 +71,4 @@ try {
   )
 } finally {
   await rm(scratch, { recursive: true, force: true })
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((left, right) => left - right)
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
 }

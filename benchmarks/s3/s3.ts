@@ -4,6 +4,7 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startThrowawayCephS3 } from '../../tooling/servers/throwaway-ceph-s3.ts'
 import { type Measurement, measure, type ProgramCall } from '../measured-process.ts'
+import { median } from '../median.ts'
 import { wholeNumber } from '../whole-number.ts'
 
 /**
@@ -107,8 +108,4 @@ async function tell(): Promise<void> {
 async function writeRandom(path: string): Promise<void> {
   await using handle = await open(path, 'wx', 0o600)
   for (let left = megabytes; left > 0; left--) await handle.writeFile(randomBytes(1024 ** 2))
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((one, other) => one - other)[values.length >> 1] ?? Number.NaN
 }

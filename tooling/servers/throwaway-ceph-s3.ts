@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import { freePort } from './free-port.ts'
 import { processOutput } from './process-output.ts'
+import { Watchdog } from './watchdog.ts'
 
 export interface ThrowawayCephS3Options {
   /** What the store can hold, in memory; 4 GiB when left out. */
@@ -74,7 +75,7 @@ class Gateway implements ThrowawayCephS3 {
   #directory = ''
   #port = 0
   #daemons: { readonly child: ChildProcess; readonly exit: Promise<void> }[] = []
-  #watchdog: ChildProcess | undefined
+  #watchdog: Watchdog | undefined
 
   constructor(options: ThrowawayCephS3Options) {
     this.#memoryBytes = options.memoryBytes ?? 4 * 1024 ** 3
@@ -96,7 +97,7 @@ class Gateway implements ThrowawayCephS3 {
   async start(): Promise<void> {
     // Sockets of Ceph lie in it, whose paths must be short.
     this.#directory = await mkdtemp(join(tmpdir(), 'bp-s3-'))
-    this.#watchdog = startWatchdog(this.#directory)
+    this.#watchdog = new Watchdog('throwaway-ceph-watchdog', [this.#directory])
     this.#port = await freePort()
     const monitorPort = await freePort()
     const cluster = randomUUID()
@@ -144,14 +145,10 @@ class Gateway implements ThrowawayCephS3 {
       child.ref()
       await exit
     }
-    const watchdog = this.#watchdog
+    // Their numbers may be of others by now.
+    this.#watchdog?.watch([])
+    await this.#watchdog?.end()
     this.#watchdog = undefined
-    if (watchdog !== undefined) {
-      const exit = new Promise<void>((resolve) => watchdog.once('exit', () => resolve()))
-      watchdog.ref()
-      watchdog.stdin?.end()
-      await exit
-    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -191,7 +188,7 @@ class Gateway implements ThrowawayCephS3 {
     const exit = new Promise<void>((resolve) => child.once('exit', () => resolve()))
     child.unref()
     this.#daemons.push({ child, exit })
-    this.#watchdog?.stdin?.write(`${child.pid ?? ''}\n`)
+    this.#watchdog?.watch(this.#daemons.map(({ child: daemon }) => daemon.pid))
   }
 
   async #answers(): Promise<void> {
@@ -254,18 +251,4 @@ rgw gc obj min wait = 1
 rgw gc processor period = 5
 rgw gc processor max time = 5
 `
-}
-
-/**
- * A process that outlives ours: it reads the pids of the daemons from a pipe, and when the pipe closes because we are gone
- * (by whatever signal) it kills them and removes the folder.
- */
-function startWatchdog(folder: string): ChildProcess {
-  const script =
-    'pids=; while read -r line; do pids="$pids $line"; done; for pid in $pids; do kill -9 "$pid" 2>/dev/null; done; for pid in $pids; do while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done; done; rm -rf -- "$1"'
-  const child = spawn('/bin/sh', ['-c', script, 'throwaway-ceph-watchdog', folder], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })
-  child.stdin.on('error', () => undefined)
-  child.unref()
-  if ('unref' in child.stdin && typeof child.stdin.unref === 'function') child.stdin.unref()
-  return child
 }

@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { freePort } from './free-port.ts'
 import { copyMariadbTemplate, findMariadb } from './mariadb-template.ts'
 import { type ProcessInput, processOutput } from './process-output.ts'
+import { Watchdog } from './watchdog.ts'
 
 export interface ThrowawayMariadbOptions {
   /** Passed to `mariadbd` after our own, so that they win: `--innodb-buffer-pool-size=256M`. */
@@ -69,7 +70,7 @@ class Server implements ThrowawayMariadb {
   #socketFolder = ''
   #port = 0
   #process: { readonly child: ChildProcess; readonly pid: number; readonly exit: Promise<void> } | undefined
-  #watchdog: ChildProcess | undefined
+  #watchdog: Watchdog | undefined
 
   constructor(program: { readonly path: string; readonly version: string }, options: ThrowawayMariadbOptions) {
     this.#program = program
@@ -99,7 +100,10 @@ class Server implements ThrowawayMariadb {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 })
     const fits = Buffer.byteLength(join(this.#directory, 's.sock')) <= longestSocketPath
     this.#socketFolder = fits ? this.#directory : await mkdtemp(join(tmpdir(), 'bp-mdb-'))
-    this.#watchdog = startWatchdog([this.#options.directory === undefined ? this.#directory : '', fits ? '' : this.#socketFolder])
+    this.#watchdog = new Watchdog('throwaway-mariadb-watchdog', [
+      this.#options.directory === undefined ? this.#directory : '',
+      fits ? '' : this.#socketFolder,
+    ])
     try {
       if ((await readdir(this.#directory)).length === 0) {
         await mkdir(join(this.#directory, 'tmp'), { mode: 0o700 })
@@ -202,7 +206,8 @@ class Server implements ThrowawayMariadb {
 
   async stop(): Promise<void> {
     await this.#end('SIGTERM')
-    await this.#endWatchdog()
+    await this.#watchdog?.end()
+    this.#watchdog = undefined
     if (this.#options.directory === undefined) await rm(this.#directory, { recursive: true, force: true })
     if (this.#socketFolder !== this.#directory) await rm(this.#socketFolder, { recursive: true, force: true })
   }
@@ -233,39 +238,12 @@ class Server implements ThrowawayMariadb {
   }
 
   #watch(pid: number | undefined): void {
-    this.#watchdog?.stdin?.write(`${pid ?? ''}\n`)
-  }
-
-  async #endWatchdog(): Promise<void> {
-    const watchdog = this.#watchdog
-    if (watchdog === undefined) return
-    this.#watchdog = undefined
-    const exit = new Promise<void>((resolve) => watchdog.once('exit', () => resolve()))
-    watchdog.ref()
-    watchdog.stdin?.end()
-    await exit
+    this.#watchdog?.watch([pid])
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop()
   }
-}
-
-/**
- * A process that outlives ours: it reads the pid of the server from a pipe, and when the pipe closes because we are gone
- * (by whatever signal) it kills the server and removes the folders.
- */
-function startWatchdog(folders: readonly string[]): ChildProcess {
-  const script =
-    'pid=; while read -r line; do pid=$line; done; [ -n "$pid" ] && kill -9 "$pid" && while kill -0 "$pid"; do sleep 0.05; done; for folder; do [ -n "$folder" ] && rm -rf -- "$folder"; done'
-  const child = spawn('/bin/sh', ['-c', script, 'throwaway-mariadb-watchdog', ...folders], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
-  })
-  child.stdin.on('error', () => undefined)
-  child.unref()
-  if ('unref' in child.stdin && typeof child.stdin.unref === 'function') child.stdin.unref()
-  return child
 }
 
 function ownOptions(directory: string, socketPath: string, port: number): string[] {

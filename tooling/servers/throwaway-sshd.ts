@@ -7,6 +7,7 @@ import { delimiter, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { freePort } from './free-port.ts'
 import { processOutput } from './process-output.ts'
+import { Watchdog } from './watchdog.ts'
 
 export interface ThrowawaySshdOptions {
   /** Lines of sshd_config(5) before our own, so that they win: `MaxSessions 1`. */
@@ -69,7 +70,7 @@ class Server implements ThrowawaySshd {
   #directory = ''
   #port = 0
   #process: { readonly child: ChildProcess; readonly pid: number; readonly exit: Promise<void> } | undefined
-  #watchdog: ChildProcess | undefined
+  #watchdog: Watchdog | undefined
 
   constructor(program: string, options: ThrowawaySshdOptions) {
     this.#program = program
@@ -117,7 +118,7 @@ class Server implements ThrowawaySshd {
     // A chroot must lie in folders that nobody but root can write to, which no folder for temporary files is.
     this.#directory = await mkdtemp(join(this.#options.chroot === true ? '/var/lib' : tmpdir(), 'bp-sshd-'))
     if (this.#options.chroot === true) await chmod(this.#directory, 0o755)
-    this.#watchdog = startWatchdog(this.#directory)
+    this.#watchdog = new Watchdog('throwaway-sshd-watchdog', [this.#directory])
     try {
       await mkdir(this.files, { recursive: true, mode: 0o755 })
       await this.#makeKeys()
@@ -200,7 +201,7 @@ class Server implements ThrowawaySshd {
     const exit = new Promise<void>((resolve) => child.once('exit', () => resolve()))
     child.unref()
     this.#process = { child, pid, exit }
-    this.#watchdog?.stdin?.write(`${pid}\n`)
+    this.#watchdog?.watch([pid])
     try {
       await this.#ready(child)
     } catch (error) {
@@ -243,7 +244,7 @@ class Server implements ThrowawaySshd {
     }
     end(sessions)
     this.#process = undefined
-    this.#watchdog?.stdin?.write('\n')
+    this.#watchdog?.watch([])
   }
 
   async killSessions(): Promise<void> {
@@ -257,18 +258,9 @@ class Server implements ThrowawaySshd {
 
   async stop(): Promise<void> {
     await this.kill()
-    await this.#endWatchdog()
-    await rm(this.#directory, { recursive: true, force: true })
-  }
-
-  async #endWatchdog(): Promise<void> {
-    const watchdog = this.#watchdog
-    if (watchdog === undefined) return
+    await this.#watchdog?.end()
     this.#watchdog = undefined
-    const exit = new Promise<void>((resolve) => watchdog.once('exit', () => resolve()))
-    watchdog.ref()
-    watchdog.stdin?.end()
-    await exit
+    await rm(this.#directory, { recursive: true, force: true })
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -303,17 +295,6 @@ function end(pids: readonly number[]): void {
       // It has ended by itself.
     }
   }
-}
-
-/** A process that outlives ours: when the pipe closes because we are gone (by whatever signal) it kills the server and removes its folder. */
-function startWatchdog(folder: string): ChildProcess {
-  const script =
-    'pid=; while read -r line; do pid=$line; done; [ -n "$pid" ] && kill -9 "$pid" && while kill -0 "$pid"; do sleep 0.05; done; rm -rf -- "$1"'
-  const child = spawn('/bin/sh', ['-c', script, 'throwaway-sshd-watchdog', folder], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })
-  child.stdin.on('error', () => undefined)
-  child.unref()
-  if ('unref' in child.stdin && typeof child.stdin.unref === 'function') child.stdin.unref()
-  return child
 }
 
 function greets(port: number): Promise<boolean> {
