@@ -46,7 +46,7 @@ export const cephKmsKeyId = 'throwaway-key'
 const startWithinMilliseconds = 60_000
 
 /**
- * Starts monitor, storage daemon and gateway on free ports of 127.0.0.1, which takes about ten seconds. Throws an Error that names
+ * Starts monitor, storage daemon and gateway on free ports of 127.0.0.1, which takes a second or two. Throws an Error that names
  * the Debian packages where they are missing.
  */
 export async function startThrowawayCephS3(options: ThrowawayCephS3Options = {}): Promise<ThrowawayCephS3> {
@@ -76,6 +76,8 @@ class Gateway implements ThrowawayCephS3 {
   #port = 0
   #daemons: { readonly child: ChildProcess; readonly exit: Promise<void> }[] = []
   #watchdog: Watchdog | undefined
+  /** Nothing is waited for when one of the daemons has ended. */
+  readonly #daemonDied = new AbortController()
 
   constructor(options: ThrowawayCephS3Options) {
     this.#memoryBytes = options.memoryBytes ?? 4 * 1024 ** 3
@@ -109,7 +111,8 @@ class Gateway implements ThrowawayCephS3 {
     await this.#run('monmaptool', ['--create', '--addv', 'a', `[v1:127.0.0.1:${monitorPort}]`, '--fsid', cluster, this.#path('monmap')])
     await this.#run('ceph-mon', ['-c', this.#path('ceph.conf'), '--mkfs', '-i', 'a', '--monmap', this.#path('monmap')])
     await this.#daemon('ceph-mon', ['-i', 'a'])
-    await this.#run('ceph', ['-c', this.#path('ceph.conf'), 'osd', 'new', storage, '0'])
+    await this.#tellMonitor(['osd', 'new', storage, '0'])
+    await this.#tellMonitor(['osd', 'crush', 'add', 'osd.0', '1', 'root=default', 'host=throwaway'])
     await this.#run('ceph-osd', ['-c', this.#path('ceph.conf'), '-i', '0', '--mkfs', '--osd-uuid', storage])
     await this.#daemon('ceph-osd', ['-i', '0'])
     await this.#daemon('radosgw', ['-n', 'client.rgw'])
@@ -160,7 +163,21 @@ class Gateway implements ThrowawayCephS3 {
   }
 
   #run(program: string, programArguments: readonly string[]): Promise<Buffer> {
-    return processOutput(program, programArguments, { signal: AbortSignal.timeout(startWithinMilliseconds) })
+    return processOutput(program, programArguments, {
+      signal: AbortSignal.any([AbortSignal.timeout(startWithinMilliseconds), this.#daemonDied.signal]),
+    })
+  }
+
+  /** The command asks before it knows its cluster, now and then, and is refused: then it has done nothing. */
+  async #tellMonitor(words: readonly string[]): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#run('ceph', ['-c', this.#path('ceph.conf'), ...words])
+        return
+      } catch (error) {
+        if (attempt === 10 || !(error instanceof Error && error.message.includes('EPERM'))) throw error
+      }
+    }
   }
 
   async #createUser(name: string, { accessKeyId, secretAccessKey }: CephS3User): Promise<void> {
@@ -186,6 +203,7 @@ class Gateway implements ThrowawayCephS3 {
       child.once('spawn', () => resolve())
     })
     const exit = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+    child.once('exit', () => this.#daemonDied.abort(new Error(`${program} has ended`)))
     child.unref()
     this.#daemons.push({ child, exit })
     this.#watchdog?.watch(this.#daemons.map(({ child: daemon }) => daemon.pid))
@@ -229,6 +247,12 @@ auth client required = none
 osd pool default size = 1
 osd pool default min size = 1
 osd pool default pg num = 8
+# The map of the cluster changes some thirty times until the gateway answers, and each time the monitor would wait a second for more.
+paxos propose interval = 0.05
+paxos min wait = 0.01
+# The daemon asks for these before it knows its cluster, now and then, and ends when they are refused.
+osd crush update on start = false
+osd class update on start = false
 osd crush chooseleaf type = 0
 mon allow pool size one = true
 mon data avail crit = 1
