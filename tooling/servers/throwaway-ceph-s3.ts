@@ -267,7 +267,7 @@ osd data = ${directory}/osd
 osd objectstore = memstore
 memstore device bytes = ${memoryBytes}
 [client.rgw]
-rgw frontends = beast endpoint=127.0.0.1:${port}
+rgw frontends = beast endpoint=127.0.0.1:${port} tcp_nodelay=1
 rgw crypt require ssl = false
 rgw crypt s3 kms backend = testing
 rgw crypt s3 kms encryption keys = ${cephKmsKeyId}=${randomBytes(32).toString('base64')}
