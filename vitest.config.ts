@@ -7,7 +7,7 @@ const shared = {
 }
 const sharedTests = {
   execArgv: ['--conditions=@backup-planet/source'],
-  testTimeout: 30_000,
+  testTimeout: 60_000,
   hookTimeout: 60_000,
 }
 
@@ -23,7 +23,8 @@ export default defineConfig({
           name: 'unit',
           include: ['packages/*/src/**/*.test.ts', 'tooling/**/*.test.ts'],
           exclude: ['**/node_modules/**', '**/*.server.test.ts', 'tooling/servers/**'],
-          maxWorkers: 2,
+          // Many wait more than they work: for locks that settle, for the keys of passwords, for broken plugins that never answer.
+          maxWorkers: 4,
           sequence: { groupOrder: 0 },
         },
       },
@@ -39,8 +40,8 @@ export default defineConfig({
             'tooling/**/*.server.test.ts',
             'tooling/servers/**/*.test.ts',
           ],
-          // Every file brings a database server of its own; more than two at once would time each other out.
-          maxWorkers: 2,
+          // Every file brings a server of its own; many at once would time each other out.
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
           testTimeout: 120_000,
           hookTimeout: 180_000,

@@ -45,12 +45,15 @@ export async function makeFolders(session: SftpSession, root: string, folders: r
 }
 
 async function makeFolder(session: SftpSession, path: string): Promise<void> {
-  try {
-    await session.makeFolder(path)
-  } catch (error) {
-    const found = await find(session, path)
-    if (found === undefined) throw error
-    assertFolder(path, found)
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await session.makeFolder(path)
+    } catch (error) {
+      const found = await find(session, path)
+      if (found !== undefined) return assertFolder(path, found)
+      // "Failure" is said of a folder that is there: another upload may have removed it as empty since.
+      if (attempt >= 5 || !isStatus(error, sftpStatus.FAILURE, sftpStatus.FILE_ALREADY_EXISTS)) throw error
+    }
   }
 }
 

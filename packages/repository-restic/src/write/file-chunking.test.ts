@@ -16,12 +16,10 @@ describe('a file that is cut', () => {
     expect(expected.some((length) => length === chunkLimits.maximum)).toBe(true)
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.oneof(fc.integer({ min: 1000, max: 100_000 }), fc.integer({ min: 1, max: 20 * mebibyte })), {
-          minLength: 1,
-          maxLength: 5,
-        }),
+        fc.array(fc.oneof(fc.integer({ min: 1, max: 100_000 }), fc.integer({ min: 1, max: 20 * mebibyte })), { maxLength: 4 }),
         async (sizes) => {
-          const chunks = await cutAlone(large, sizes)
+          // With nothing but single bytes it would take minutes.
+          const chunks = await cutAlone(large, [...sizes, 100_000])
           expect(Buffer.concat(chunks).equals(large)).toBe(true)
           expect(chunks.map(({ length }) => length)).toEqual(expected)
         },
