@@ -28,14 +28,7 @@ try {
   })
   const ours = (task: 'put' | 'get'): ProgramCall => ({
     program: process.execPath,
-    arguments: [
-      '--conditions=@backup-planet/source',
-      '--disable-warning=ExperimentalWarning',
-      join(import.meta.dirname, 'sftp-transfer.ts'),
-      task,
-      task === 'put' ? file : join(scratch, 'ours'),
-      settings,
-    ],
+    arguments: [join(import.meta.dirname, 'sftp-transfer.ts'), task, task === 'put' ? file : join(scratch, 'ours'), settings],
   })
   const theirs = async (task: 'put' | 'get'): Promise<ProgramCall> => {
     const batch = join(scratch, `${task}.batch`)

@@ -26,7 +26,7 @@ type Verb = 'put' | 'put-all' | 'get'
 const calls: Readonly<Record<Name, (verb: Verb, path: string, key: string) => ProgramCall>> = {
   ours: (verb, path, key) => ({
     program: process.execPath,
-    arguments: ['--conditions=@backup-planet/source', join(import.meta.dirname, 'transfer-program.ts'), verb, path, key],
+    arguments: [join(import.meta.dirname, 'transfer-program.ts'), verb, path, key],
     environment: {
       S3_ENDPOINT: store.endpoint,
       S3_BUCKET: bucket,

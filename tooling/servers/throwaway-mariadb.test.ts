@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
+import { isRunning } from './is-running.ts'
 import { startThrowawayMariadb } from './throwaway-mariadb.ts'
 
 const starter = join(import.meta.dirname, 'throwaway-mariadb.ts')
@@ -86,23 +87,14 @@ describe('a throwaway MariaDB', () => {
     )
     const [line] = (await once(child.stdout, 'data')) as [Buffer]
     const started = JSON.parse(line.toString()) as { pid: number; directory: string }
-    expect(isAlive(started.pid)).toBe(true)
+    expect(isRunning(started.pid)).toBe(true)
     child.kill('SIGKILL')
     const deadline = Date.now() + 10_000
-    while ((isAlive(started.pid) || (await exists(started.directory))) && Date.now() < deadline) await delay(50)
-    expect(isAlive(started.pid)).toBe(false)
+    while ((isRunning(started.pid) || (await exists(started.directory))) && Date.now() < deadline) await delay(50)
+    expect(isRunning(started.pid)).toBe(false)
     expect(await exists(started.directory)).toBe(false)
   })
 })
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}
 
 function exists(path: string): Promise<boolean> {
   return access(path).then(
