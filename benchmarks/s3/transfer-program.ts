@@ -26,5 +26,5 @@ else if (verb === 'put-all') {
 
 async function put(file: string, to: string): Promise<void> {
   const { size } = await stat(file)
-  await uploader.upload(to, { size, open: () => createReadStream(file, { highWaterMark: 1024 * 1024 }) })
+  await uploader.upload(to, { size, open: () => createReadStream(file, { highWaterMark: Math.min(Math.max(size, 1), 1024 ** 2) }) })
 }

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { discard } from '@backup-planet/core/memory'
 import { seal, unseal } from './crypto/sealed-bytes.ts'
-import { discard } from './discarded-bytes.ts'
 import { isStorageId, type StorageId } from './format/storage-id.ts'
 import type { OpenRepository } from './repository-access.ts'
 

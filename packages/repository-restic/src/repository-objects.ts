@@ -1,7 +1,7 @@
 import { BackupError, type OperationOptions, type Uploader } from '@backup-planet/core'
+import { discard } from '@backup-planet/core/memory'
 import type { MasterKey } from './crypto/master-key.ts'
 import { seal, unseal } from './crypto/sealed-bytes.ts'
-import { discard } from './discarded-bytes.ts'
 import { isStorageId, type StorageId, storageIdOf } from './format/storage-id.ts'
 import { decodeUnpacked, encodeUnpacked } from './format/unpacked-file.ts'
 import { damaged } from './restic-errors.ts'

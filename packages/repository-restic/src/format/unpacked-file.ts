@@ -1,4 +1,4 @@
-import { discard } from '../discarded-bytes.ts'
+import { discard } from '@backup-planet/core/memory'
 import { compress, decompress } from './zstd.ts'
 
 /** Marks a JSON document behind it that is compressed with zstd; restic, doc/design.rst, "Unpacked Data Format". */

@@ -1,6 +1,6 @@
 import { createHash, type Hash, hash } from 'node:crypto'
+import { discard } from '@backup-planet/core/memory'
 import { sealOverhead } from '../crypto/sealed-bytes.ts'
-import { discard } from '../discarded-bytes.ts'
 import { openBlob, sealBlob } from './blob-sealing.ts'
 import type {
   BlobJob,

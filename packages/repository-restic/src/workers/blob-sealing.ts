@@ -1,6 +1,6 @@
+import { discard } from '@backup-planet/core/memory'
 import type { MasterKey } from '../crypto/master-key.ts'
 import { type SealedParts, sealParts, unseal } from '../crypto/sealed-bytes.ts'
-import { discard } from '../discarded-bytes.ts'
 import { type StorageId, storageIdOf } from '../format/storage-id.ts'
 import { compress, decompress } from '../format/zstd.ts'
 

@@ -13,11 +13,11 @@ import {
   type StoreRequest,
   throwIfAborted,
 } from '@backup-planet/core'
+import { discard } from '@backup-planet/core/memory'
 import { guideName, itemPath, manifestName, snapshotTags, sourcePath } from '../backups/backup-tree.ts'
 import { restoreGuideText } from '../backups/restore-guide.ts'
 import { withSnapshot } from '../backups/snapshot-catalog.ts'
 import { mostWholeFileBytes } from '../backups/whole-file.ts'
-import { discard } from '../discarded-bytes.ts'
 import { type SnapshotRecord, snapshotJson } from '../format/snapshot-record.ts'
 import type { StorageId } from '../format/storage-id.ts'
 import { userName } from '../process-identity.ts'

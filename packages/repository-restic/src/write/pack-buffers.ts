@@ -1,6 +1,6 @@
+import { discard } from '@backup-planet/core/memory'
 import { chunkLimits } from '../chunking/chunker.ts'
 import { sealOverhead } from '../crypto/sealed-bytes.ts'
-import { discard } from '../discarded-bytes.ts'
 import { Allowance } from './allowance.ts'
 
 const longestSealedChunk = chunkLimits.maximum + sealOverhead

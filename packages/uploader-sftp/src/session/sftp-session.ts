@@ -1,4 +1,5 @@
 import { BackupError } from '@backup-planet/core'
+import { discard } from '@backup-planet/core/memory'
 import type { FileEntryWithStats, SFTPWrapper, Stats } from 'ssh2'
 import { connectError, SftpFailure, sftpStatus } from '../sftp-errors.ts'
 import type { SshConnection } from '../ssh/ssh-connection.ts'
@@ -24,6 +25,7 @@ interface Announced {
   readonly _isOpenSSH?: boolean
   readonly _writeReqid: number
   readonly _requests: Readonly<Record<number, PendingRead | undefined>>
+  readonly _protocol: { channelData(channel: number, bytes: Buffer): void }
 }
 
 interface PendingRead {
@@ -77,6 +79,7 @@ export async function openSftpSession(
 ): Promise<SftpSession> {
   const sftp = await openChannel(connection, where, timeoutSeconds)
   const announced = sftp as unknown as Announced
+  giveBackRequests(announced)
   const extensions = announced._extensions
   const abilities: SftpAbilities = {
     posixRename: extensions['posix-rename@openssh.com'] === '1',
@@ -204,6 +207,16 @@ export async function openSftpSession(
       const space = await ask<Space>('statvfs', path, (answer) => sftp.ext_openssh_statvfs(path, answer as never))
       return Number(space.f_frsize) * Number(space.f_bavail)
     },
+  }
+}
+
+/** Gives the memory of each request back when its last piece is in a packet: ssh2 makes one for every request, and keeps none. */
+function giveBackRequests({ _protocol: protocol }: Announced): void {
+  const send = protocol.channelData.bind(protocol)
+  protocol.channelData = (channel, bytes) => {
+    const isLast = bytes.byteOffset + bytes.length === bytes.buffer.byteLength
+    send(channel, bytes)
+    if (isLast) discard(bytes)
   }
 }
 

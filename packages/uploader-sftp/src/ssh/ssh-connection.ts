@@ -1,6 +1,7 @@
 import { connect as connectSocket, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { BackupError } from '@backup-planet/core'
+import { discard } from '@backup-planet/core/memory'
 import ssh2, { type Client, type ConnectConfig } from 'ssh2'
 import { algorithmsWithout, type HostKeyCheck, hostKeyCheck } from '../host-keys/host-key-check.ts'
 import { connectError } from '../sftp-errors.ts'
@@ -172,22 +173,26 @@ function openSocket({ host, port }: SshServer): Socket {
   return gathered(socket)
 }
 
-/** Lets everything that is written within one turn leave in one call of the system: ssh2 writes a packet in three pieces. */
+/**
+ * Lets everything that is written within one turn leave in one call of the system: ssh2 writes a packet in three pieces. What is written
+ * belongs to nobody else, and its memory is given back as soon as it has left.
+ */
 function gathered(socket: Socket): Socket {
-  const write = socket.write.bind(socket) as (...given: unknown[]) => boolean
+  const write = socket.write.bind(socket)
   let corked = false
   const uncork = (): void => {
     corked = false
     socket.uncork()
   }
-  socket.write = ((...given: unknown[]) => {
+  const gather = (bytes: Uint8Array): boolean => {
     if (!corked) {
       corked = true
       socket.cork()
       process.nextTick(uncork)
     }
-    return write(...given)
-  }) as typeof socket.write
+    return bytes.byteLength > Buffer.poolSize ? write(bytes, () => discard(bytes)) : write(bytes)
+  }
+  socket.write = gather as typeof socket.write
   return socket
 }
 
