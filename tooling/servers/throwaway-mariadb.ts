@@ -2,11 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { closeSync, openSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { freePort } from './free-port.ts'
+import { greetingOf } from './greeting.ts'
 import { copyMariadbTemplate, findMariadb } from './mariadb-template.ts'
 import { type ProcessInput, processOutput } from './process-output.ts'
 import { Watchdog } from './watchdog.ts'
@@ -169,7 +169,7 @@ class Server implements ThrowawayMariadb {
         throw new Error(`mariadbd ended with ${child.exitCode ?? child.signalCode} while it started:\n${await this.log()}`)
       }
       try {
-        if (await greets(this.#port)) {
+        if ((await greetingOf(this.#port)) !== undefined) {
           await this.client('SELECT 1')
           return
         }
@@ -284,19 +284,4 @@ function accountStatements(password: string): string {
     "GRANT PROXY ON ''@'%' TO 'root'@'127.0.0.1' WITH GRANT OPTION;",
     '',
   ].join('\n')
-}
-
-/** Whether a server sends its greeting, which MySQL's protocol begins with. */
-function greets(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port })
-    const settle = (answer: boolean) => {
-      socket.destroy()
-      resolve(answer)
-    }
-    socket.once('data', () => settle(true))
-    socket.once('error', () => settle(false))
-    socket.once('end', () => settle(false))
-    socket.setTimeout(2000, () => settle(false))
-  })
 }

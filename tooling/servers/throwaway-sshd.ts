@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { freePort } from './free-port.ts'
+import { greetingOf } from './greeting.ts'
 import { processOutput } from './process-output.ts'
 import { Watchdog } from './watchdog.ts'
 
@@ -216,7 +216,7 @@ class Server implements ThrowawaySshd {
       if (child.exitCode !== null || child.signalCode !== null) {
         throw new Error(`sshd ended with ${child.exitCode ?? child.signalCode} while it started:\n${await this.log()}`)
       }
-      if (await greets(this.#port)) return
+      if ((await greetingOf(this.#port))?.toString('latin1').startsWith('SSH-') === true) return
       await delay(20)
     }
     throw new Error(`sshd was not ready within ${readyWithinMilliseconds} ms:\n${await this.log()}`)
@@ -295,18 +295,4 @@ function end(pids: readonly number[]): void {
       // It has ended by itself.
     }
   }
-}
-
-function greets(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port })
-    const settle = (answer: boolean) => {
-      socket.destroy()
-      resolve(answer)
-    }
-    socket.once('data', (data) => settle(data.toString('latin1').startsWith('SSH-')))
-    socket.once('error', () => settle(false))
-    socket.once('end', () => settle(false))
-    socket.setTimeout(2000, () => settle(false))
-  })
 }
