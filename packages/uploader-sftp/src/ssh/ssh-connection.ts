@@ -111,10 +111,11 @@ function logIn(
   return new Promise((resolve, reject) => {
     let reason: BackupError | undefined
     let refusal: BackupError | undefined
+    let agentFailure: Error | undefined
     let ready = false
     const listeners: ((reason: BackupError) => void)[] = []
     const fail = (error: unknown): void => {
-      const named = refusal ?? connectError(withLevel(error), placeOf(server), times.connectTimeoutSeconds)
+      const named = refusal ?? connectError(withAgent(withLevel(error), server, agentFailure), placeOf(server), times.connectTimeoutSeconds)
       socket.destroy()
       if (!ready) reject(named)
       if (reason !== undefined) return
@@ -123,7 +124,8 @@ function logIn(
     }
     client.on('error', (error: Error & { level?: string }) => {
       // An agent that does not answer is not the last thing to be tried.
-      if (error.level !== 'agent') fail(error)
+      if (error.level === 'agent') agentFailure = error
+      else fail(error)
     })
     client.on('close', () => fail(Object.assign(new Error('the server has ended the connection'), { level: 'client-socket' })))
     client.on('handshake', () => leanCipher(client))
@@ -153,6 +155,13 @@ function withLevel(error: unknown): unknown {
   if (level !== undefined || typeof code !== 'number' || !(error instanceof Error)) return error
   const refused = code === 14 || /authentication failures/i.test(String(message))
   return Object.assign(error, { level: refused ? 'client-authentication' : 'client-socket' })
+}
+
+/** Whoever is not let in because the agent with the key does not run is to hear of the agent. */
+function withAgent(error: unknown, { agent }: SshServer, agentFailure: Error | undefined): unknown {
+  const { level, message } = error as { level?: unknown; message?: unknown }
+  if (agentFailure === undefined || level !== 'client-authentication') return error
+  return Object.assign(new Error(`${message}, and the agent at ${agent} does not answer: ${agentFailure.message}`), { level })
 }
 
 function lostConnection(server: SshServer, cause: BackupError): BackupError {

@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs'
 import { homedir, userInfo } from 'node:os'
 import { join } from 'node:path'
+import { BackupError } from '@backup-planet/core'
 import type { HostKeyTrust } from '../host-keys/host-key-check.ts'
 import type { ResolvedSftpSettings, SshServerSettings } from '../sftp-settings.ts'
-import { type AliasFacts, readSshConfig } from './ssh-config-file.ts'
+import { type AliasFacts, readSshConfig, type SshConfigFile } from './ssh-config-file.ts'
 
 /** One server with everything that is needed to reach it and to log in. */
 export interface SshServer {
@@ -28,9 +29,24 @@ export async function serversOnTheWay(settings: ResolvedSftpSettings): Promise<r
   const configuration = sshConfig === false ? undefined : await readSshConfig(atHome(sshConfig === true ? '~/.ssh/config' : sshConfig))
   const facts = configuration?.factsOf(settings.host, settings.user)
   const jumps = settings.jump === undefined ? undefined : [settings.jump].flat()
-  const way = jumps ?? facts?.jumps ?? []
-  const before = way.map((jump) => resolved(jump, jump.host === undefined ? undefined : configuration?.factsOf(jump.host, jump.user)))
-  return [...before, resolved(settings, facts)]
+  return [...wayOver(jumps ?? facts?.jumps ?? [], configuration, []), resolved(settings, facts)]
+}
+
+/** As ssh does it: what its configuration says of the first server of a way is also how that one is reached. */
+function wayOver(hops: readonly SshServerSettings[], configuration: SshConfigFile | undefined, reached: readonly string[]): SshServer[] {
+  return hops.flatMap((hop, index) => {
+    const facts = configuration?.factsOf(hop.host, hop.user)
+    if (index > 0) return [resolved(hop, facts)]
+    if (reached.includes(hop.host)) throw inACircle([...reached, hop.host])
+    return [...wayOver(facts?.jumps ?? [], configuration, [...reached, hop.host]), resolved(hop, facts)]
+  })
+}
+
+function inACircle(hosts: readonly string[]): BackupError {
+  return new BackupError(`ProxyJump leads in a circle: ${hosts.join(', ')}`, {
+    code: 'INVALID_SETTINGS',
+    hint: 'Correct ProxyJump in the ssh configuration: the first server of a way must be reached without the others.',
+  })
 }
 
 function resolved(settings: SshServerSettings, facts: AliasFacts | undefined): SshServer {
