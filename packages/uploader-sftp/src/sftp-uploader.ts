@@ -8,6 +8,7 @@ import {
   type Reopenable,
   throwIfAborted,
   type Uploader,
+  unlessAborted,
 } from '@backup-planet/core'
 import { partNameOf } from './part-name.ts'
 import { sftpConnections } from './session/sftp-connections.ts'
@@ -21,7 +22,6 @@ import { serversOnTheWay } from './ssh/ssh-server.ts'
 import { partUploads } from './transfer/part-upload.ts'
 import { readWindow } from './transfer/read-window.ts'
 import { windowBytes } from './transfer/resume-point.ts'
-import { unlessAborted } from './transfer/unless-aborted.ts'
 
 export interface SftpUploader extends Uploader {
   /**

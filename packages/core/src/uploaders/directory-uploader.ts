@@ -9,6 +9,7 @@ import { clampRange } from './byte-range.ts'
 import { checkedContent } from './checked-content.ts'
 import { classifyFileError, fileError, isErrno } from './directory-errors.ts'
 import { assertNoLink, entriesOf, isPartName, openPart, pruneFolders, removeParts, renameOver, syncFolders } from './directory-tree.ts'
+import { unlessAborted } from './unless-aborted.ts'
 
 export interface DirectoryUploaderSettings {
   /** Absolute path. May itself be a symbolic link; below it none is followed. */
@@ -273,20 +274,6 @@ function shortFile(what: string, found: number, expected: number): BackupError {
 function ignoreMissing(error: unknown): undefined {
   if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined
   throw error
-}
-
-/** Waits for work that goes on for others when this one is aborted. */
-async function unlessAborted(work: Promise<unknown>, what: string, signal: AbortSignal | undefined): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
-  const onAbort = (): void => reject(abortError(signal as AbortSignal, what))
-  signal?.addEventListener('abort', onAbort, { once: true })
-  if (signal?.aborted) onAbort()
-  work.then(() => resolve(), reject)
-  try {
-    await promise
-  } finally {
-    signal?.removeEventListener('abort', onAbort)
-  }
 }
 
 async function writeFully(handle: FileHandle, chunk: Uint8Array): Promise<void> {

@@ -1,6 +1,9 @@
-import { abortError } from '@backup-planet/core'
+import { abortError } from '../errors/backup-error.ts'
 
-/** Waits for work whose end is of no more interest once this is aborted; what it fails with then is not heard. */
+/**
+ * Waits for work that goes on for others, or whose end is of no more interest once this is aborted: then it throws `ABORTED` at once, and
+ * what the work fails with later is not heard. `what` names the operation in the message.
+ */
 export async function unlessAborted<Result>(work: Promise<Result>, what: string, signal: AbortSignal | undefined): Promise<Result> {
   if (signal === undefined) return await work
   const { promise, reject } = Promise.withResolvers<never>()

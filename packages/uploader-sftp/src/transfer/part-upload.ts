@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto'
-import { BackupError, type CheckedContent, checkedContent, type RemoteObject, type Reopenable, throwIfAborted } from '@backup-planet/core'
+import {
+  BackupError,
+  type CheckedContent,
+  checkedContent,
+  type RemoteObject,
+  type Reopenable,
+  throwIfAborted,
+  unlessAborted,
+} from '@backup-planet/core'
 import { identityOf, isPartOf, newPartName } from '../part-name.ts'
 import { isStatus, type SftpSession } from '../session/sftp-session.ts'
 import { SftpFailure, sftpStatus } from '../sftp-errors.ts'
@@ -7,7 +15,6 @@ import type { ResolvedSftpSettings } from '../sftp-settings.ts'
 import { assertNoLink, below, entriesOf, ignoreMissing, makeFolders, pruneFolders, putInPlace } from '../sftp-tree.ts'
 import { remoteHash } from './remote-hash.ts'
 import { leastResumedBytes, surelyWritten, windowBytes } from './resume-point.ts'
-import { unlessAborted } from './unless-aborted.ts'
 import { writeWindow } from './write-window.ts'
 
 export interface PartUploads {
