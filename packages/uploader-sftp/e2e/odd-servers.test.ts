@@ -1,13 +1,21 @@
-import { readdir } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describeUploaderContract, type UploaderHarness } from '@backup-planet/core/conformance'
 import { bytesOf, reopenable, sampleBytes } from '@backup-planet/core/testing'
 import { describe, expect, it } from 'vitest'
 import { createSftpUploader, type SftpSettings, type SftpUploader } from '../src/index.ts'
+import { identityOf, newPartName } from '../src/part-name.ts'
 import { type OddSftpServer, type OddSftpServerOptions, startOddSftpServer } from './odd-sftp-server.ts'
 import { filesBelow } from './sftp-place.ts'
 
 const bytes = sampleBytes(1_000_000, 4)
+const hour = 3600
+
+/** As if it was last written so long ago. */
+async function aged(path: string, seconds: number): Promise<void> {
+  const at = Date.now() / 1000 - seconds
+  await utimes(path, at, at)
+}
 
 function settingsOf(server: OddSftpServer, more: Partial<SftpSettings> = {}): SftpSettings {
   return {
@@ -52,6 +60,47 @@ describe('a server that takes one request at a time', () => {
     await using uploader = createSftpUploader(settingsOf(server, { connections: 1 }))
     await uploader.upload('a/b/object', reopenable(bytes))
     expect(bytes.equals(await bytesOf(uploader.download('a/b/object')))).toBe(true)
+    expect(server.mostAtOnce()).toBe(1)
+  })
+
+  it('is found out by a download too', async () => {
+    await using server = await startOddSftpServer({ oneAtATime: true })
+    await mkdir(join(server.files, 'place'))
+    await writeFile(join(server.files, 'place', 'object'), bytes)
+    await using uploader = createSftpUploader(settingsOf(server, { connections: 1 }))
+    expect(bytes.equals(await bytesOf(uploader.download('object')))).toBe(true)
+  })
+
+  it('is not what a network is that broke once, just then', async () => {
+    await using server = await startOddSftpServer({ oneAtATime: { connections: 1 } })
+    await using uploader = createSftpUploader(settingsOf(server, { connections: 1 }))
+    await uploader.upload('a/b/object', reopenable(bytes))
+    expect(server.mostAtOnce()).toBeGreaterThan(1)
+  })
+})
+
+describe('a server with another clock', () => {
+  it.each([
+    ['behind', -2 * hour],
+    ['ahead', 2 * hour],
+  ])('that is two hours %s keeps what others upload, and loses what they have left for an hour', async (_, clockAheadSeconds) => {
+    await using server = await startOddSftpServer({ clockAheadSeconds })
+    const large = sampleBytes(10 * 1024 ** 2, 5)
+    const content = reopenable(large)
+    const folder = join(server.files, 'place')
+    await mkdir(folder)
+    const part = newPartName('object', identityOf('object', content))
+    const [young, old] = [newPartName('young', undefined), newPartName('old', undefined)]
+    for (const name of [young, old, part]) await writeFile(join(folder, name), large.subarray(0, 9 * 1024 ** 2))
+    await aged(join(folder, young), 0.9 * hour)
+    await aged(join(folder, old), 1.1 * hour)
+    await using uploader = createSftpUploader(settingsOf(server))
+    await uploader.upload('object', content)
+    expect((await readdir(folder)).sort(), 'after an upload that went on with a part').toEqual([young, 'object'].sort())
+    await writeFile(join(folder, old), '')
+    await aged(join(folder, old), 1.1 * hour)
+    expect(await uploader.removeAbandonedParts()).toBe(1)
+    expect((await readdir(folder)).sort()).toEqual([young, 'object'].sort())
   })
 })
 
@@ -64,6 +113,24 @@ describe('a server without extensions', () => {
     await uploader.upload('object', reopenable(bytes.subarray(0, 10)))
     expect((await uploader.stat('object'))?.size).toBe(10)
     expect(server.mostAtOnce()).toBeGreaterThan(1)
+  })
+
+  it('keeps the old object when what is to replace it is gone', async () => {
+    await using server = await startOddSftpServer()
+    await using uploader = createSftpUploader(settingsOf(server))
+    const folder = join(server.files, 'place')
+    await uploader.upload('object', reopenable(bytes))
+    const content = {
+      async *open() {
+        yield bytes.subarray(0, 500_000)
+        for (const name of await readdir(folder)) if (name !== 'object') await rm(join(folder, name))
+      },
+    }
+    await expect(uploader.upload('object', content)).rejects.toMatchObject({
+      code: 'OUT_OF_SPACE',
+      message: expect.stringContaining('removed what was sent') as string,
+    })
+    expect(bytes.equals(await readFile(join(folder, 'object')))).toBe(true)
   })
 
   it.each([

@@ -7,8 +7,10 @@ import { join } from 'node:path'
 import ssh2, { type Connection, type SFTPWrapper } from 'ssh2'
 
 export interface OddSftpServerOptions {
-  /** Ends the connection when a request comes before the last one is answered. */
-  readonly oneAtATime?: boolean
+  /** Ends a connection when a request comes before the last one is answered: any connection, or so many. */
+  readonly oneAtATime?: boolean | { readonly connections: number }
+  /** How far its clock is ahead of ours. */
+  readonly clockAheadSeconds?: number
   /** Answers no read with more than this. */
   readonly readBytes?: number
   /** Refuses writes beyond this sum, with this answer. */
@@ -23,7 +25,7 @@ export interface OddSftpServer extends AsyncDisposable {
   readonly port: number
   readonly fingerprint: string
   readonly files: string
-  /** Of requests under way at the same time, so far. */
+  /** Of requests under way at the same time, on connections that were not ended for it. */
   readonly mostAtOnce: () => number
 }
 
@@ -36,6 +38,8 @@ export async function startOddSftpServer(options: OddSftpServerOptions = {}): Pr
   const connections = new Set<Connection>()
   let mostAtOnce = 0
   let written = 0
+  const { oneAtATime = false } = options
+  let connectionsToEnd = typeof oneAtATime === 'boolean' ? (oneAtATime ? Number.POSITIVE_INFINITY : 0) : oneAtATime.connections
 
   const server = new ssh2.Server({ hostKeys: [hostKey] }, (client) => {
     connections.add(client)
@@ -62,6 +66,11 @@ export async function startOddSftpServer(options: OddSftpServerOptions = {}): Pr
     })
   })
 
+  const ahead = options.clockAheadSeconds ?? 0
+  const attributesOf = ({ mode, uid, gid, size, atimeMs, mtimeMs }: Stats) => {
+    return { mode, uid, gid, size, atime: Math.floor(atimeMs / 1000) + ahead, mtime: Math.floor(mtimeMs / 1000) + ahead }
+  }
+
   function serve(sftp: SFTPWrapper, client: Connection): void {
     const handles = new Map<number, { file?: FileHandle; names?: string[]; path: string }>()
     client.once('close', () => {
@@ -70,6 +79,7 @@ export async function startOddSftpServer(options: OddSftpServerOptions = {}): Pr
     })
     let last = 0
     let underWay = 0
+    let isEnded = false
     const newHandle = (entry: { file?: FileHandle; names?: string[]; path: string }): Buffer => {
       handles.set(++last, entry)
       const handle = Buffer.alloc(4)
@@ -85,8 +95,13 @@ export async function startOddSftpServer(options: OddSftpServerOptions = {}): Pr
     const on = (name: string, work: (id: number, ...given: never[]) => Promise<unknown>): void => {
       sftp.on(name, (id: number, ...given: unknown[]) => {
         underWay++
+        if (isEnded) return
+        if (underWay > 1 && connectionsToEnd > 0) {
+          isEnded = true
+          connectionsToEnd--
+          return void client.end()
+        }
         mostAtOnce = Math.max(mostAtOnce, underWay)
-        if (options.oneAtATime === true && underWay > 1) return void client.end()
         work(id, ...(given as never[]))
           .then(
             (answered) => answered === undefined && sftp.status(id, STATUS_CODE.OK),
@@ -166,8 +181,4 @@ export async function startOddSftpServer(options: OddSftpServerOptions = {}): Pr
       await rm(files, { recursive: true, force: true })
     },
   }
-}
-
-function attributesOf({ mode, uid, gid, size, atimeMs, mtimeMs }: Stats) {
-  return { mode, uid, gid, size, atime: Math.floor(atimeMs / 1000), mtime: Math.floor(mtimeMs / 1000) }
 }

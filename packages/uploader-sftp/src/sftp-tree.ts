@@ -1,5 +1,5 @@
 import { BackupError } from '@backup-planet/core'
-import { partNameOf } from './part-name.ts'
+import { newPartName, partNameOf } from './part-name.ts'
 import type { SftpAttributes, SftpSession } from './session/sftp-session.ts'
 import { isStatus } from './session/sftp-session.ts'
 import { sftpStatus } from './sftp-errors.ts'
@@ -87,7 +87,10 @@ async function makeRoot(session: SftpSession, root: string): Promise<void> {
   })
 }
 
-/** Puts a finished part in its place, over what is there. Where the server cannot do that in one step, the old object is removed first. */
+/**
+ * Puts a finished part in its place, over what is there. Where the server cannot do that in one step, the old object is removed first: but
+ * only for a part that is there.
+ */
 export async function putInPlace(session: SftpSession, part: string, path: string): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -102,7 +105,7 @@ export async function putInPlace(session: SftpSession, part: string, path: strin
       }
       // An empty folder that a crash left is in the way; one with anything in it stays.
       if (found.kind === 'folder') await session.removeFolder(path).catch((reason: unknown) => Promise.reject(folderInTheWay(path, reason)))
-      else if (session.abilities.posixRename) throw error
+      else if (session.abilities.posixRename || (await find(session, part)) === undefined) throw error
       else await session.removeFile(path).catch(ignoreMissing)
     }
   }
@@ -157,6 +160,24 @@ export interface PartRemoval {
   readonly now: number
   /** Parts that are being written by this very uploader. */
   readonly spared: (path: string) => boolean
+}
+
+/** What time it is on the server, in milliseconds, by a file that is gone again; `undefined` where there is no such folder. */
+export async function serverTime(session: SftpSession, folder: string): Promise<number | undefined> {
+  const path = below(folder, newPartName('clock', undefined))
+  let handle: Buffer
+  try {
+    handle = await session.open(path, 'wx')
+  } catch (error) {
+    if (isStatus(error, sftpStatus.NO_SUCH_FILE, 10)) return undefined
+    throw error
+  }
+  try {
+    return (await session.handleAttributes(handle)).modified.getTime()
+  } finally {
+    await session.closeHandle(handle)
+    await session.removeFile(path).catch(ignoreMissing)
+  }
 }
 
 /** Folders that are looked through side by side: far servers answer late, not slowly. */

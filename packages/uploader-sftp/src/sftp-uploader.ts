@@ -11,12 +11,13 @@ import {
   unlessAborted,
 } from '@backup-planet/core'
 import { partNameOf } from './part-name.ts'
+import { breaksThatTell, requestsAtOnce } from './session/requests-at-once.ts'
 import { sftpConnections } from './session/sftp-connections.ts'
 import { openSftpSession, type SftpSession } from './session/sftp-session.ts'
 import { printSftpDestination } from './sftp-destination.ts'
 import { classifySftpError, sftpError } from './sftp-errors.ts'
 import { resolveSftpSettings, type SftpSettings } from './sftp-settings.ts'
-import { assertNoLink, below, ensureRoot, entriesOf, find, ignoreMissing, pruneFolders, removeParts } from './sftp-tree.ts'
+import { assertNoLink, below, ensureRoot, entriesOf, find, ignoreMissing, pruneFolders, removeParts, serverTime } from './sftp-tree.ts'
 import { connectSsh } from './ssh/ssh-connection.ts'
 import { serversOnTheWay } from './ssh/ssh-server.ts'
 import { partUploads } from './transfer/part-upload.ts'
@@ -47,18 +48,22 @@ export function createSftpUploader(settings: SftpSettings): SftpUploader {
   const root = resolved.path.replace(/(?<=.)\/+$/, '')
   const destination = printSftpDestination({ host, port, user, path: root })
   const uploads = partUploads({ root, destination, verify: resolved.verify })
+  const pipelining = requestsAtOnce(requests)
   const connections = sftpConnections(async () => {
-    const connection = await connectSsh(await serversOnTheWay(resolved), resolved)
+    const connection = await connectSsh(await serversOnTheWay(resolved), resolved).catch((error: unknown) => {
+      pipelining.unreachable()
+      throw error
+    })
     try {
       const session = await openSftpSession(connection, {
-        requests: requestsAtOnce,
+        requests: pipelining.allowed(),
         where: destination,
         timeoutSeconds: connectTimeoutSeconds,
+        onPipelined: pipelining.proven,
       })
       atomicReplace &&= session.abilities.posixRename
-      session.onLost(() => {
-        if (session.brokeByPipelining()) requestsAtOnce = 1
-      })
+      const ended = pipelining.opened()
+      session.onLost(() => ended(session.lostDuring() ?? 'idle'))
       return session
     } catch (error) {
       connection.close()
@@ -67,7 +72,6 @@ export function createSftpUploader(settings: SftpSettings): SftpUploader {
   }, mostConnections)
   /** Known for sure only after the first connection; nearly every server can. */
   let atomicReplace = true
-  let requestsAtOnce = requests
   let firstUpload: Promise<unknown> | undefined
 
   /** Runs `work` on a connection, and names its failures. */
@@ -77,16 +81,15 @@ export function createSftpUploader(settings: SftpSettings): SftpUploader {
     work: (session: SftpSession) => Promise<Result>,
   ): Promise<Result> {
     throwIfAborted(signal, what)
-    const before = requestsAtOnce
-    const { session, release } = await takeUnlessAborted(what, signal)
-    try {
-      return await work(session)
-    } catch (error) {
-      // The server takes one request at a time, as has just turned out.
-      if (before > 1 && session.brokeByPipelining() && signal?.aborted !== true) return await perform(what, { signal }, work)
-      throw sftpError(error, what, destination)
-    } finally {
-      release()
+    for (let attempt = 1; ; attempt++) {
+      const { session, release } = await takeUnlessAborted(what, signal)
+      try {
+        return await work(session)
+      } catch (error) {
+        if (error !== session.lost() || !mayTakeFewer(session, attempt)) throw sftpError(error, what, destination)
+      } finally {
+        release()
+      }
     }
   }
 
@@ -169,16 +172,21 @@ export function createSftpUploader(settings: SftpSettings): SftpUploader {
     open: (session: SftpSession) => AsyncGenerator<Value, void>,
   ): AsyncGenerator<Value, void> {
     throwIfAborted(signal, what)
-    try {
+    let given = false
+    for (let attempt = 1; ; attempt++) {
       const { session, release } = await takeUnlessAborted(what, signal)
       try {
-        yield* open(session)
+        for await (const value of open(session)) {
+          given = true
+          yield value
+        }
         throwIfAborted(signal, what)
+        return
+      } catch (error) {
+        if (given || error !== session.lost() || !mayTakeFewer(session, attempt)) throw sftpError(error, what, destination)
       } finally {
         release()
       }
-    } catch (error) {
-      throw sftpError(error, what, destination)
     }
   }
 
@@ -242,9 +250,11 @@ export function createSftpUploader(settings: SftpSettings): SftpUploader {
     },
 
     async removeAbandonedParts({ olderThanSeconds = abandonedAfterSeconds } = {}) {
-      return await perform('removal of abandoned parts', {}, (session) =>
-        removeParts(session, root, { olderThanSeconds, now: Date.now(), spared: uploads.isWriting }),
-      )
+      return await perform('removal of abandoned parts', {}, async (session) => {
+        // Without an age no clock is needed, and none can be asked where there is no folder.
+        const now = olderThanSeconds > 0 ? await serverTime(session, root) : 0
+        return now === undefined ? 0 : await removeParts(session, root, { olderThanSeconds, now, spared: uploads.isWriting })
+      })
     },
 
     classify: classifySftpError,
@@ -253,6 +263,11 @@ export function createSftpUploader(settings: SftpSettings): SftpUploader {
       connections.close()
     },
   }
+}
+
+/** Whether the server seems to take one request at a time: then the same is tried again until that is known. */
+function mayTakeFewer(session: SftpSession, attempt: number): boolean {
+  return session.lostDuring() === 'pipelining' && attempt <= breaksThatTell
 }
 
 function assertKey(key: string): void {

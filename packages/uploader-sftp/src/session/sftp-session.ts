@@ -3,6 +3,7 @@ import { discard } from '@backup-planet/core/memory'
 import type { FileEntryWithStats, SFTPWrapper, Stats } from 'ssh2'
 import { connectError, SftpFailure, sftpStatus } from '../sftp-errors.ts'
 import type { SshConnection } from '../ssh/ssh-connection.ts'
+import type { LostDuring } from './requests-at-once.ts'
 
 /** What a server can do beside the third version of the protocol: OpenSSH's PROTOCOL, section 4. */
 export interface SftpAbilities {
@@ -16,6 +17,15 @@ export interface SftpAttributes {
   readonly size: number
   readonly modified: Date
 }
+
+export interface SftpSpace {
+  /** That this user can still write. */
+  readonly freeBytes: number
+  readonly isReadOnly: boolean
+}
+
+/** SSH2_FXE_STATVFS_ST_RDONLY. */
+const readOnlyFlag = 1
 
 /** Where ssh2 keeps what the server has announced, and what it has asked; it has no public way to either. */
 interface Announced {
@@ -43,9 +53,11 @@ export interface SftpSession {
   readonly readBytes: number
   readonly writeBytes: number
   lost(): BackupError | undefined
-  /** Whether it was lost with the first requests that were under way at once, at a server that is not known to take them. */
-  brokeByPipelining(): boolean
+  /** What was under way when it was lost. A server that is known to take several requests at once never loses it by that. */
+  lostDuring(): LostDuring | undefined
   onLost(listener: (reason: BackupError) => void): void
+  /** Ends a connection whose server answers nothing. */
+  giveUp(): void
   open(path: string, flags: 'r' | 'wx' | 'r+', mode?: number): Promise<Buffer>
   closeHandle(handle: Buffer): Promise<void>
   /** The bytes that came, in memory of their own; fewer than asked for where the server likes, none at the end of the file. */
@@ -68,14 +80,23 @@ export interface SftpSession {
   openFolder(path: string): Promise<Buffer>
   /** The next names of a folder; `undefined` after the last. */
   readFolder(handle: Buffer): Promise<readonly { readonly name: string; readonly attributes: SftpAttributes }[] | undefined>
-  /** Bytes that this user can still write below `path`. */
-  freeBytes(path: string): Promise<number>
+  /** Of the file system that `path` is on: OpenSSH's PROTOCOL, 4.4. */
+  space(path: string): Promise<SftpSpace>
 }
 
-/** Opens a channel for SFTP on a connection, with at most so many `requests` under way. */
+export interface SftpSessionSettings {
+  /** Under way at most. */
+  readonly requests: number
+  readonly where: string
+  readonly timeoutSeconds: number
+  /** Called once, when it is known that the server takes several requests at once. */
+  readonly onPipelined?: () => void
+}
+
+/** Opens a channel for SFTP on a connection. */
 export async function openSftpSession(
   connection: SshConnection,
-  { requests, where, timeoutSeconds }: { readonly requests: number; readonly where: string; readonly timeoutSeconds: number },
+  { requests, where, timeoutSeconds, onPipelined }: SftpSessionSettings,
 ): Promise<SftpSession> {
   const sftp = await openChannel(connection, where, timeoutSeconds)
   const announced = sftp as unknown as Announced
@@ -90,13 +111,20 @@ export async function openSftpSession(
   const listeners: ((reason: BackupError) => void)[] = []
   let lost: BackupError | undefined
   let running = 0
-  let brokeByPipelining = false
+  let lostDuring: LostDuring | undefined
   /** Answers came while others were still awaited. */
-  let pipelines = announced._isOpenSSH === true
+  let pipelines = false
+  const pipelined = (): void => {
+    if (pipelines) return
+    pipelines = true
+    onPipelined?.()
+  }
+  if (announced._isOpenSSH === true) pipelined()
   const lose = (reason: BackupError): void => {
     if (lost !== undefined) return
     lost = reason
-    brokeByPipelining = running > 1 && !pipelines
+    const brokeOff = running > 1 && !pipelines && reason.code !== 'TIMED_OUT'
+    lostDuring = running === 0 ? 'idle' : brokeOff ? 'pipelining' : 'request'
     connection.close()
     for (const reject of [...pending]) reject(reason)
     pending.clear()
@@ -127,7 +155,7 @@ export async function openSftpSession(
         running++
         const isSecond = running > 1
         send((error, value) => {
-          if (lost === undefined) pipelines ||= isSecond
+          if (lost === undefined && isSecond) pipelined()
           finish()
           if (error === undefined || error === null) resolve(value as Value)
           else reject(lost ?? answerError(error, request, path))
@@ -155,8 +183,9 @@ export async function openSftpSession(
     readBytes: announced._maxReadLen,
     writeBytes: announced._maxWriteLen,
     lost: () => lost,
-    brokeByPipelining: () => brokeByPipelining,
+    lostDuring: () => lostDuring,
     onLost: (listener) => void (lost === undefined ? listeners.push(listener) : listener(lost)),
+    giveUp: () => lose(noAnswer(where)),
     open: (path, flags, mode = 0o600) => ask('open', path, (answer) => sftp.open(path, flags, { mode }, answer)),
     closeHandle: (handle) => ask('close', undefined, (answer) => sftp.close(handle, answer)),
     async read(handle, size, position) {
@@ -199,13 +228,16 @@ export async function openSftpSession(
         throw error
       }
     },
-    async freeBytes(path) {
-      interface Space {
+    async space(path) {
+      interface Answered {
         readonly f_frsize: number
         readonly f_bavail: number
+        readonly f_flag: number
       }
-      const space = await ask<Space>('statvfs', path, (answer) => sftp.ext_openssh_statvfs(path, answer as never))
-      return Number(space.f_frsize) * Number(space.f_bavail)
+      const { f_frsize, f_bavail, f_flag } = await ask<Answered>('statvfs', path, (answer) =>
+        sftp.ext_openssh_statvfs(path, answer as never),
+      )
+      return { freeBytes: Number(f_frsize) * Number(f_bavail), isReadOnly: (Number(f_flag) & readOnlyFlag) !== 0 }
     },
   }
 }
@@ -238,7 +270,17 @@ function openChannel(connection: SshConnection, where: string, timeoutSeconds: n
   })
 }
 
+/** RFC 4254, 5.1: OpenSSH gives this reason for a session beyond MaxSessions. */
+const connectFailed = 2
+
 function noSubsystem(error: Error, where: string, timeoutSeconds: number): BackupError {
+  if ((error as { reason?: unknown }).reason === connectFailed) {
+    return new BackupError(`${where} lets this user in and opens no session: ${error.message}`, {
+      code: 'OVERLOADED',
+      hint: 'The server takes no more sessions on a connection: raise MaxSessions in its sshd_config, which must be 1 at least.',
+      cause: error,
+    })
+  }
   if (!/Unable to start subsystem|exit code|session termination/i.test(error.message)) return connectError(error, where, timeoutSeconds)
   return new BackupError(`${where} lets this user in and offers no SFTP: ${error.message}`, {
     code: 'UNSUPPORTED',
@@ -251,6 +293,13 @@ function channelClosed(where: string): BackupError {
   return new BackupError(`the SFTP server at ${where} has ended its channel`, {
     code: 'UNREACHABLE',
     hint: 'Look at the log of the server for why; what was interrupted can be done again and goes on where it stopped.',
+  })
+}
+
+function noAnswer(where: string): BackupError {
+  return new BackupError(`the SFTP server at ${where} answers nothing any more`, {
+    code: 'TIMED_OUT',
+    hint: 'Check the network and the disk of the server; what was interrupted can be done again and goes on where it stopped.',
   })
 }
 

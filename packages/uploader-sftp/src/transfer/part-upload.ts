@@ -1,20 +1,14 @@
 import { createHash } from 'node:crypto'
-import {
-  BackupError,
-  type CheckedContent,
-  checkedContent,
-  type RemoteObject,
-  type Reopenable,
-  throwIfAborted,
-  unlessAborted,
-} from '@backup-planet/core'
-import { identityOf, isPartOf, newPartName } from '../part-name.ts'
+import { type CheckedContent, checkedContent, type RemoteObject, type Reopenable, throwIfAborted, unlessAborted } from '@backup-planet/core'
+import { isPartOf, newPartName } from '../part-name.ts'
 import { isStatus, type SftpSession } from '../session/sftp-session.ts'
 import { SftpFailure, sftpStatus } from '../sftp-errors.ts'
 import type { ResolvedSftpSettings } from '../sftp-settings.ts'
-import { assertNoLink, below, entriesOf, ignoreMissing, makeFolders, pruneFolders, putInPlace } from '../sftp-tree.ts'
+import { assertNoLink, below, entriesOf, find, ignoreMissing, makeFolders, pruneFolders, putInPlace } from '../sftp-tree.ts'
 import { remoteHash } from './remote-hash.ts'
-import { leastResumedBytes, surelyWritten, windowBytes } from './resume-point.ts'
+import { surelyWritten, windowBytes } from './resume-point.ts'
+import { otherOnServer, reasonOf } from './upload-failures.ts'
+import { type Target, targetBelow } from './upload-target.ts'
 import { writeWindow } from './write-window.ts'
 
 export interface PartUploads {
@@ -35,17 +29,6 @@ export interface PartUploadsSettings {
   readonly verify: ResolvedSftpSettings['verify']
 }
 
-/** Where an object is to be. */
-interface Target {
-  readonly key: string
-  readonly folders: readonly string[]
-  readonly folder: string
-  readonly name: string
-  readonly path: string
-  /** Of content whose upload may be gone on with. */
-  readonly identity: string | undefined
-}
-
 interface Part {
   readonly path: string
   readonly handle: Buffer
@@ -53,6 +36,19 @@ interface Part {
   isClosed: boolean
   /** Bytes that an earlier upload wrote, with their hash as the server has them. */
   readonly kept: { readonly bytes: number; readonly sha256: string } | undefined
+}
+
+/** What lies on the server of an upload that failed because its connection broke. */
+interface Left {
+  readonly target: Target
+  /** Where only the answer to the last request was missing: what the object is, if it was put in its place all the same. */
+  readonly whole: Whole | undefined
+}
+
+interface Whole {
+  readonly size: number
+  readonly sha256: string
+  readonly modified: Date
 }
 
 /** The kept beginning of a part is not that of the content. */
@@ -64,8 +60,8 @@ const tidyMilliseconds = 5000
 export function partUploads({ root, destination, verify }: PartUploadsSettings): PartUploads {
   const writing = new Set<string>()
   const identities = new Set<string>()
-  /** Parts whose connection broke, with what they are of: removed by a later upload, unless it goes on with them. */
-  const left = new Map<string, Target>()
+  /** Parts whose connection broke: removed by a later upload, unless it goes on with them. */
+  const left = new Map<string, Left>()
   const hashes = remoteHash()
 
   async function openPart(session: SftpSession, target: Target, signal: AbortSignal | undefined): Promise<Part> {
@@ -81,7 +77,7 @@ export function partUploads({ root, destination, verify }: PartUploadsSettings):
       } catch (error) {
         writing.delete(path)
         // It may have been created all the same.
-        if (!(error instanceof SftpFailure)) await session.removeFile(path).catch(() => left.set(path, target))
+        if (!(error instanceof SftpFailure)) await session.removeFile(path).catch(() => left.set(path, { target, whole: undefined }))
         // No folder yet, pruned meanwhile, or something else in its place: that is found out while it is made.
         if (attempt >= 100 || !isStatus(error, sftpStatus.NO_SUCH_FILE, sftpStatus.FAILURE, 10, 19)) throw error
         if (attempt > 1 && isStatus(error, sftpStatus.FAILURE)) throw error
@@ -96,10 +92,11 @@ export function partUploads({ root, destination, verify }: PartUploadsSettings):
   /** What an earlier upload of this content has left, taken over under a name of our own: of two that want it one gets it. */
   async function resumePart(
     session: SftpSession,
-    { folders, folder, name, path: _path, key }: Target,
+    target: Target,
     identity: string,
     signal: AbortSignal | undefined,
   ): Promise<Part | undefined> {
+    const { folders, folder, name, key } = target
     await assertNoLink(session, root, folders)
     let best: { readonly name: string; readonly size: number } | undefined
     for await (const entry of entriesOf(session, folder)) {
@@ -119,6 +116,7 @@ export function partUploads({ root, destination, verify }: PartUploadsSettings):
       return { path, handle, isClosed: false, kept: sha256 === undefined ? undefined : { bytes, sha256 } }
     } catch (error) {
       if (session.lost() === undefined) await session.removeFile(path).catch(() => undefined)
+      else left.set(path, { target, whole: undefined })
       writing.delete(path)
       // Somebody else took it, or the server cannot shorten files: then everything is sent again.
       if (error instanceof SftpFailure) return undefined
@@ -203,8 +201,22 @@ export function partUploads({ root, destination, verify }: PartUploadsSettings):
     }
   }
 
+  /** The object of an earlier upload of this content that did all its work, and lost the last answer with its connection. */
+  async function alreadyInPlace(session: SftpSession, target: Target): Promise<Whole | undefined> {
+    if (target.identity === undefined) return undefined
+    for (const [path, { target: of, whole }] of left) {
+      if (whole === undefined || of.key !== target.key || of.identity !== target.identity) continue
+      if ((await find(session, path)) !== undefined) continue
+      left.delete(path)
+      const [found] = await Promise.all([find(session, target.path), assertNoLink(session, root, target.folders)])
+      const isIt = found?.kind === 'file' && found.size === whole.size && found.modified.getTime() === whole.modified.getTime()
+      if (isIt) return whole
+    }
+    return undefined
+  }
+
   async function removeLeft(session: SftpSession, target: Target): Promise<void> {
-    for (const [path, of] of left) {
+    for (const [path, { target: of }] of left) {
       const isOurs = of.key === target.key
       if (of.identity !== undefined && (!isOurs || of.identity === target.identity)) continue
       left.delete(path)
@@ -214,46 +226,28 @@ export function partUploads({ root, destination, verify }: PartUploadsSettings):
   }
 
   /** Removes what a failed upload wrote; what a lost connection keeps us from is remembered. */
-  async function tidy(session: SftpSession, part: Part | undefined, target: Target): Promise<void> {
+  async function tidy(session: SftpSession, part: Part | undefined, { target, whole }: Left): Promise<void> {
     const work = async (): Promise<void> => {
       if (part !== undefined) {
         if (!part.isClosed) await session.closeHandle(part.handle).catch(() => undefined)
-        await session.removeFile(part.path)
+        await session.removeFile(part.path).catch(ignoreMissing)
       }
       await pruneFolders(session, root, target.folders)
     }
-    const timer = setTimeout(() => session.connection.close(), tidyMilliseconds)
+    const timer = setTimeout(() => session.giveUp(), tidyMilliseconds)
     try {
       await work()
     } catch {
-      if (part !== undefined) left.set(part.path, target)
+      if (part !== undefined) left.set(part.path, { target, whole })
     } finally {
       clearTimeout(timer)
     }
   }
 
-  /** The one answer "Failure" of a server whose disk is full, named by what it says of its space. */
-  async function withReason(session: SftpSession, error: unknown): Promise<unknown> {
-    const aboutSpace =
-      error instanceof SftpFailure && error.status === sftpStatus.FAILURE && /^(write|fsync|close|open|mkdir)$/.test(error.request)
-    if (!aboutSpace || session.lost() !== undefined) return error
-    const free = session.abilities.statvfs ? await session.freeBytes(root).catch(() => undefined) : undefined
-    const isWrite = error.request === 'write' || error.request === 'fsync'
-    if (free === undefined ? !isWrite : free > fewBytes) return error
-    return new BackupError(`${destination} has ${free === undefined ? 'failed to write' : `${free} bytes of space left`}`, {
-      code: 'OUT_OF_SPACE',
-      hint: `The disk or the quota behind ${destination} is ${free === undefined ? 'most likely ' : ''}full: free space or raise the quota, then run again; nothing was left half-written.`,
-      cause: error,
-    })
-  }
-
+  /** Of two uploads of the same content at once one may go on with what is there. */
   function targetOf(key: string, content: Reopenable): Target {
-    const folders = key.split('/')
-    const name = folders.pop() ?? ''
-    const folder = folders.reduce(below, root)
-    const identity = (content.size ?? 0) > leastResumedBytes ? identityOf(key, content) : undefined
-    const taken = identity !== undefined && identities.has(identity)
-    return { key, folders, folder, name, path: below(folder, name), identity: taken ? undefined : identity }
+    const target = targetBelow(root, key, content)
+    return target.identity !== undefined && identities.has(target.identity) ? { ...target, identity: undefined } : target
   }
 
   return {
@@ -264,10 +258,16 @@ export function partUploads({ root, destination, verify }: PartUploadsSettings):
       const target = targetOf(key, content)
       if (target.identity !== undefined) identities.add(target.identity)
       let part: Part | undefined
+      let since = 0
+      let whole: Whole | undefined
       try {
+        const stored = await alreadyInPlace(session, target)
+        if (stored !== undefined) return objectOf(key, stored)
         await removeLeft(session, target)
         part = await openPart(session, target, signal)
-        onOpen(part.kept === undefined ? (await session.handleAttributes(part.handle)).modified.getTime() : Date.now())
+        // It was just created, or shortened: both are done by the clock of the server.
+        since = (await session.handleAttributes(part.handle)).modified.getTime()
+        onOpen(since)
         const checked = await fillFromStart(session, part, content, what, signal)
         const facts = checked.facts()
         const modified = await unlessAborted(assertWhole(session, part, facts, what), what, signal)
@@ -275,11 +275,13 @@ export function partUploads({ root, destination, verify }: PartUploadsSettings):
         await unlessAborted(session.closeHandle(part.handle), what, signal)
         await assertNoLink(session, root, target.folders)
         throwIfAborted(signal, what)
+        whole = { ...facts, modified }
         await putInPlace(session, part.path, target.path)
-        return { key, ...facts, modifiedAt: modified.toISOString() }
+        return objectOf(key, whole)
       } catch (error) {
-        const reason = await withReason(session, error)
-        await tidy(session, part, target)
+        const written = part === undefined ? undefined : { path: part.path, since }
+        const reason = await reasonOf(error, { session, what, root, destination, target, part: written })
+        await tidy(session, part, { target, whole })
         throw reason
       } finally {
         if (part !== undefined) writing.delete(part.path)
@@ -289,12 +291,6 @@ export function partUploads({ root, destination, verify }: PartUploadsSettings):
   }
 }
 
-/** With less than this a disk counts as full: a request is as large as a quarter of it. */
-const fewBytes = 1024 * 1024
-
-function otherOnServer(what: string, found: string): BackupError {
-  return new BackupError(`${what}: the server holds ${found}`, {
-    code: 'CORRUPTED',
-    hint: 'Another program changed the file meanwhile, or the disk of the server is damaged: check both and try again.',
-  })
+function objectOf(key: string, { size, sha256, modified }: Whole): RemoteObject {
+  return { key, size, sha256, modifiedAt: modified.toISOString() }
 }

@@ -1,0 +1,91 @@
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Reopenable } from '@backup-planet/core'
+import { reopenable, sampleBytes, sha256Of } from '@backup-planet/core/testing'
+import { startThrowawaySshd, type ThrowawaySshd } from '@backup-planet/tooling/throwaway-sshd'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { openSftpSession, type SftpSession } from '../src/session/sftp-session.ts'
+import { resolveSftpSettings } from '../src/sftp-settings.ts'
+import { connectSsh } from '../src/ssh/ssh-connection.ts'
+import { serversOnTheWay } from '../src/ssh/ssh-server.ts'
+import { type PartUploads, partUploads } from '../src/transfer/part-upload.ts'
+import { filesBelow, settingsFor } from './sftp-place.ts'
+
+const bytes = sampleBytes(16 * 1024 ** 2, 13)
+
+let server: ThrowawaySshd
+beforeAll(async () => {
+  server = await startThrowawaySshd()
+})
+afterAll(() => server.stop())
+
+/** Uploads below an empty folder, on sessions that the test opens, and breaks. */
+async function placeNamed(name: string): Promise<{ readonly folder: string; readonly uploads: PartUploads; open(): Promise<SftpSession> }> {
+  const folder = join(server.files, name)
+  await mkdir(folder)
+  const settings = resolveSftpSettings(settingsFor(server, { path: `${server.remotePath}/${name}` }))
+  return {
+    folder,
+    uploads: partUploads({ root: settings.path, destination: name, verify: 'size' }),
+    async open() {
+      const connection = await connectSsh(await serversOnTheWay(settings), settings)
+      onTestFinished(() => connection.close())
+      return await openSftpSession(connection, { requests: 64, where: name, timeoutSeconds: 20 })
+    },
+  }
+}
+
+/** Loses its connection with the last request of an upload: before the server hears it, or before its answer is heard. */
+function losingTheLastAnswer(session: SftpSession, isHeard: boolean): SftpSession {
+  return {
+    ...session,
+    async renameOver(from, to) {
+      if (isHeard) await session.renameOver(from, to)
+      session.giveUp()
+      throw session.lost()
+    },
+  }
+}
+
+async function store(uploads: PartUploads, session: SftpSession, content: Reopenable = reopenable(bytes)) {
+  return await uploads.store(session, 'object', content, undefined, () => undefined)
+}
+
+describe('an upload that lost its connection with its last request', () => {
+  it.each([
+    ['has stored the object, which is not sent again', true],
+    ['has left all of it, which is gone on with', false],
+  ])('%s', async (_, isHeard) => {
+    const { folder, uploads, open } = await placeNamed(`lost-${isHeard}`)
+    const failed = store(uploads, losingTheLastAnswer(await open(), isHeard))
+    await expect(failed).rejects.toMatchObject({ code: 'TIMED_OUT', retryable: true })
+    const [left = ''] = await filesBelow(folder)
+    expect(left).toMatch(isHeard ? /^object$/ : /\.part$/)
+    const { ino } = await stat(join(folder, left))
+    let opened = 0
+    const content = {
+      ...reopenable(bytes),
+      open() {
+        opened++
+        return reopenable(bytes).open()
+      },
+    }
+    const { mtime } = await stat(join(folder, left))
+    const object = await store(uploads, await open(), content)
+    expect(object).toMatchObject({ key: 'object', size: bytes.length, sha256: sha256Of(bytes) })
+    if (isHeard) expect(object.modifiedAt).toBe(new Date(Math.floor(mtime.getTime() / 1000) * 1000).toISOString())
+    expect(opened, 'read').toBe(isHeard ? 0 : 1)
+    expect((await stat(join(folder, 'object'))).ino, 'what was sent has become the object').toBe(ino)
+    expect(bytes.equals(await readFile(join(folder, 'object')))).toBe(true)
+    expect(await readdir(folder)).toEqual(['object'])
+  })
+
+  it('is done again when somebody has replaced the object meanwhile', async () => {
+    const { folder, uploads, open } = await placeNamed('replaced')
+    await expect(store(uploads, losingTheLastAnswer(await open(), true))).rejects.toMatchObject({ code: 'TIMED_OUT' })
+    await writeFile(join(folder, 'object'), 'of somebody else')
+    await store(uploads, await open())
+    expect(bytes.equals(await readFile(join(folder, 'object')))).toBe(true)
+    expect(await readdir(folder)).toEqual(['object'])
+  })
+})
