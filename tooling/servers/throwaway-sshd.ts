@@ -7,6 +7,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { freePort } from './free-port.ts'
 import { greetingOf } from './greeting.ts'
 import { processOutput } from './process-output.ts'
+import { descendantsOf, killAll } from './process-tree.ts'
+import { generateSshKey, sshFingerprint } from './ssh-keys.ts'
 import { Watchdog } from './watchdog.ts'
 
 export interface ThrowawaySshdOptions {
@@ -130,9 +132,9 @@ class Server implements ThrowawaySshd {
   }
 
   async #makeKeys(): Promise<void> {
-    for (const kind of this.#hostKeys()) await generateKey(kind, this.#hostKeyFile(kind), '')
-    await generateKey('ed25519', this.keyFile, '')
-    await generateKey('ed25519', this.strangerKeyFile, '')
+    for (const kind of this.#hostKeys()) await generateSshKey(kind, this.#hostKeyFile(kind), '')
+    await generateSshKey('ed25519', this.keyFile, '')
+    await generateSshKey('ed25519', this.strangerKeyFile, '')
     await writeFile(this.encryptedKeyFile, await readFile(this.keyFile), { mode: 0o600 })
     await processOutput('ssh-keygen', ['-q', '-p', '-P', '', '-N', this.passphrase, '-f', this.encryptedKeyFile])
     await writeFile(join(this.#directory, 'authorized_keys'), await readFile(`${this.keyFile}.pub`), { mode: 0o600 })
@@ -174,7 +176,8 @@ class Server implements ThrowawaySshd {
       'PasswordAuthentication no',
       'KbdInteractiveAuthentication no',
       'PermitRootLogin prohibit-password',
-      'MaxStartups 100',
+      // The one keyword of which sshd takes the last line.
+      ...(configuration.some((line) => /^MaxStartups\b/i.test(line)) ? [] : ['MaxStartups 100']),
       'LogLevel VERBOSE',
       'Subsystem sftp internal-sftp',
       ...(chroot ? [`ChrootDirectory ${join(this.#directory, 'root')}`] : []),
@@ -228,8 +231,7 @@ class Server implements ThrowawaySshd {
   }
 
   async fingerprint(kind = this.#hostKeys()[0] ?? ''): Promise<string> {
-    const line = (await processOutput('ssh-keygen', ['-l', '-E', 'sha256', '-f', `${this.#hostKeyFile(kind)}.pub`])).toString()
-    return line.split(' ')[1] ?? ''
+    return await sshFingerprint(`${this.#hostKeyFile(kind)}.pub`)
   }
 
   async kill(): Promise<void> {
@@ -242,13 +244,13 @@ class Server implements ThrowawaySshd {
       running.child.kill('SIGKILL')
       await running.exit
     }
-    end(sessions)
+    killAll(sessions)
     this.#process = undefined
     this.#watchdog?.watch([])
   }
 
   async killSessions(): Promise<void> {
-    end(await descendantsOf(this.pid))
+    killAll(await descendantsOf(this.pid))
   }
 
   async restart(): Promise<void> {
@@ -274,25 +276,4 @@ function findSshd(): string {
   const found = folders.map((folder) => join(folder, 'sshd')).find((path) => path.startsWith('/') && existsSync(path))
   if (found === undefined) throw new Error('there is no sshd on this machine; Debian has it in the package openssh-server')
   return found
-}
-
-function generateKey(kind: string, path: string, passphrase: string): Promise<Buffer> {
-  return processOutput('ssh-keygen', ['-q', '-t', kind, '-N', passphrase, '-C', 'throwaway', '-f', path])
-}
-
-/** Every process below `pid`, by proc(5); none where there is no such file system. */
-async function descendantsOf(pid: number): Promise<number[]> {
-  const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '')
-  const children = text.split(' ').filter(Boolean).map(Number)
-  return [...children, ...(await Promise.all(children.map(descendantsOf))).flat()]
-}
-
-function end(pids: readonly number[]): void {
-  for (const pid of pids) {
-    try {
-      process.kill(pid, 'SIGKILL')
-    } catch {
-      // It has ended by itself.
-    }
-  }
 }

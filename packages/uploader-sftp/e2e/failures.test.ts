@@ -1,8 +1,12 @@
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
+import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { reopenable, sampleBytes } from '@backup-planet/core/testing'
+import { withRetry } from '@backup-planet/core'
+import { bytesOf, reopenable, sampleBytes } from '@backup-planet/core/testing'
 import { freePort } from '@backup-planet/tooling/free-port'
 import { startThrowawaySshd, type ThrowawaySshd } from '@backup-planet/tooling/throwaway-sshd'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
@@ -122,6 +126,32 @@ describe('a server', () => {
     expect((await uploader.stat('object'))?.size).toBe(bytes.length)
   })
 
+  it('that is killed while it is written to is UNREACHABLE, has nothing half, and takes the rest later', async () => {
+    await using uploader = createSftpUploader(settingsFor(server, { path: `${server.remotePath}/midway` }))
+    const content = {
+      async *open() {
+        yield bytes
+        await server.kill()
+        yield bytes
+      },
+    }
+    await expect(uploader.upload('object', content)).rejects.toMatchObject({
+      code: 'UNREACHABLE',
+      retryable: true,
+      message: expect.stringContaining(`127.0.0.1:${server.port}`) as string,
+      hint: expect.stringContaining('goes on where it stopped') as string,
+    })
+    await expect(uploader.stat('object')).rejects.toMatchObject({
+      code: 'UNREACHABLE',
+      message: expect.stringContaining('ECONNREFUSED') as string,
+      hint: expect.stringContaining('Check that an SSH server runs') as string,
+    })
+    await server.restart()
+    expect(await uploader.stat('object')).toBeUndefined()
+    await uploader.upload('object', reopenable(bytes))
+    expect(await readdir(join(server.files, 'midway'))).toEqual(['object'])
+  })
+
   it('is reached by an alias of an ssh configuration', async () => {
     const file = join(server.directory, 'config')
     await writeFile(
@@ -137,7 +167,47 @@ describe('a server', () => {
 describe('a folder', () => {
   it('that does not exist is NOT_FOUND where it shall not be created', async () => {
     await using uploader = createSftpUploader(settingsFor(server, { path: `${server.remotePath}/none`, createDirectory: false }))
-    await expect(uploader.upload('object', reopenable(bytes))).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    await expect(uploader.upload('object', reopenable(bytes))).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+      message: expect.stringContaining(`${server.remotePath}/none`) as string,
+      hint: expect.stringContaining('createDirectory') as string,
+    })
+    expect(await readdir(server.files)).not.toContain('none')
+  })
+
+  it('that may not be written to is ACCESS_DENIED, and can be read', async () => {
+    await using readOnly = await startThrowawaySshd({ configuration: ['ForceCommand internal-sftp -R'] })
+    await writeFile(join(readOnly.files, 'object'), bytes)
+    await using uploader = createSftpUploader(settingsFor(readOnly))
+    await expect(uploader.upload('a/object', reopenable(bytes))).rejects.toMatchObject({
+      code: 'ACCESS_DENIED',
+      retryable: false,
+      message: expect.stringContaining('Permission denied') as string,
+      hint: expect.stringContaining('read and write this folder') as string,
+    })
+    await expect(uploader.remove('object')).rejects.toMatchObject({ code: 'ACCESS_DENIED' })
+    expect(bytes.equals(await bytesOf(uploader.download('object')))).toBe(true)
+  })
+
+  it('on a disk that is mounted read-only is ACCESS_DENIED, which OpenSSH itself calls a failure', async (context) => {
+    const folder = join(server.files, 'read-only')
+    await mkdir(folder)
+    try {
+      await run('mount', ['-t', 'tmpfs', '-o', 'ro', 'tmpfs', folder])
+    } catch {
+      return context.skip('needs the right to mount a file system')
+    }
+    onTestFinished(async () => {
+      await run('umount', [folder])
+    })
+    await using uploader = createSftpUploader(settingsFor(server, { path: `${server.remotePath}/read-only` }))
+    for (const key of ['object', 'a/object']) {
+      await expect(uploader.upload(key, reopenable(bytes))).rejects.toMatchObject({
+        code: 'ACCESS_DENIED',
+        message: expect.stringContaining('mounted read-only') as string,
+        hint: expect.stringContaining('Mount it for writing') as string,
+      })
+    }
   })
 
   it('behind a symbolic link is never written to', async () => {
@@ -169,5 +239,53 @@ describe('a folder', () => {
     expect(await readdir(folder)).toEqual([])
     await uploader.upload('a/object', reopenable(bytes.subarray(0, 100_000)))
     expect(await readdir(join(folder, 'a'))).toEqual(['object'])
+  })
+})
+
+describe('a server that takes only so much at once', () => {
+  /** A connection that never logs in: one of those that MaxStartups counts. The server may count one that has just ended, and is asked again. */
+  async function unfinishedLogin({ port }: ThrowawaySshd): Promise<Socket> {
+    for (let attempt = 1; attempt <= 500; attempt++) {
+      const socket = connect({ host: '127.0.0.1', port })
+      socket.on('error', () => undefined)
+      const [greeting] = (await once(socket, 'data')) as [Buffer]
+      if (greeting.toString('latin1').startsWith('SSH-')) return socket
+      socket.destroy()
+      await delay(10)
+    }
+    throw new Error('the server takes no connection')
+  }
+
+  it('refuses a login beyond MaxStartups, which is said; what is logged in already does the work', async () => {
+    await using busy = await startThrowawaySshd({ configuration: ['MaxStartups 1:100:1'] })
+    await using uploader = createSftpUploader(settingsFor(busy, { connections: 4 }))
+    const waiting = await unfinishedLogin(busy)
+    await expect(uploader.upload('object', reopenable(bytes))).rejects.toMatchObject({
+      code: 'UNREACHABLE',
+      retryable: true,
+      hint: expect.stringContaining('MaxStartups') as string,
+    })
+    waiting.destroy()
+    await withRetry(uploader, { firstDelayMs: 20 }).upload('object', reopenable(bytes))
+    const again = await unfinishedLogin(busy)
+    const keys = ['a', 'b', 'c', 'd'].map((name) => `several/${name}`)
+    await Promise.all(keys.map((key) => uploader.upload(key, reopenable(bytes))))
+    again.destroy()
+    expect((await readdir(join(busy.files, 'several'))).sort()).toEqual(['a', 'b', 'c', 'd'])
+  })
+
+  it('with MaxSessions 1 is verified by reading back, as it runs no command beside SFTP', async () => {
+    await using narrow = await startThrowawaySshd({ configuration: ['MaxSessions 1'] })
+    await using uploader = createSftpUploader(settingsFor(narrow, { verify: 'checksum' }))
+    expect((await uploader.upload('object', reopenable(bytes))).size).toBe(bytes.length)
+  })
+
+  it('with MaxSessions 0 says that it opens no session', async () => {
+    await using closed = await startThrowawaySshd({ configuration: ['MaxSessions 0'] })
+    await using uploader = createSftpUploader(settingsFor(closed))
+    await expect(uploader.stat('object')).rejects.toMatchObject({
+      code: 'OVERLOADED',
+      hint: expect.stringContaining('MaxSessions') as string,
+    })
   })
 })

@@ -188,6 +188,9 @@ function connectHint(code: FailureCode, where: string, said: string, timeoutSeco
     case 'UNSUPPORTED':
       return 'Client and server have no algorithm in common: update the server; SHA-1 keys and old ciphers are not used.'
     default:
+      if (/before handshake|ECONNRESET/.test(said)) {
+        return `The server at ${where} ended the connection before anybody could log in: it has as many unfinished logins as it takes (lower connections, or raise MaxStartups there), or it refuses this machine (fail2ban, hosts.deny, PerSourcePenalties); its log says which.`
+      }
       return /ENOTFOUND|EAI_AGAIN/.test(said)
         ? `The name cannot be looked up: correct the host in ${where}, or the name servers of this machine.`
         : `Check that an SSH server runs at ${where} and that no firewall is in the way; the log of the server says why it ends connections.`
