@@ -14,7 +14,8 @@ import { SetupFailure } from './setup-step.mjs'
 import { aptPackages, missingTools, reportMissingTools } from './system-tools.mjs'
 
 const cephTools = ['radosgw', 'ceph-mon', 'ceph-osd', 'ceph']
-const testTools = ['mariadbd', 'zstd', 'age', 'unzip', 'mydumper', 'restic', 'fusermount', 'sshd', 'ssh-keygen', ...cephTools]
+const sftpTools = ['sshd', 'ssh-keygen', 'proftpd', 'mod_sftp.so']
+const testTools = ['mariadbd', 'zstd', 'age', 'unzip', 'mydumper', 'restic', 'fusermount', ...sftpTools, ...cephTools]
 const benchTools = ['mariadbd', 'zstd', 'mydumper', 'restic', 'rclone', 'sshd', ...cephTools]
 
 const verbs = {

@@ -1,12 +1,14 @@
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { SetupFailure } from './setup-step.mjs'
 
-/** Programs of other people that tests and demonstrations use, and how each system calls their package. */
+/** Programs of other people, and modules of them, that tests and demonstrations use, and how each system calls their package. */
 const tools = {
   mariadbd: { use: 'every test against a real MariaDB server', apt: 'mariadb-server', dnf: 'mariadb-server', brew: 'mariadb' },
   sshd: { use: 'tests against a real SFTP server', apt: 'openssh-server', dnf: 'openssh-server', brew: 'openssh' },
   'ssh-keygen': { use: 'keys of the SFTP servers of the tests', apt: 'openssh-client', dnf: 'openssh-clients', brew: 'openssh' },
+  proftpd: { use: 'tests against another SFTP server than OpenSSH', apt: 'proftpd-core', dnf: 'proftpd', brew: 'proftpd' },
+  'mod_sftp.so': { use: 'tests against another SFTP server than OpenSSH', apt: 'proftpd-mod-crypto', dnf: 'proftpd', brew: 'proftpd' },
   zstd: { use: 'tests that unpack our archives with zstd', apt: 'zstd', dnf: 'zstd', brew: 'zstd' },
   age: { use: 'tests that decrypt our archives with age', apt: 'age', dnf: 'age', brew: 'age' },
   unzip: { use: 'tests that unpack our archives with unzip', apt: 'unzip', dnf: 'unzip', brew: 'unzip' },
@@ -43,7 +45,11 @@ export function reportMissingTools(names, required) {
   process.stderr.write(`${text}  Going on without; the tests named above cannot pass here.\n`)
 }
 
+/** Where Debian and others put what a server loads. */
+const moduleFolders = ['/usr/lib/proftpd', '/usr/libexec/proftpd']
+
 function isInstalled(name) {
+  if (name.endsWith('.so')) return moduleFolders.some((folder) => existsSync(join(folder, name)))
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin', '/opt/homebrew/bin', '/usr/libexec']
   const endings = process.platform === 'win32' ? ['.exe', '.cmd'] : ['']
   return folders.some((folder) => endings.some((ending) => isExecutable(join(folder, name + ending))))

@@ -4,7 +4,10 @@ import type { UploaderHarness } from '@backup-planet/core/conformance'
 import type { ThrowawaySshd } from '@backup-planet/tooling/throwaway-sshd'
 import { createSftpUploader, type SftpSettings, type SftpUploader } from '../src/index.ts'
 
-export function settingsFor(server: ThrowawaySshd, more: Partial<SftpSettings> = {}): SftpSettings {
+/** What a client needs to know of a throwaway server, of whatever make. */
+export type SftpServer = Pick<ThrowawaySshd, 'host' | 'port' | 'user' | 'keyFile' | 'knownHostsFile' | 'files' | 'remotePath'>
+
+export function settingsFor(server: SftpServer, more: Partial<SftpSettings> = {}): SftpSettings {
   return {
     host: server.host,
     port: server.port,
@@ -20,9 +23,9 @@ let places = 0
 
 /** An uploader on an empty folder of its own below the files of the server. */
 export async function sftpPlace(
-  server: ThrowawaySshd,
+  server: SftpServer,
   more: Partial<SftpSettings> = {},
-): Promise<UploaderHarness & { readonly uploader: SftpUploader }> {
+): Promise<UploaderHarness & { readonly uploader: SftpUploader; readonly folder: string }> {
   const name = `place-${++places}`
   const settings = settingsFor(server, { path: `${server.remotePath}/${name}`, ...more })
   const uploaders: SftpUploader[] = []
@@ -33,6 +36,7 @@ export async function sftpPlace(
   }
   return {
     uploader: create(),
+    folder: join(server.files, name),
     another: create,
     everythingStored: () => filesBelow(join(server.files, name)),
     async dispose() {
