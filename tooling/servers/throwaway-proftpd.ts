@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, existsSync, openSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { tmpdir, userInfo } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { freePort } from './free-port.ts'
@@ -169,7 +169,7 @@ class Server implements ThrowawayProftpd {
   async #writeConfiguration(): Promise<void> {
     const { configuration = [], quotaBytes } = this.#options
     const inside = (name: string): string => join(this.#directory, name)
-    const isRoot = process.getuid?.() === 0
+    const group = (await processOutput('id', ['-gn'])).toString().trim()
     const quota = [
       'LoadModule mod_quotatab.c',
       'LoadModule mod_quotatab_file.c',
@@ -193,7 +193,11 @@ class Server implements ThrowawayProftpd {
       'TransferLog none',
       'WtmpLog off',
       'DelayEngine off',
-      ...(isRoot ? ['User root', 'Group root', 'RootLogin on'] : []),
+      // Its socket would lie where that of every other one on this machine does.
+      'ControlsEngine off',
+      `User ${userInfo().username}`,
+      `Group ${group}`,
+      'RootLogin on',
       'RequireValidShell off',
       'AuthOrder mod_auth_file.c',
       `AuthUserFile ${this.#passwdFile}`,
