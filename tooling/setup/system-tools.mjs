@@ -34,7 +34,7 @@ export function aptPackages(names) {
 /** Prints what to install by hand; throws when a verb cannot do without it. */
 export function reportMissingTools(names, required) {
   if (names.length === 0) return
-  const lines = names.map((name) => `    ${name.padEnd(10)} for ${tools[name].use}`)
+  const lines = names.map((name) => `    ${name.padEnd(11)} for ${tools[name].use}`)
   const packages = (system) => [...new Set(names.map((name) => tools[name][system]))].join(' ')
   const text =
     `  Not on this machine:\n${lines.join('\n')}\n  To install:\n    Debian, Ubuntu   sudo apt-get install ${packages('apt')}\n` +

@@ -171,7 +171,7 @@ describe('a connection that answers nothing any more', () => {
     await using proxy = await startTcpFaultProxy(target)
     const settings = { ...settingsFor(target), port: proxy.port, hostKeyFingerprint: await target.fingerprint() }
     const path = `${target.remotePath}/stalled`
-    await using uploader = createSftpUploader({ ...settings, path, keepaliveSeconds: 1, connections: 1 })
+    await using uploader = createSftpUploader({ ...settings, path, keepaliveSeconds: 2, connections: 1 })
     proxy.plan([{ kind: 'stall', direction: 'up', afterBytes: 100_000 }])
     const begun = performance.now()
     await expect(uploader.upload('object', reopenable(bytes))).rejects.toMatchObject({
@@ -181,8 +181,8 @@ describe('a connection that answers nothing any more', () => {
       hint: expect.stringContaining('Check the network') as string,
     })
     const seconds = (performance.now() - begun) / 1000
-    expect(seconds).toBeGreaterThan(2.9)
-    expect(seconds).toBeLessThan(8)
+    expect(seconds).toBeGreaterThan(5.9)
+    expect(seconds).toBeLessThan(7.9)
     await uploader.upload('object', reopenable(bytes))
     expect(bytes.equals(await bytesOf(uploader.download('object')))).toBe(true)
     expect(await readdir(join(target.files, 'stalled')), 'what the stalled one wrote is gone').toEqual(['object'])

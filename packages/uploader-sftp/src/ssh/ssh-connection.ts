@@ -25,8 +25,8 @@ export interface SshConnection {
   close(): void
 }
 
-/** Requests for a sign of life that may stay unanswered. */
-const silentKeepalives = 3
+/** Requests for a sign of life, one every interval, that may stay unanswered: ssh2 gives up when the next one would be due, after three. */
+const silentKeepalives = 2
 
 /** The fastest first where AES is done in hardware; none without authentication of what is encrypted, no SHA-1. */
 const ciphers = [
