@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { isRunning } from './is-running.ts'
 import { processOutput } from './process-output.ts'
 import { startThrowawayProftpd, type ThrowawayProftpd } from './throwaway-proftpd.ts'
 
@@ -31,7 +32,8 @@ test('the server and its folder go with the process that started it', async () =
   const line = await new Promise<string>((resolve) => child.stdout.once('data', (data: Buffer) => resolve(data.toString())))
   const [pid, directory] = JSON.parse(line) as [number, string]
   expect(existsSync(directory)).toBe(true)
+  expect(isRunning(pid)).toBe(true)
   child.kill('SIGKILL')
   await expect.poll(() => existsSync(directory), { timeout: 10_000 }).toBe(false)
-  expect(() => process.kill(pid, 0)).toThrow()
+  expect(isRunning(pid)).toBe(false)
 })
