@@ -47,7 +47,8 @@ export default {
       from: { path: '^(packages/[^/]+|examples|proofs)/' },
       to: {
         path: '^packages/[^/]+/',
-        pathNot: '^$1/|^packages/[^/]+/src/(?:index|testing/index|conformance/index)\\.ts$|/(?:package|manifest\\.schema)\\.json$',
+        pathNot:
+          '^$1/|^packages/[^/]+/src/(?:index|memory/discarded-bytes|testing/index|conformance/index)\\.ts$|/(?:package|manifest\\.schema)\\.json$',
       },
     },
     {

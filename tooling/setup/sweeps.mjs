@@ -88,4 +88,11 @@ export const sweeps = [
     test: 'packages/uploader-sftp/e2e/network-faults.test.ts',
     says: 'a network that cuts, resets, stalls and slows connections to a real SFTP server: nothing is lost or half visible, the next run leaves no part behind',
   },
+  {
+    variable: 'BACKUP_PLANET_SFTP_CONTRACTS',
+    count: 1,
+    seeded: false,
+    test: 'proofs/repositories-on-sftp.test.ts',
+    says: 'both repositories keep their contract on internal-sftp, plain, in a chroot and behind a jump host, and restic reads what was stored',
+  },
 ]
