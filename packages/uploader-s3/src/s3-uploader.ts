@@ -80,7 +80,9 @@ export function createS3Uploader(settings: S3UploaderSettings): S3Uploader {
       assertKey(store, key)
       firstUpload ??= leftovers.removeAbandoned(resolved.abandonedAfterSeconds, closing.signal).catch(() => undefined)
       await leftovers.tidy()
-      return await named(what, () => uploadObject({ store, memory, journals, leftovers }, key, content, signal))
+      const object = await named(what, () => uploadObject({ store, memory, journals, leftovers }, key, content, signal))
+      await leftovers.tidy()
+      return object
     },
 
     async *download(key: string, range?: ByteRange, { signal }: OperationOptions = {}) {

@@ -5,6 +5,9 @@ import type { UploadJournals } from './upload-journal.ts'
 /** Clocks of stores and our own differ a little. */
 const clockToleranceMilliseconds = 15 * 60_000
 
+/** An upload that is done must not wait long for a store that has stopped answering; what is left is looked for again. */
+const tidyWithinMilliseconds = 30_000
+
 /** What uploads leave in a store when it does not answer, and who works on what. */
 export interface Leftovers {
   /** Whether nobody else of this uploader works with the journal of this key; then it is taken. */
@@ -45,7 +48,7 @@ export function createLeftovers(store: S3Store, journals: UploadJournals | undef
   }
 
   async function removeUnknown(key: string, since: Date): Promise<void> {
-    for await (const upload of listUnfinishedUploads(store, key)) {
+    for await (const upload of listUnfinishedUploads(store, key, AbortSignal.timeout(tidyWithinMilliseconds))) {
       const mayBeOurs = upload.key === key && !active.has(upload.uploadId)
       if (mayBeOurs && upload.begunAt.getTime() >= since.getTime() - clockToleranceMilliseconds)
         await abortUpload(store, key, upload.uploadId)

@@ -21,18 +21,28 @@ export interface UnfinishedUpload {
 /** A store that does not answer must not keep an abort waiting. */
 const abortWithinMilliseconds = 10_000
 
+interface PageMarker {
+  readonly KeyMarker?: string
+  readonly UploadIdMarker?: string
+}
+
 /** Multipart uploads below the prefix of the store whose key begins with `prefix`, by whomever. */
 export async function* listUnfinishedUploads(store: S3Store, prefix: string, signal?: AbortSignal): AsyncGenerator<UnfinishedUpload, void> {
-  let marker: { readonly KeyMarker?: string; readonly UploadIdMarker?: string } | undefined = {}
+  let marker: PageMarker | undefined = {}
   while (marker !== undefined) {
-    const { output }: Answer<ListMultipartUploadsCommandOutput> = await store.send(
-      new ListMultipartUploadsCommand({
-        Bucket: store.settings.bucket,
-        Prefix: store.objectKey(prefix),
-        EncodingType: 'url',
-        ...marker,
-      }),
-      signal,
+    const page: PageMarker = marker
+    const { output }: Answer<ListMultipartUploadsCommandOutput> = await patiently(
+      () =>
+        store.send(
+          new ListMultipartUploadsCommand({
+            Bucket: store.settings.bucket,
+            Prefix: store.objectKey(prefix),
+            EncodingType: 'url',
+            ...page,
+          }),
+          signal,
+        ),
+      { signal },
     )
     for (const upload of output.Uploads ?? []) {
       const key = store.keyOf(decodedKey(upload.Key ?? '', output.EncodingType))
