@@ -30,7 +30,7 @@ export interface S3Uploader extends Uploader {
    */
   removeAbandonedUploads(request?: { readonly olderThanSeconds?: number }, options?: OperationOptions): Promise<number>
   /**
-   * Tries what this uploader needs on objects of random names below the prefix, removes them, and says what the store or its
+   * Tries what this uploader needs on objects of random names below `.backup-planet-check/`, removes them, and says what the store or its
    * credentials do not allow. Empty when all is well.
    */
   check(options?: OperationOptions): Promise<readonly Problem[]>

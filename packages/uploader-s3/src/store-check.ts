@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { CompleteMultipartUploadCommand, CreateMultipartUploadCommand, PutObjectCommand, UploadPartCommand } from '@aws-sdk/client-s3'
-import { BackupError, type Problem, throwIfAborted } from '@backup-planet/core'
+import { BackupError, checkKeyPrefix, type Problem, throwIfAborted } from '@backup-planet/core'
+import { patiently } from './client/patient-requests.ts'
 import type { S3Store } from './client/s3-store.ts'
 import { abortUpload, listParts, listUnfinishedUploads } from './multipart/unfinished-uploads.ts'
 import { downloadObject } from './objects/object-download.ts'
@@ -19,19 +20,22 @@ interface Trial {
   run(): Promise<void>
 }
 
+/** What passes by itself, such as a gateway that was busy, is no finding. */
+const attempts = 3
+
 /**
  * Tries everything that the uploader asks of a store, on keys of random names that it removes at the end. What the first trial shows
  * to be wrong with the place or the credentials ends it: the others would only say the same.
  */
 export async function checkStore(store: S3Store, signal: AbortSignal | undefined): Promise<readonly Problem[]> {
-  const folder = `check-${randomBytes(8).toString('hex')}`
+  const folder = `${checkKeyPrefix}${randomBytes(8).toString('hex')}`
   const problems: Problem[] = []
   let stored = true
   try {
     for (const trial of trialsOf(store, folder, signal)) {
       throwIfAborted(signal, 'check of a store')
       try {
-        await trial.run()
+        await patiently(() => trial.run(), { signal, attempts })
       } catch (error) {
         throwIfAborted(signal, 'check of a store')
         problems.push(problemOf(store, trial, error))

@@ -16,7 +16,7 @@ export function addCheckCommand(program: Command, context: CommandContext): void
     .command('check')
     .summary('say what would fail now')
     .description(
-      'Connects to the server and to the repository of each job and says what would make a backup fail now, with what to do about it.\nChanges nothing on the server; in the repository it writes one small object, reads it back and removes it. Exit code 1 when there is an error.',
+      'Connects to the server and to every repository of each job and says what would make a backup fail now, with what to do about it.\nChanges nothing on the server; in the repositories it writes small objects, reads them back and removes them. A store that can do more\nis tried for all that is asked of it, such as parts, ranges and conditions. Exit code 1 when there is an error.',
     )
     .argument('[job]', 'only this job')
     .addOption(kindOption())
@@ -60,13 +60,17 @@ async function problemsOf(workspace: Workspace, job: string, kindText: string, c
   await using agent = await workspace.agentOf(job)
   await using repository = await workspace.mirroredRepositoryOf(job)
   const kind = kindOf(kindText, agent)
+  let unlisted: unknown
   const chain = await listedChain(repository, job, problems, context).catch((error: unknown) => {
-    failed(wrongPassword(error, workspace, job, repository), `the repository ${repository.destination} cannot be listed: `)
+    unlisted = error
     return undefined
   })
+  const placeProblems = isAway(unlisted) ? [] : await ofPlace(workspace, job, context)
+  problems.push(...placeProblems)
+  // A place that fails by itself has said it better.
+  if (unlisted !== undefined && !placeProblems.some(({ code }) => BackupError.is(unlisted) && code === unlisted.code))
+    failed(wrongPassword(unlisted, workspace, job, repository), `the repository ${repository.destination} cannot be listed: `)
   if (chain !== undefined) {
-    await using uploader = await workspace.uploader(workspace.configuration.job(job).repository)
-    problems.push(...(await repositoryProblems(uploader, { signal })))
     await addLocks(repository, workspace.configuration.job(job).repository, problems, context).catch((error: unknown) => {
       failed(error, `the locks of ${repository.destination} cannot be read: `)
     })
@@ -82,6 +86,16 @@ async function problemsOf(workspace: Workspace, job: string, kindText: string, c
     failed(error)
   }
   return problems
+}
+
+async function ofPlace(workspace: Workspace, job: string, { signal }: CommandContext): Promise<readonly Problem[]> {
+  await using uploader = await workspace.uploader(workspace.configuration.job(job).repository)
+  return await repositoryProblems(uploader, { signal })
+}
+
+/** Nobody answers: whatever is asked next would only wait for the same. */
+function isAway(error: unknown): boolean {
+  return BackupError.is(error) && ['UNREACHABLE', 'TIMED_OUT', 'OVERLOADED'].includes(error.code)
 }
 
 /** A mirror that fails does not fail the run: what stands against it is a warning. */

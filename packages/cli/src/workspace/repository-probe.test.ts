@@ -1,7 +1,7 @@
-import { BackupError, uploaderLayer } from '@backup-planet/core'
+import { BackupError, checkKeyPrefix, uploaderLayer } from '@backup-planet/core'
 import { createMemoryUploader } from '@backup-planet/core/testing'
 import { expect, test } from 'vitest'
-import { probePrefix, repositoryProblems } from './repository-probe.ts'
+import { repositoryProblems } from './repository-probe.ts'
 
 const denied = () =>
   Promise.reject(new BackupError('the disk is mounted read-only', { code: 'ACCESS_DENIED', hint: 'Mount it for writing.' }))
@@ -48,7 +48,8 @@ test('one that keeps everything is warned of: backups can be made there', async 
 
 test('what a killed check left is removed once it is old, and never what is no probe', async () => {
   const memory = createMemoryUploader()
-  for (const key of [`${probePrefix}old`, `${probePrefix}young`, 'shop/backup']) await memory.upload(key, { open: async function* () {} })
+  for (const key of [`${checkKeyPrefix}old`, `${checkKeyPrefix}young`, 'shop/backup'])
+    await memory.upload(key, { open: async function* () {} })
   const aged = uploaderLayer(memory, {
     async *list(prefix, options) {
       for await (const object of memory.list(prefix, options))
@@ -56,7 +57,7 @@ test('what a killed check left is removed once it is old, and never what is no p
     },
   })
   expect(await repositoryProblems(aged)).toEqual([])
-  expect([...memory.objects.keys()].sort()).toEqual([`${probePrefix}young`, 'shop/backup'])
+  expect([...memory.objects.keys()].sort()).toEqual([`${checkKeyPrefix}young`, 'shop/backup'])
 })
 
 test('an abort is thrown, and is no problem of the place', async () => {
@@ -68,4 +69,29 @@ test('an abort is thrown, and is no problem of the place', async () => {
     },
   })
   await expect(repositoryProblems(memory, { signal: controller.signal })).rejects.toThrow('stop')
+})
+
+test('an uploader that checks its store by itself is asked, and what it finds is said of the repository', async () => {
+  const memory = createMemoryUploader()
+  const found = { severity: 'warning', code: 'UNSUPPORTED', message: 'multipart: not implemented', hint: 'Use another store.' } as const
+  expect(await repositoryProblems(uploaderLayer(memory, { check: async () => [found] }))).toEqual([
+    { ...found, message: `the repository ${memory.destination}: multipart: not implemented` },
+  ])
+  expect(await repositoryProblems(uploaderLayer(memory, { check: async () => [] }))).toEqual([])
+  expect(memory.calls).toMatchObject({ upload: 0, download: 0 })
+})
+
+test('a check that breaks is an error of the place, and its abort is thrown', async () => {
+  const memory = createMemoryUploader()
+  expect(await repositoryProblems(uploaderLayer(memory, { check: denied }))).toMatchObject([
+    { severity: 'error', code: 'ACCESS_DENIED', message: expect.stringContaining('cannot be checked: the disk') },
+  ])
+  const controller = new AbortController()
+  const aborted = uploaderLayer(memory, {
+    check() {
+      controller.abort(new Error('stop'))
+      return Promise.reject(new Error('socket closed'))
+    },
+  })
+  await expect(repositoryProblems(aborted, { signal: controller.signal })).rejects.toThrow('stop')
 })

@@ -1,4 +1,4 @@
-import type { ByteRange, Uploader } from '../contracts/index.ts'
+import { type ByteRange, checkKeyPrefix, type Uploader } from '../contracts/index.ts'
 import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
 import { uploaderLayer } from '../layers/uploader-layer.ts'
 import { bytesOf, reopenable } from '../testing/chunks-of.ts'
@@ -411,6 +411,34 @@ const broken: Readonly<Record<string, Fault<(sound: MemoryUploader) => Methods |
         },
       }
     },
+  },
+  'leaves in the store what its check has tried': {
+    caughtBy: 'leaves everything as it was',
+    breakIt: (sound) => ({
+      async check() {
+        await sound.upload(`${checkKeyPrefix}tried`, reopenable(Buffer.from('x')))
+        return []
+      },
+    }),
+  },
+  'clears the store in its check': {
+    caughtBy: 'leaves everything as it was',
+    breakIt: (sound) => ({
+      async check() {
+        sound.objects.clear()
+        return []
+      },
+    }),
+  },
+  'finds errors in a good store': {
+    caughtBy: 'without finding an error',
+    breakIt: () => ({
+      check: async () => [{ severity: 'error', code: 'UNSUPPORTED', message: 'nothing works', hint: 'Use another store.' }],
+    }),
+  },
+  'ignores the signal of its check': {
+    caughtBy: 'does not check when',
+    breakIt: () => ({ check: async () => [] }),
   },
   'throws in classify': {
     caughtBy: 'classifies any error',

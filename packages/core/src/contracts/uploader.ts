@@ -1,6 +1,10 @@
 import type { ByteRange, Reopenable } from './bytes.ts'
 import type { FailureCode } from './failure-code.ts'
 import type { OperationOptions } from './operation-options.ts'
+import type { Problem } from './problem.ts'
+
+/** Before the keys of objects that a check stores and removes again. No repository keeps anything there: names of jobs begin with a letter or digit. */
+export const checkKeyPrefix = '.backup-planet-check/'
 
 /**
  * Stores objects under keys in one remote place. Keys are `/`-separated, without empty, `.` or `..` segments.
@@ -34,6 +38,13 @@ export interface Uploader extends AsyncDisposable {
   list(prefix: string, options?: OperationOptions): AsyncIterable<RemoteObject>
   /** Succeeds when there is none. */
   remove(key: string, options?: OperationOptions): Promise<void>
+  /**
+   * Tries everything that this uploader asks of its store, on objects below {@link checkKeyPrefix} that it removes again, and says what the
+   * store or the credentials do not allow: `error` where backups could not be stored or read back, `warning` where less works. Empty
+   * when all is well. Rejects only with `ABORTED`. Left out by an uploader for which writing, reading and removing an object is all there
+   * is to try, which everybody can do by the other methods.
+   */
+  check?(options?: OperationOptions): Promise<readonly Problem[]>
   /** Names the failure behind an error of this uploader's client library. */
   classify(error: unknown): FailureCode
 }

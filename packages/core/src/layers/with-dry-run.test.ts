@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { wrongHash } from '../conformance/lying-content.ts'
 import { bytesOf, reopenable, sampleBytes } from '../testing/chunks-of.ts'
 import { createMemoryUploader } from '../testing/memory-uploader.ts'
+import { uploaderLayer } from './uploader-layer.ts'
 import { type PretendedWrite, withDryRun } from './with-dry-run.ts'
 
 async function prepared() {
@@ -20,6 +21,13 @@ describe('withDryRun', () => {
     await expect(dry.upload('x', reopenable(sampleBytes(10)), { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'ABORTED' })
     await expect(dry.remove('/x')).rejects.toMatchObject({ code: 'INVALID_INPUT' })
     expect(writes).toEqual([])
+  })
+
+  it('has no check, which would write', async () => {
+    const { memory } = await prepared()
+    const checked = uploaderLayer(memory, { check: async () => [] })
+    expect(uploaderLayer(checked, {}).check).toBeDefined()
+    expect(withDryRun(checked).check).toBeUndefined()
   })
 
   it('shows the store as it would be, and leaves it as it is', async () => {
