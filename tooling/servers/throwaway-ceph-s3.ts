@@ -15,6 +15,8 @@ export interface ThrowawayCephS3Options {
   readonly memoryBytes?: number
   /** Created for the first user. */
   readonly buckets?: readonly string[]
+  /** Whether it gives credentials for a role (STS), at the same endpoint. Then it says of a wrong secret key only that access is denied. */
+  readonly tokenService?: boolean
 }
 
 export interface CephS3User {
@@ -44,6 +46,7 @@ export interface ThrowawayCephS3 extends AsyncDisposable {
 export const cephKmsKeyId = 'throwaway-key'
 
 const startWithinMilliseconds = 60_000
+const defaultMemoryBytes = 4 * 1024 ** 3
 
 /**
  * Starts monitor, storage daemon and gateway on free ports of 127.0.0.1, which takes a second or two. Throws an Error that names
@@ -70,8 +73,7 @@ export async function startThrowawayCephS3(options: ThrowawayCephS3Options = {})
 
 class Gateway implements ThrowawayCephS3 {
   readonly user: CephS3User = newUser()
-  readonly #memoryBytes: number
-  readonly #buckets: readonly string[]
+  readonly #options: ThrowawayCephS3Options
   #directory = ''
   #port = 0
   #daemons: { readonly child: ChildProcess; readonly exit: Promise<void> }[] = []
@@ -80,8 +82,7 @@ class Gateway implements ThrowawayCephS3 {
   readonly #daemonDied = new AbortController()
 
   constructor(options: ThrowawayCephS3Options) {
-    this.#memoryBytes = options.memoryBytes ?? 4 * 1024 ** 3
-    this.#buckets = options.buckets ?? []
+    this.#options = options
   }
 
   get directory(): string {
@@ -105,7 +106,7 @@ class Gateway implements ThrowawayCephS3 {
     const cluster = randomUUID()
     const storage = randomUUID()
     for (const folder of ['mon', 'osd', 'run', 'log']) await mkdir(join(this.#directory, folder), { mode: 0o700 })
-    await writeFile(this.#path('ceph.conf'), configuration(this.#directory, cluster, this.#port, monitorPort, this.#memoryBytes), {
+    await writeFile(this.#path('ceph.conf'), configuration(this.#directory, cluster, this.#port, monitorPort, this.#options), {
       mode: 0o600,
     })
     await this.#run('monmaptool', ['--create', '--addv', 'a', `[v1:127.0.0.1:${monitorPort}]`, '--fsid', cluster, this.#path('monmap')])
@@ -115,10 +116,11 @@ class Gateway implements ThrowawayCephS3 {
     await this.#tellMonitor(['osd', 'crush', 'add', 'osd.0', '1', 'root=default', 'host=throwaway'])
     await this.#run('ceph-osd', ['-c', this.#path('ceph.conf'), '-i', '0', '--mkfs', '--osd-uuid', storage])
     await this.#daemon('ceph-osd', ['-i', '0'])
-    await this.#daemon('radosgw', ['-n', 'client.rgw'])
+    // Before the gateway: it is told of every user, and for one that is only starting the answer is waited for a minute.
     await this.#createUser('throwaway', this.user)
+    await this.#daemon('radosgw', ['-n', 'client.rgw'])
     await this.#answers()
-    for (const bucket of this.#buckets) await this.createBucket(bucket)
+    for (const bucket of this.#options.buckets ?? []) await this.createBucket(bucket)
   }
 
   async addUser(name: string): Promise<CephS3User> {
@@ -235,7 +237,13 @@ function isMissing(error: unknown): boolean {
   return error instanceof Error && (error as NodeJS.ErrnoException).code === 'ENOENT'
 }
 
-function configuration(directory: string, cluster: string, port: number, monitorPort: number, memoryBytes: number): string {
+function configuration(
+  directory: string,
+  cluster: string,
+  port: number,
+  monitorPort: number,
+  { memoryBytes = defaultMemoryBytes, tokenService = false }: ThrowawayCephS3Options,
+): string {
   return `[global]
 fsid = ${cluster}
 mon host = v1:127.0.0.1:${monitorPort}
@@ -274,5 +282,5 @@ rgw crypt s3 kms encryption keys = ${cephKmsKeyId}=${randomBytes(32).toString('b
 rgw gc obj min wait = 1
 rgw gc processor period = 5
 rgw gc processor max time = 5
-`
+${tokenService ? `rgw s3 auth use sts = true\nrgw sts key = ${randomBytes(8).toString('hex')}\n` : ''}`
 }

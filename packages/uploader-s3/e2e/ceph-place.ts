@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { startThrowawayCephS3, type ThrowawayCephS3 } from '@backup-planet/tooling/throwaway-ceph-s3'
+import { startThrowawayCephS3, type ThrowawayCephS3, type ThrowawayCephS3Options } from '@backup-planet/tooling/throwaway-ceph-s3'
 import { createS3Store } from '../src/client/s3-store.ts'
 import { listUnfinishedUploads } from '../src/multipart/unfinished-uploads.ts'
 import { listObjects } from '../src/objects/object-listing.ts'
@@ -15,9 +15,9 @@ export interface CephPlace extends AsyncDisposable {
   everythingStored(settings: S3UploaderSettings): Promise<readonly string[]>
 }
 
-export async function startCephPlace(): Promise<CephPlace> {
+export async function startCephPlace(options: ThrowawayCephS3Options = {}): Promise<CephPlace> {
   const bucket = 'backups'
-  const server = await startThrowawayCephS3({ buckets: [bucket] })
+  const server = await startThrowawayCephS3({ ...options, buckets: [bucket] })
   return {
     server,
     bucket,

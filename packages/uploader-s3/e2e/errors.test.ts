@@ -154,6 +154,29 @@ describe('a clear error with a hint', () => {
     )
   })
 
+  it('for the removal of an object that is locked, with the end of its retention, and of one with a legal hold', async () => {
+    const bucket = 'kept-for-long'
+    await ceph.server.createBucket(bucket, { objectLock: true })
+    const until = new Date(Math.ceil(Date.now() / 1000) * 1000 + 86_400_000).toISOString()
+    await using governed = createS3Uploader(ceph.settings({ bucket, prefix: 'x', objectLock: { mode: 'GOVERNANCE', until } }))
+    await governed.upload('governed', little)
+    await using held = createS3Uploader(ceph.settings({ bucket, prefix: 'x', objectLock: { legalHold: true } }))
+    await held.upload('held', little)
+    await using free = createS3Uploader(ceph.settings({ bucket, prefix: 'x' }))
+    await free.upload('free', little)
+    // A bucket that keeps versions hides what is locked; one whose owner does not want that refuses.
+    const owner = client()
+    const Statement = [{ Effect: 'Deny', Principal: '*', Action: ['s3:DeleteObject'], Resource: [`arn:aws:s3:::${bucket}/*`] }]
+    await owner.send(new PutBucketPolicyCommand({ Bucket: bucket, Policy: JSON.stringify({ Version: '2012-10-17', Statement }) }))
+    owner.destroy()
+    const refused = (message: RegExp) => ({ code: 'ACCESS_DENIED', retryable: false, message: expect.stringMatching(message) })
+    await expect(free.remove('governed')).rejects.toMatchObject(refused(new RegExp(`locked until ${until} \\(GOVERNANCE\\)`)))
+    await expect(free.remove('held')).rejects.toMatchObject(refused(/locked by a legal hold/))
+    await expect(free.remove('free')).rejects.toMatchObject(refused(/^removal of free failed with AccessDenied/))
+    await expect(free.remove('governed')).rejects.toMatchObject({ hint: expect.stringMatching(/after the lock has ended/) })
+    expect(await free.stat('governed')).toMatchObject({ size: 6 })
+  })
+
   it('for a bucket in another region', async () => {
     for (const code of ['PermanentRedirect', 'AuthorizationHeaderMalformed']) {
       const answer = `<?xml version="1.0"?><Error><Code>${code}</Code><Message>wrong</Message><Region>eu-north-1</Region></Error>`

@@ -218,7 +218,8 @@ describe('with a journal', () => {
 
 describe('what is stored', () => {
   it.each([
-    ['keys of the store', { kind: 'kms', keyId: cephKmsKeyId }],
+    ['keys of the store itself', { kind: 's3' }],
+    ['keys of its key service', { kind: 'kms', keyId: cephKmsKeyId }],
     ['a key of the customer', { kind: 'customer', key: randomBytes(32).toString('base64') }],
   ] as const)('is encrypted with %s, small and in parts, and read again', async (_, serverSideEncryption) => {
     const settings = ceph.settings({ ...small, serverSideEncryption, journalDirectory })

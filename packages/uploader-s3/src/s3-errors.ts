@@ -97,6 +97,7 @@ const codesByStatus: Readonly<Record<number, FailureCode>> = {
   403: 'ACCESS_DENIED',
   404: 'NOT_FOUND',
   405: 'ACCESS_DENIED',
+  407: 'WRONG_CREDENTIALS',
   408: 'TIMED_OUT',
   409: 'CONFLICT',
   411: 'UNSUPPORTED',
@@ -217,6 +218,23 @@ export function s3Error(error: unknown, what: string, place: S3Place): unknown {
   })
 }
 
+/** For what the token service answered when a role was to be taken on. Mistakes of the programmer pass as they are. */
+export function roleError(error: unknown, roleArn: string): unknown {
+  if (BackupError.is(error)) return error
+  const code = classifyS3Error(error)
+  if (code === 'UNKNOWN' && statusOf(error) === undefined) return error
+  const { name, errno } = factsOf(error)
+  return new BackupError(`the role ${roleArn} cannot be taken on: ${errno ?? name ?? 'no answer'}`, {
+    code,
+    retryable: mayPass(error, code),
+    hint:
+      code === 'ACCESS_DENIED'
+        ? 'Let the trust policy of the role name whoever has these credentials, give externalId where the policy asks for one, and look at roleArn.'
+        : 'Look at the credentials that take on the role, at roleArn, and at the endpoint of assumeRole, which must be the token service of the store.',
+    cause: causeOf(error),
+  })
+}
+
 /** Without the request of the SDK, whose headers hold a signature and perhaps a key, and which fills a log. */
 function causeOf(error: unknown): unknown {
   if (!(error instanceof Error)) return error
@@ -302,6 +320,8 @@ function hintFor(error: unknown, code: FailureCode, place: S3Place): string {
   if (facts.errno !== undefined && certificateErrno.test(facts.errno)) {
     return 'The certificate of the store is not trusted by this machine or is for another name: correct the endpoint, or give the authority that signed it as caFile.'
   }
+  if (facts.status === 407)
+    return 'The proxy wants another user or password: write them into the setting proxy, http://user:password@host:port.'
   if (facts.message === 'Region is missing') return 'Add the region to the destination: s3://bucket/prefix?region=eu-central-1.'
   const region = facts.region ?? facts.headers['x-amz-bucket-region']
   if (

@@ -71,6 +71,8 @@ export type S3Credentials =
 
 export interface S3Role {
   readonly roleArn: string
+  /** `https://host[:port]` of the token service; that of AWS, or of the endpoint of another store, when left out. */
+  readonly endpoint?: string | undefined
   readonly externalId?: string | undefined
   readonly sessionName?: string | undefined
   readonly durationSeconds?: number | undefined
@@ -126,6 +128,10 @@ const defaultMemoryBytes = 64 * mebibyte
 const text = (longest: number) => z.string().min(1, 'must not be empty').max(longest, `must not be longer than ${longest} characters`)
 const absolutePath = z.string().refine((path) => isAbsolute(path) && !path.includes('\0'), 'must be an absolute path')
 
+const endpoint = z
+  .string()
+  .refine((address) => endpointProblem(address) === undefined, 'must be http:// or https:// with host and port, and no more')
+
 const credentials = z.union(
   [
     z.strictObject({ accessKeyId: text(256), secretAccessKey: text(1024), sessionToken: text(16_384).optional() }),
@@ -160,6 +166,7 @@ const besideDestination = {
   assumeRole: z
     .strictObject({
       roleArn: text(2048),
+      endpoint: endpoint.optional(),
       externalId: text(1224).optional(),
       sessionName: z
         .string()
@@ -208,10 +215,7 @@ export const s3SettingsSchema = z
       .string()
       .refine((prefix) => prefixProblem(prefix) === undefined, 'must be segments with / between them, none of them empty, . or ..')
       .default(''),
-    endpoint: z
-      .string()
-      .refine((endpoint) => endpointProblem(endpoint) === undefined, 'must be http:// or https:// with host and port, and no more')
-      .optional(),
+    endpoint: endpoint.optional(),
     region: z
       .string()
       .regex(/^[A-Za-z0-9-]{1,64}$/, 'must be the name of a region')

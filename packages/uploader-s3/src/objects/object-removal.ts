@@ -1,20 +1,44 @@
-import { DeleteObjectCommand, DeleteObjectsCommand } from '@aws-sdk/client-s3'
+import { DeleteObjectCommand, DeleteObjectsCommand, type HeadObjectCommandOutput } from '@aws-sdk/client-s3'
 import { BackupError, throwIfAborted } from '@backup-planet/core'
 import { patiently } from '../client/patient-requests.ts'
 import type { S3Store } from '../client/s3-store.ts'
 import { classifyS3Error, isS3Error, statusOf } from '../s3-errors.ts'
 import { keyParameters } from './object-parameters.ts'
+import { headObject } from './object-stat.ts'
 
 /** Limit of one request (Amazon S3 API Reference, DeleteObjects). */
 const mostKeys = 1000
 
-/** Succeeds when there is none. */
+/**
+ * Succeeds when there is none. A bucket with object lock keeps versions: there a removal hides what is locked, and only where the store
+ * refuses it is it an error, which says until when the object is locked.
+ */
 export async function removeObject(store: S3Store, key: string, signal: AbortSignal | undefined): Promise<void> {
   try {
     await store.send(new DeleteObjectCommand(keyParameters(store, key)), signal)
   } catch (error) {
-    if (!isS3Error(error, 'NoSuchKey', 'NotFound')) throw error
+    if (isS3Error(error, 'NoSuchKey', 'NotFound')) return
+    const lock = classifyS3Error(error) === 'ACCESS_DENIED' ? await lockOf(store, key, signal) : undefined
+    throw lock === undefined ? error : locked(store, key, lock, error)
   }
+}
+
+/** What locks an object, in words; `undefined` when nothing does, or nobody may know. */
+async function lockOf(store: S3Store, key: string, signal: AbortSignal | undefined): Promise<string | undefined> {
+  const found: HeadObjectCommandOutput | undefined = await headObject(store, key, signal).catch(() => undefined)
+  const until = found?.ObjectLockRetainUntilDate
+  if (found?.ObjectLockLegalHoldStatus === 'ON') return 'by a legal hold'
+  return until !== undefined && until > new Date()
+    ? `until ${until.toISOString()} (${found?.ObjectLockMode ?? 'no mode given'})`
+    : undefined
+}
+
+function locked(store: S3Store, key: string, lock: string, cause: unknown): BackupError {
+  return new BackupError(`removal of ${key} was refused at ${store.place.destination}: it is locked ${lock}`, {
+    code: 'ACCESS_DENIED',
+    hint: 'Remove it after the lock has ended, or end a legal hold first. If it can be removed by others, these credentials lack the right to.',
+    cause: new Error((cause as Error).message),
+  })
 }
 
 /** Many in one request, where the store can; one by one where it cannot. */
