@@ -8,7 +8,7 @@ import {
   checksumsOf,
   contradicts,
   multipartChecksumParameters,
-  multipartEtag,
+  multipartChecksums,
   plainEtag,
   type SentChecksums,
 } from '../objects/sent-checksums.ts'
@@ -171,7 +171,7 @@ async function sendPart(
         signal,
       )
       assertFromStore(output, `part ${number} of ${key}`)
-      if (contradicts(output, checksums.md5)) throw otherThanSent(`part ${number} of ${key}`)
+      if (contradicts(output, checksums)) throw otherThanSent(`part ${number} of ${key}`)
       return plainEtag(output.ETag)
     },
     { signal },
@@ -204,7 +204,7 @@ export async function completeMultipart(
           }),
           commit,
         )
-        if (contradicts(output, multipartEtag(parts.map(({ md5 }) => md5)))) throw otherThanSent(key)
+        if (contradicts(output, multipartChecksums(parts))) throw otherThanSent(key)
         return await verified(store, request, size, at)
       } catch (error) {
         if (BackupError.is(error)) throw error

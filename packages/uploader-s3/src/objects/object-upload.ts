@@ -110,7 +110,7 @@ async function putObject(store: S3Store, key: string, bytes: Buffer, sha256: str
     signal,
   )
   assertFromStore(output, `upload of ${key}`)
-  if (contradicts(output, checksums.md5)) throw otherThanSent(key)
+  if (contradicts(output, checksums)) throw otherThanSent(key)
   return { key, size: bytes.byteLength, modifiedAt: at.toISOString(), sha256 }
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { checksumsOf, contradicts, multipartEtag } from './sent-checksums.ts'
+import { checksumsOf, contradicts, multipartChecksums } from './sent-checksums.ts'
 
 const bytes = Buffer.from('123456789')
 
@@ -17,16 +17,33 @@ test('checksums are those that the documents of S3 and their standards name', ()
 })
 
 test('an answer contradicts only where its ETag is an MD5 of what is stored', () => {
-  const { md5 } = checksumsOf(bytes, 'md5')
-  expect(contradicts({ ETag: `"${md5}"` }, md5)).toBe(false)
-  expect(contradicts({ ETag: `"${md5.toUpperCase()}"`, ServerSideEncryption: 'AES256' }, md5)).toBe(false)
-  expect(contradicts({ ETag: `"${'0'.repeat(32)}"` }, md5)).toBe(true)
-  expect(contradicts({ ETag: `"${'0'.repeat(32)}"`, ServerSideEncryption: 'aws:kms' }, md5)).toBe(false)
-  expect(contradicts({ ETag: `"${'0'.repeat(32)}"`, SSECustomerAlgorithm: 'AES256' }, md5)).toBe(false)
-  expect(contradicts({ ETag: '"something else"' }, md5)).toBe(false)
-  expect(contradicts({}, md5)).toBe(false)
-  const whole = multipartEtag([md5, md5])
-  expect(whole).toMatch(/^[0-9a-f]{32}-2$/)
+  const sent = checksumsOf(bytes, 'md5')
+  const { md5 } = sent
+  expect(contradicts({ ETag: `"${md5}"` }, sent)).toBe(false)
+  expect(contradicts({ ETag: `"${md5.toUpperCase()}"`, ServerSideEncryption: 'AES256' }, sent)).toBe(false)
+  expect(contradicts({ ETag: `"${'0'.repeat(32)}"` }, sent)).toBe(true)
+  expect(contradicts({ ETag: `"${'0'.repeat(32)}"`, ServerSideEncryption: 'aws:kms' }, sent)).toBe(false)
+  expect(contradicts({ ETag: `"${'0'.repeat(32)}"`, SSECustomerAlgorithm: 'AES256' }, sent)).toBe(false)
+  expect(contradicts({ ETag: '"something else"' }, sent)).toBe(false)
+  expect(contradicts({}, sent)).toBe(false)
+  const whole = multipartChecksums([sent, sent])
+  expect(whole).toEqual({ md5: expect.stringMatching(/^[0-9a-f]{32}-2$/), part: {} })
   expect(contradicts({ ETag: `"${'0'.repeat(32)}-2"` }, whole)).toBe(true)
-  expect(contradicts({ ETag: `"${whole}"` }, whole)).toBe(false)
+  expect(contradicts({ ETag: `"${whole.md5}"` }, whole)).toBe(false)
+})
+
+test.each([
+  ['crc32', 'ChecksumCRC32', 'H4d9Zg==-2'],
+  ['sha256', 'ChecksumSHA256', 'H51Owsf139I7W+Qf9EmNzH3YvFGGhARSeGNJoVc48jI=-2'],
+] as const)('an answer with %s contradicts where it is another, also under a key that makes the ETag say nothing', (mode, name, ofBoth) => {
+  const kms = { ETag: `"${'0'.repeat(32)}"`, ServerSideEncryption: 'aws:kms' }
+  const sent = checksumsOf(bytes, mode)
+  expect(contradicts({ ...kms, [name]: sent.part[name] }, sent)).toBe(false)
+  expect(contradicts({ ...kms, [name]: checksumsOf(Buffer.from('other'), mode).part[name] }, sent)).toBe(true)
+  const whole = multipartChecksums([sent, checksumsOf(Buffer.from('other'), mode)])
+  expect(whole.part).toEqual({ [name]: ofBoth })
+  expect(contradicts({ ...kms, [name]: ofBoth }, whole)).toBe(false)
+  expect(contradicts({ ...kms, [name]: `${sent.part[name]}-2` }, whole)).toBe(true)
+  // Of the whole object, which is nothing that was computed here.
+  expect(contradicts({ ...kms, [name]: sent.part[name] }, whole)).toBe(false)
 })
