@@ -49,7 +49,9 @@ export async function runTests(verb, vitestArguments) {
 }
 
 function sweepEnvironment(figures) {
-  const counts = Object.fromEntries(sweeps.map(({ variable, count }) => [variable, String(count)]))
+  const counts = Object.fromEntries(
+    sweeps.flatMap(({ variable, count, more = {} }) => [[variable, String(count)], ...Object.entries(more)]),
+  )
   const seed = String(randomInt(2 ** 31))
   return { ...counts, BACKUP_PLANET_SEED: seed, ...process.env, BACKUP_PLANET_EVIDENCE: figures }
 }

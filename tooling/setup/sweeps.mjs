@@ -1,6 +1,6 @@
 /**
  * What `npm run test:sweep` repeats, and how often; `npm test` does a few of each. An environment variable of the same name
- * wins. The seed of all is `BACKUP_PLANET_SEED`; `seeded: false` where nothing is left to chance.
+ * wins. The seed of all is `BACKUP_PLANET_SEED`; `seeded: false` where nothing is left to chance. `more` are further variables.
  */
 export const sweeps = [
   {
@@ -80,7 +80,15 @@ export const sweeps = [
     variable: 'BACKUP_PLANET_S3_KILL_COUNT',
     count: 40,
     test: 'packages/uploader-s3/e2e/killed-upload.test.ts',
-    says: 'kill -9 of an upload to a real S3 store: the next process sends nothing again that the store has confirmed',
+    more: { BACKUP_PLANET_S3_KILL_MEBIBYTES: '2048' },
+    says: 'kill -9 of an upload to a real S3 store, the first of them of 2 GiB: the next process sends nothing again that the store has confirmed',
+  },
+  {
+    variable: 'BACKUP_PLANET_SFTP_KILL_MEBIBYTES',
+    count: 2048,
+    seeded: false,
+    test: 'packages/uploader-sftp/e2e/resume.test.ts',
+    says: 'kill -9 of an upload of so many MiB to a real SFTP server, with and without sha256sum there: the next process sends at most 8 MiB twice',
   },
   {
     variable: 'BACKUP_PLANET_SFTP_FAULTS',
