@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { benchmarkCalls, benchmarks } from './benchmarks.mjs'
+import { benchmarkCalls, benchmarks, benchmarkTools } from './benchmarks.mjs'
 import { repositoryRoot } from './repository-root.mjs'
 
 test('a benchmark by its name runs at its full size, and nothing else does', () => {
@@ -29,6 +29,11 @@ test('without a name all run, at moderate sizes that the environment overrules',
       environment: { BLOB_INDEX_BLOBS: '1000000', BLOB_INDEX_ROUNDS: '5' },
     },
   ])
+})
+
+test('what only one benchmark needs is brought for that one', () => {
+  expect(benchmarkTools([])).toEqual([])
+  expect(benchmarkTools(['mysql', 's3'])).toEqual(['aws'])
 })
 
 test('an unknown name is refused, also one that every object has', () => {

@@ -2,7 +2,7 @@
 // Runs on the machine's own Node (20 or newer) before anything is installed, so it and its neighbours are plain JavaScript
 // without dependencies: from a fresh clone, `npm test` and the other commands bring everything they need and then do their work.
 import { join } from 'node:path'
-import { benchmarkCalls, benchmarks } from './benchmarks.mjs'
+import { benchmarkCalls, benchmarks, benchmarkTools } from './benchmarks.mjs'
 import { buildPackages } from './build-packages.mjs'
 import { exitAs, runInForeground } from './command.mjs'
 import { installDebianPackages } from './debian-packages.mjs'
@@ -48,7 +48,7 @@ async function main() {
   const quiet = recipe.quiet === true
   await installPackages({ quiet })
   await ownNode({ quiet })
-  await bringTools(recipe)
+  await bringTools(verb === 'bench' ? { ...recipe, tools: [...recipe.tools, ...benchmarkTools(commandArguments)] } : recipe)
   if (recipe.build === true) await buildPackages({ quiet })
   if (verb === 'test' || verb === 'sweep') return runTests(verb, commandArguments)
   for (const call of calls) {

@@ -16,6 +16,7 @@ const tools = {
   restic: { use: 'tests that share a repository with restic', apt: 'restic', dnf: 'restic', brew: 'restic' },
   fusermount: { use: 'tests that read our backups through a mount of restic', apt: 'fuse', dnf: 'fuse', brew: 'macfuse' },
   rclone: { use: 'the benchmark of S3, which measures ours beside it', apt: 'rclone', dnf: 'rclone', brew: 'rclone' },
+  aws: { use: 'the benchmark of S3, as another one beside ours', apt: 'awscli', dnf: 'awscli2', brew: 'awscli' },
   radosgw: { use: 'every test against a real S3 store, the gateway of Ceph', apt: 'radosgw', dnf: 'ceph-radosgw', brew: 'ceph' },
   'ceph-mon': { use: 'every test against a real S3 store, the gateway of Ceph', apt: 'ceph-mon', dnf: 'ceph-mon', brew: 'ceph' },
   'ceph-osd': { use: 'every test against a real S3 store, the gateway of Ceph', apt: 'ceph-osd', dnf: 'ceph-osd', brew: 'ceph' },
