@@ -26,7 +26,10 @@ export function reopenable(
 }
 
 export function sha256Of(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex')
+  const hash = createHash('sha256')
+  // One call takes less than 2 GiB.
+  for (let at = 0; at < bytes.byteLength; at += 1024 ** 3) hash.update(bytes.subarray(at, at + 1024 ** 3))
+  return hash.digest('hex')
 }
 
 /** Everything an iterable gives, as one buffer. */
