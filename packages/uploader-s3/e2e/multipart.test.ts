@@ -236,6 +236,18 @@ describe('what is stored', () => {
     expect(await ceph.everythingStored(settings)).toHaveLength(2)
   })
 
+  it.each(['crc32', 'crc32c', 'sha256'] as const)(
+    'carries %s, small and in parts, also to a store that does not look at it',
+    async (checksums) => {
+      await using uploader = createS3Uploader(ceph.settings({ ...small, checksums }))
+      const little = testContent(1000, 4)
+      await uploader.upload('little', little)
+      expect((await bytesOf(uploader.download('little'))).equals(little.bytes)).toBe(true)
+      expect(await uploader.upload('large', content)).toMatchObject({ size: content.size, sha256: content.sha256 })
+      expect(await uploader.check()).toEqual([])
+    },
+  )
+
   it('has the tags and the storage class that were asked for', async () => {
     const settings = ceph.settings({ ...small, tags: { 'kept by': 'backup & planet' }, storageClass: 'STANDARD' })
     await using uploader = createS3Uploader(settings)

@@ -19,7 +19,7 @@ export interface S3Profile {
 export const s3ProfileNames = ['aws', 'ceph', 'minio', 'r2', 'b2', 'wasabi', 'ovh', 'gcs', 'compatible'] as const
 export type S3ProfileName = (typeof s3ProfileNames)[number]
 
-export const s3ChecksumModes = ['md5', 'crc32', 'sha256'] as const
+export const s3ChecksumModes = ['md5', 'crc32', 'crc32c', 'sha256'] as const
 export type S3ChecksumMode = (typeof s3ChecksumModes)[number]
 
 const compatible: S3Profile = {

@@ -4,6 +4,7 @@ import type { S3Client } from '@aws-sdk/client-s3'
 import { BackupError, parseSettings } from '@backup-planet/core'
 import * as z from 'zod'
 import { smallestPartBytes } from './multipart/part-sizes.ts'
+import { crc32c } from './objects/crc32c.ts'
 import { endpointProblem, isBucketName, prefixProblem } from './s3-destination.ts'
 import {
   profileOf,
@@ -243,6 +244,8 @@ export function resolveS3Settings(settings: unknown): ResolvedS3Settings {
   const endpoint = parsed.endpoint?.replace(/\/$/, '') ?? (parsed.profile === 'gcs' ? 'https://storage.googleapis.com' : undefined)
   const profileName = parsed.profile ?? profileOf(endpoint)
   const known = s3Profiles[profileName]
+  // Whether it can be computed here is known before anything is sent.
+  if (parsed.checksums === 'crc32c') crc32c(new Uint8Array(0))
   return {
     ...parsed,
     endpoint,

@@ -11,6 +11,8 @@ test('checksums are those that the documents of S3 and their standards name', ()
   })
   // The check value of CRC-32/ISO-HDLC is cbf43926.
   expect(checksumsOf(bytes, 'crc32').request).toEqual({ ChecksumCRC32: Buffer.from('cbf43926', 'hex').toString('base64') })
+  // That of CRC-32/ISCSI is e3069283.
+  expect(checksumsOf(bytes, 'crc32c').request).toEqual({ ChecksumCRC32C: Buffer.from('e3069283', 'hex').toString('base64') })
   expect(checksumsOf(bytes, 'sha256').part).toEqual({
     ChecksumSHA256: Buffer.from('15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225', 'hex').toString('base64'),
   })
@@ -34,6 +36,7 @@ test('an answer contradicts only where its ETag is an MD5 of what is stored', ()
 
 test.each([
   ['crc32', 'ChecksumCRC32', 'H4d9Zg==-2'],
+  ['crc32c', 'ChecksumCRC32C', 'ay/PTQ==-2'],
   ['sha256', 'ChecksumSHA256', 'H51Owsf139I7W+Qf9EmNzH3YvFGGhARSeGNJoVc48jI=-2'],
 ] as const)('an answer with %s contradicts where it is another, also under a key that makes the ETag say nothing', (mode, name, ofBoth) => {
   const kms = { ETag: `"${'0'.repeat(32)}"`, ServerSideEncryption: 'aws:kms' }

@@ -1,29 +1,41 @@
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import type { S3ChecksumMode } from '../s3-profiles.ts'
+import { crc32c } from './crc32c.ts'
+
+/** Checksums of S3's newer kind: the name of each in requests and answers, how it is announced for parts, and how it is computed. */
+const newerChecksums = {
+  crc32: { name: 'ChecksumCRC32', algorithm: 'CRC32', digest: (bytes: Uint8Array) => bigEndian(crc32(bytes)) },
+  crc32c: { name: 'ChecksumCRC32C', algorithm: 'CRC32C', digest: (bytes: Uint8Array) => bigEndian(crc32c(bytes)) },
+  sha256: { name: 'ChecksumSHA256', algorithm: 'SHA256', digest: (bytes: Uint8Array) => createHash('sha256').update(bytes).digest() },
+} as const
+
+type NewerChecksum = (typeof newerChecksums)[keyof typeof newerChecksums]
+
+/** One of them, in base64. */
+export type ChecksumMembers = { readonly [Name in NewerChecksum['name']]?: string | undefined }
 
 /** What a store is told of bytes, and what its answer is compared with. */
 export interface SentChecksums {
   /** Lower-case hex: the ETag of what is stored without a key of the key service or the customer. */
   readonly md5: string
   /** Members of a request that carries the bytes. */
-  readonly request: { readonly ContentMD5?: string; readonly ChecksumCRC32?: string; readonly ChecksumSHA256?: string }
+  readonly request: ChecksumMembers & { readonly ContentMD5?: string }
   /** The same for the list of parts that completes an upload. */
-  readonly part: { readonly ChecksumCRC32?: string; readonly ChecksumSHA256?: string }
+  readonly part: ChecksumMembers
 }
 
 export function checksumsOf(bytes: Uint8Array, mode: S3ChecksumMode): SentChecksums {
   const md5 = createHash('md5').update(bytes).digest()
   if (mode === 'md5') return { md5: md5.toString('hex'), request: { ContentMD5: md5.toString('base64') }, part: {} }
-  const newer =
-    mode === 'crc32' ? { ChecksumCRC32: crc32Base64(bytes) } : { ChecksumSHA256: createHash('sha256').update(bytes).digest('base64') }
+  const { name, digest } = newerChecksums[mode]
+  const newer = { [name]: digest(bytes).toString('base64') }
   return { md5: md5.toString('hex'), request: newer, part: newer }
 }
 
 /** What a multipart upload announces beforehand; nothing where parts carry `Content-MD5`. */
-export function multipartChecksumParameters(mode: S3ChecksumMode): { readonly ChecksumAlgorithm?: 'CRC32' | 'SHA256' } {
-  if (mode === 'md5') return {}
-  return { ChecksumAlgorithm: mode === 'crc32' ? 'CRC32' : 'SHA256' }
+export function multipartChecksumParameters(mode: S3ChecksumMode): { readonly ChecksumAlgorithm?: NewerChecksum['algorithm'] } {
+  return mode === 'md5' ? {} : { ChecksumAlgorithm: newerChecksums[mode].algorithm }
 }
 
 /**
@@ -32,28 +44,21 @@ export function multipartChecksumParameters(mode: S3ChecksumMode): { readonly Ch
  */
 export function multipartChecksums(parts: readonly Pick<SentChecksums, 'md5' | 'part'>[]): Pick<SentChecksums, 'md5' | 'part'> {
   const md5s = Buffer.concat(parts.map(({ md5 }) => Buffer.from(md5, 'hex')))
-  const raw = (name: keyof SentChecksums['part']): Buffer | undefined => {
+  const composites = Object.values(newerChecksums).flatMap(({ name, digest }): [string, string][] => {
     const given = parts.flatMap(({ part }) => part[name] ?? [])
-    return given.length === parts.length ? Buffer.concat(given.map((sum) => Buffer.from(sum, 'base64'))) : undefined
-  }
-  const [crc32s, sha256s] = [raw('ChecksumCRC32'), raw('ChecksumSHA256')]
-  return {
-    md5: `${createHash('md5').update(md5s).digest('hex')}-${parts.length}`,
-    part: {
-      ...(crc32s === undefined ? {} : { ChecksumCRC32: `${crc32Base64(crc32s)}-${parts.length}` }),
-      ...(sha256s === undefined ? {} : { ChecksumSHA256: `${createHash('sha256').update(sha256s).digest('base64')}-${parts.length}` }),
-    },
-  }
+    if (given.length < parts.length) return []
+    const whole = digest(Buffer.concat(given.map((sum) => Buffer.from(sum, 'base64'))))
+    return [[name, `${whole.toString('base64')}-${parts.length}`]]
+  })
+  return { md5: `${createHash('md5').update(md5s).digest('hex')}-${parts.length}`, part: Object.fromEntries(composites) }
 }
 
 export function plainEtag(etag: string | undefined): string {
   return etag?.replace(/^(W\/)?"|"$/g, '').toLowerCase() ?? ''
 }
 
-export interface AnsweredChecksums {
+export interface AnsweredChecksums extends ChecksumMembers {
   readonly ETag?: string | undefined
-  readonly ChecksumCRC32?: string | undefined
-  readonly ChecksumSHA256?: string | undefined
   readonly ServerSideEncryption?: string | undefined
   readonly SSECustomerAlgorithm?: string | undefined
 }
@@ -63,9 +68,7 @@ export interface AnsweredChecksums {
  * or the customer, it says nothing; where the store repeats the newer checksum, that one is compared as well.
  */
 export function contradicts(answer: AnsweredChecksums, { md5, part }: Pick<SentChecksums, 'md5' | 'part'>): boolean {
-  return (
-    contradictsEtag(answer, md5) || isOther(answer.ChecksumCRC32, part.ChecksumCRC32) || isOther(answer.ChecksumSHA256, part.ChecksumSHA256)
-  )
+  return contradictsEtag(answer, md5) || Object.values(newerChecksums).some(({ name }) => isOther(answer[name], part[name]))
 }
 
 /** Of a checksum over the whole object, where one over those of its parts is expected, nothing is known here. */
@@ -82,8 +85,8 @@ function contradictsEtag(answer: AnsweredChecksums, expected: string): boolean {
   return shape.test(etag) && etag !== expected
 }
 
-function crc32Base64(bytes: Uint8Array): string {
+function bigEndian(sum: number): Buffer {
   const buffer = Buffer.alloc(4)
-  buffer.writeUInt32BE(crc32(bytes))
-  return buffer.toString('base64')
+  buffer.writeUInt32BE(sum)
+  return buffer
 }
