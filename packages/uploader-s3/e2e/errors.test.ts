@@ -1,8 +1,10 @@
+import { execFile } from 'node:child_process'
 import { createServer } from 'node:http'
-import { inspect } from 'node:util'
+import { join } from 'node:path'
+import { inspect, promisify } from 'node:util'
 import { PutBucketPolicyCommand, PutObjectLockConfigurationCommand, S3Client } from '@aws-sdk/client-s3'
 import { BackupError } from '@backup-planet/core'
-import { collect } from '@backup-planet/core/conformance'
+import { collect, eventually } from '@backup-planet/core/conformance'
 import { reopenable } from '@backup-planet/core/testing'
 import { freePort } from '@backup-planet/tooling/free-port'
 import { startHttpFaultProxy } from '@backup-planet/tooling/http-fault-proxy'
@@ -15,6 +17,8 @@ beforeAll(async () => {
   ceph = await startCephPlace()
 })
 afterAll(() => ceph?.[Symbol.asyncDispose]())
+
+const run = promisify(execFile)
 
 const little = reopenable(Buffer.from('little'))
 
@@ -246,5 +250,19 @@ describe('check', () => {
     expect(await uploader.check()).toMatchObject([
       { severity: 'error', code: 'NOT_FOUND', hint: expect.stringContaining('Create the bucket') },
     ])
+  })
+})
+
+// The last one: the cluster stays as it is.
+it('a cluster that is full says nothing, which is told as silence that may pass', async () => {
+  const configuration = join(ceph.server.directory, 'ceph.conf')
+  const administer = (...words: readonly string[]) => run('ceph', ['-c', configuration, ...words], { timeout: 10_000 })
+  await administer('tell', 'osd.0', 'injectfull', 'full')
+  await eventually(async () => /exists,full/.test((await administer('osd', 'dump')).stdout), 'the cluster is full', 20_000)
+  await using uploader = createS3Uploader(ceph.settings({ silenceMilliseconds: 1500 }))
+  await expect(uploader.upload('key', little)).rejects.toMatchObject({
+    code: 'TIMED_OUT',
+    retryable: true,
+    hint: expect.stringContaining('Ceph that is full'),
   })
 })

@@ -307,7 +307,8 @@ const hintsByCode: Readonly<Partial<Record<FailureCode, string>>> = {
   WRONG_CREDENTIALS: 'Correct the credentials in the settings of the uploader, or those of the environment, the profile or the role.',
   INVALID_SETTINGS: 'Correct what the store refuses in the settings of the uploader; its own words are in the cause.',
   OVERLOADED: 'The store asks for less: it is tried again by itself. Lower the concurrency if it goes on.',
-  TIMED_OUT: 'The store was silent for too long: look at the network between, and raise silenceMilliseconds for a slow one.',
+  TIMED_OUT:
+    'The store was silent for too long: look at the network between, and raise silenceMilliseconds for a slow one. A cluster of Ceph that is full answers no upload.',
   UNREACHABLE: 'Look at the network, the endpoint in the destination, the proxy and the firewall between this machine and the store.',
   OUT_OF_SPACE: 'The store is full, or the quota is used up: raise it, or remove backups by retention.',
   UNSUPPORTED: 'The store cannot do this: its own words are in the cause. `check` names what a store does not support.',
