@@ -62,7 +62,7 @@ function trialsOf(store: S3Store, folder: string, signal: AbortSignal | undefine
       new PutObjectCommand({
         ...keyParameters(store, small),
         ...newObjectParameters(settings, { sha256: undefined, token: folder }),
-        ...checksumsOf(bytes, settings.profile.checksum).request,
+        ...checksumsOf(bytes, await store.md5.md5Of(bytes), settings.profile.checksum).request,
         Body: bytes,
         ...more,
       }),
@@ -146,7 +146,7 @@ function trialsOf(store: S3Store, folder: string, signal: AbortSignal | undefine
 
 async function tryMultipart(store: S3Store, key: string, bytes: Buffer, signal: AbortSignal | undefined): Promise<void> {
   const { settings } = store
-  const checksums = checksumsOf(bytes, settings.profile.checksum)
+  const checksums = checksumsOf(bytes, await store.md5.md5Of(bytes), settings.profile.checksum)
   const { output } = await store.send(
     new CreateMultipartUploadCommand({
       ...keyParameters(store, key),

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { S3Client } from '@aws-sdk/client-s3'
+import { createMd5Thread, type Md5Thread } from '../digests/md5-thread.ts'
 import { printS3Destination } from '../s3-destination.ts'
 import type { S3Place } from '../s3-errors.ts'
 import type { ResolvedS3Settings } from '../s3-settings.ts'
@@ -25,6 +26,8 @@ export interface S3Store {
   objectKey(key: string): string
   /** The other way round; `undefined` for what is not below the prefix. */
   keyOf(objectKey: string): string | undefined
+  /** Of what is sent. */
+  readonly md5: Md5Thread
   /** Sends once. Errors are those of the SDK. */
   send<Output>(command: S3Command<Output>, signal?: AbortSignal): Promise<Answer<Output>>
   close(): void
@@ -46,9 +49,11 @@ interface AnsweredStep {
 export function createS3Store(settings: ResolvedS3Settings): S3Store {
   const { bucket, prefix, endpoint, region, profileName } = settings
   let client: S3Client | undefined
+  const md5 = createMd5Thread()
   const before = prefix === '' ? '' : `${prefix}/`
   return {
     settings,
+    md5,
     place: {
       bucket,
       destination: printS3Destination({ bucket, prefix, endpoint, region: profileName === 'aws' ? region : undefined }),
@@ -80,6 +85,7 @@ export function createS3Store(settings: ResolvedS3Settings): S3Store {
     },
     close() {
       client?.destroy()
+      md5.end()
       client = undefined
     },
   }

@@ -99,7 +99,7 @@ export async function sendParts(
   async function handle(number: number, buffer: Buffer, size: number): Promise<void> {
     try {
       const bytes = buffer.subarray(0, size)
-      const checksums = checksumsOf(bytes, profile.checksum)
+      const checksums = checksumsOf(bytes, await store.md5.md5Of(bytes), profile.checksum)
       const there = known?.get(number)
       if (there !== undefined && there.size === size && there.md5 === checksums.md5) {
         sent.push({ ...checksums, number, size, etag: there.etag })

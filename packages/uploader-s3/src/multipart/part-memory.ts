@@ -1,10 +1,11 @@
 import { abortError, throwIfAborted } from '@backup-planet/core'
+import { fewBytes } from '../digests/md5-thread.ts'
 
 /** Memory that uploads share: whoever needs more than is left waits, first come first served. */
 export interface PartMemory {
   /**
    * Resolves with a buffer of `bytes`, which may hold what an earlier part left. One that is larger than all there is gets it when
-   * nobody else has any. Rejects with `ABORTED`.
+   * nobody else has any. Threads can see it, unless it is small. Rejects with `ABORTED`.
    */
   take(bytes: number, signal: AbortSignal | undefined): Promise<Buffer>
   /** The buffer must come from `take` and nobody may touch it any more. */
@@ -31,7 +32,7 @@ export function createPartMemory(budgetBytes: number): PartMemory {
     const [found] = index < 0 ? [] : kept.splice(index, 1)
     // Kept ones of other sizes count as well: they go where there is no room beside what is taken.
     while (kept.length > 0 && takenBytes + kept.reduce((sum, buffer) => sum + buffer.byteLength, 0) > budgetBytes) kept.shift()
-    return found ?? Buffer.allocUnsafeSlow(bytes)
+    return found ?? (bytes < fewBytes ? Buffer.allocUnsafeSlow(bytes) : Buffer.from(new SharedArrayBuffer(bytes)))
   }
 
   function serve(): void {

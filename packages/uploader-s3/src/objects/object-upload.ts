@@ -97,7 +97,7 @@ async function sendContent(parts: UploadParts, upload: Upload): Promise<RemoteOb
 }
 
 async function putObject(store: S3Store, key: string, bytes: Buffer, sha256: string, signal: AbortSignal): Promise<RemoteObject> {
-  const checksums = checksumsOf(bytes, store.settings.profile.checksum)
+  const checksums = checksumsOf(bytes, await store.md5.md5Of(bytes), store.settings.profile.checksum)
   const token = newToken()
   const { output, at } = await store.send(
     new PutObjectCommand({

@@ -1,25 +1,31 @@
+import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { checksumsOf, contradicts, multipartChecksums } from './sent-checksums.ts'
+import type { S3ChecksumMode } from '../s3-profiles.ts'
+import { checksumsOf, contradicts, multipartChecksums, type SentChecksums } from './sent-checksums.ts'
 
 const bytes = Buffer.from('123456789')
 
+function sentOf(of: Uint8Array, mode: S3ChecksumMode): SentChecksums {
+  return checksumsOf(of, createHash('md5').update(of).digest('hex'), mode)
+}
+
 test('checksums are those that the documents of S3 and their standards name', () => {
-  expect(checksumsOf(bytes, 'md5')).toEqual({
+  expect(sentOf(bytes, 'md5')).toEqual({
     md5: '25f9e794323b453885f5181f1b624d0b',
     request: { ContentMD5: 'JfnnlDI7RTiF9RgfG2JNCw==' },
     part: {},
   })
   // The check value of CRC-32/ISO-HDLC is cbf43926.
-  expect(checksumsOf(bytes, 'crc32').request).toEqual({ ChecksumCRC32: Buffer.from('cbf43926', 'hex').toString('base64') })
+  expect(sentOf(bytes, 'crc32').request).toEqual({ ChecksumCRC32: Buffer.from('cbf43926', 'hex').toString('base64') })
   // That of CRC-32/ISCSI is e3069283.
-  expect(checksumsOf(bytes, 'crc32c').request).toEqual({ ChecksumCRC32C: Buffer.from('e3069283', 'hex').toString('base64') })
-  expect(checksumsOf(bytes, 'sha256').part).toEqual({
+  expect(sentOf(bytes, 'crc32c').request).toEqual({ ChecksumCRC32C: Buffer.from('e3069283', 'hex').toString('base64') })
+  expect(sentOf(bytes, 'sha256').part).toEqual({
     ChecksumSHA256: Buffer.from('15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225', 'hex').toString('base64'),
   })
 })
 
 test('an answer contradicts only where its ETag is an MD5 of what is stored', () => {
-  const sent = checksumsOf(bytes, 'md5')
+  const sent = sentOf(bytes, 'md5')
   const { md5 } = sent
   expect(contradicts({ ETag: `"${md5}"` }, sent)).toBe(false)
   expect(contradicts({ ETag: `"${md5.toUpperCase()}"`, ServerSideEncryption: 'AES256' }, sent)).toBe(false)
@@ -40,10 +46,10 @@ test.each([
   ['sha256', 'ChecksumSHA256', 'H51Owsf139I7W+Qf9EmNzH3YvFGGhARSeGNJoVc48jI=-2'],
 ] as const)('an answer with %s contradicts where it is another, also under a key that makes the ETag say nothing', (mode, name, ofBoth) => {
   const kms = { ETag: `"${'0'.repeat(32)}"`, ServerSideEncryption: 'aws:kms' }
-  const sent = checksumsOf(bytes, mode)
+  const sent = sentOf(bytes, mode)
   expect(contradicts({ ...kms, [name]: sent.part[name] }, sent)).toBe(false)
-  expect(contradicts({ ...kms, [name]: checksumsOf(Buffer.from('other'), mode).part[name] }, sent)).toBe(true)
-  const whole = multipartChecksums([sent, checksumsOf(Buffer.from('other'), mode)])
+  expect(contradicts({ ...kms, [name]: sentOf(Buffer.from('other'), mode).part[name] }, sent)).toBe(true)
+  const whole = multipartChecksums([sent, sentOf(Buffer.from('other'), mode)])
   expect(whole.part).toEqual({ [name]: ofBoth })
   expect(contradicts({ ...kms, [name]: ofBoth }, whole)).toBe(false)
   expect(contradicts({ ...kms, [name]: `${sent.part[name]}-2` }, whole)).toBe(true)

@@ -25,12 +25,12 @@ export interface SentChecksums {
   readonly part: ChecksumMembers
 }
 
-export function checksumsOf(bytes: Uint8Array, mode: S3ChecksumMode): SentChecksums {
-  const md5 = createHash('md5').update(bytes).digest()
-  if (mode === 'md5') return { md5: md5.toString('hex'), request: { ContentMD5: md5.toString('base64') }, part: {} }
+/** @param md5 of the bytes, in lower-case hex */
+export function checksumsOf(bytes: Uint8Array, md5: string, mode: S3ChecksumMode): SentChecksums {
+  if (mode === 'md5') return { md5, request: { ContentMD5: Buffer.from(md5, 'hex').toString('base64') }, part: {} }
   const { name, digest } = newerChecksums[mode]
   const newer = { [name]: digest(bytes).toString('base64') }
-  return { md5: md5.toString('hex'), request: newer, part: newer }
+  return { md5, request: newer, part: newer }
 }
 
 /** What a multipart upload announces beforehand; nothing where parts carry `Content-MD5`. */
