@@ -83,6 +83,7 @@ export async function commitBackup(commit: CommitRequest): Promise<Backup> {
     endedAt: new Date().toISOString(),
     ...(commit.facts.from === undefined ? {} : { from: commit.facts.from }),
     ...(commit.facts.position === undefined ? {} : { position: commit.facts.position }),
+    ...(commit.facts.covers === undefined ? {} : { covers: commit.facts.covers }),
     items: secret ? items.map(withoutFiles) : items,
     facts: commit.facts.facts,
   }

@@ -185,6 +185,25 @@ const broken: Readonly<Record<string, Fault<(sound: MemoryRepository) => Partial
       removeUnfinished: (request, options) => sound.removeUnfinished({ ...request, olderThanSeconds: 0 }, options),
     }),
   },
+  'forgets what of the clock a log covers': {
+    caughtBy: 'keeps where a log begins and ends',
+    breakIt: (sound) => ({
+      store: (request, contents, options) =>
+        sound.store(
+          request,
+          withDrain(contents, async function* (drainOptions) {
+            for await (const event of contents.drain(drainOptions)) {
+              if (event.type !== 'sealed') yield event
+              else {
+                const { covers: _, ...facts } = event.facts
+                yield { type: 'sealed', facts }
+              }
+            }
+          }),
+          options,
+        ),
+    }),
+  },
   'forgets that a run was limited': {
     caughtBy: 'was limited to some items',
     breakIt: (sound) => ({

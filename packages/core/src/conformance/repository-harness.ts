@@ -49,10 +49,14 @@ export async function fillItem(stage: MemoryStage, item: string, files: Readonly
 }
 
 /** A stage with everything in it, sealed. */
-export async function filledStage(run: Partial<StagedRun> = {}, contents: Contents = sampleContents): Promise<MemoryStage> {
+export async function filledStage(
+  run: Partial<StagedRun> = {},
+  contents: Contents = sampleContents,
+  facts: CaptureFacts = captureFacts(),
+): Promise<MemoryStage> {
   const stage = createMemoryStage({ run })
   for (const [item, files] of Object.entries(contents)) await fillItem(stage, item, files)
-  await stage.stage.seal(captureFacts())
+  await stage.stage.seal(facts)
   return stage
 }
 

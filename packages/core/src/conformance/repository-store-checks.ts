@@ -67,6 +67,23 @@ export const repositoryStoreChecks: readonly ConformanceCheck<RepositoryHarness>
     },
   },
   {
+    name: 'keeps where a log begins and ends and what of the clock it covers, since restores to a moment are planned from that',
+    async run({ repository, another }) {
+      const from = { chain: 'chain-1', value: { sequence: '5' } }
+      const covers = [
+        { from: '2026-01-01T00:00:00.000Z', to: '2026-01-01T00:00:04.000Z' },
+        { from: '2026-01-01T00:00:02.000Z', to: '2026-01-01T00:00:05.000Z' },
+      ]
+      const stage = await filledStage({ id: 'log' }, sampleContents, captureFacts({ kind: 'log', from, covers }))
+      const backup = await storeStage(repository, stage)
+      const [listed] = await collect((await another()).list())
+      for (const { kind, from: begins, position, covers: kept } of [backup, ...(listed === undefined ? [] : [listed])]) {
+        assert.deepEqual({ kind, begins, position, kept }, { kind: 'log', begins: from, position: captureFacts().position, kept: covers })
+      }
+      assert.equal(listed?.id, 'log')
+    },
+  },
+  {
     name: 'frees every staged file once it is stored',
     async run({ repository }) {
       const stage = await filledStage()

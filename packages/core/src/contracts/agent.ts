@@ -1,8 +1,8 @@
 import type { ByteRange } from './bytes.ts'
 import type { Json } from './json.ts'
-import type { Backup } from './manifest.ts'
+import type { Backup, TimeSpan } from './manifest.ts'
 import type { OperationOptions } from './operation-options.ts'
-import type { CaptureKind, Position } from './position.ts'
+import type { CaptureKind, Position, PositionOrder } from './position.ts'
 import type { Problem } from './problem.ts'
 import type { Stage } from './staging.ts'
 
@@ -20,6 +20,11 @@ export interface Agent extends AsyncDisposable {
     /** Items can be restored under another name. */
     readonly rename: boolean
   }
+  /**
+   * The order of positions that this agent writes, so that what can be restored is known without a server. Left out by an agent whose
+   * backups follow each other exactly: then positions are the same or unknown to each other.
+   */
+  readonly comparePositions?: PositionOrder
   /** Everything that could be captured. Changes nothing. */
   discover(options?: OperationOptions): AsyncIterable<Source>
   /** What would make this capture fail now, missing rights first; empty when nothing would. Changes nothing. */
@@ -99,6 +104,8 @@ export interface CaptureFacts {
   readonly position?: Position
   /** Position the capture begins at: what a differential or log continues from. */
   readonly from?: Position
+  /** As in the manifest: what of the server's clock a log covers. */
+  readonly covers?: readonly TimeSpan[]
   readonly facts: Readonly<Record<string, Json>>
   /**
    * Markdown for `RESTORE.md`: how to bring the files back with the application's own tools, once they are unpacked

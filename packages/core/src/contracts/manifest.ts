@@ -21,8 +21,15 @@ export interface Manifest {
   readonly beganAt: string
   readonly consistentAt: string
   readonly endedAt: string
+  /** Where a log begins, or the position of the full that a differential needs. */
   readonly from?: Position
   readonly position?: Position
+  /**
+   * Of a log: the stretches of the server's clock over which the changes in it were made, as they follow each other in it: one, unless the
+   * clock was set while it went on. The first begins at `from`, the last ends at `position`, which is at `consistentAt`. Left out where
+   * that is not known: then a log covers the time from the moment of what it continues to its own, as if no clock had been set.
+   */
+  readonly covers?: readonly TimeSpan[]
   /**
    * Present when the run was restricted to these items: they restore like any others, but nothing may follow this backup, and
    * the application was not told that it is backed up.
@@ -32,6 +39,12 @@ export interface Manifest {
   readonly facts: Readonly<Record<string, Json>>
   /** Where and how the repository keeps the files; its own business. */
   readonly storage: Readonly<Record<string, Json>>
+}
+
+/** From one moment to another that is not before it, both included. ISO 8601 in UTC. */
+export interface TimeSpan {
+  readonly from: string
+  readonly to: string
 }
 
 export interface ManifestItem {

@@ -39,6 +39,10 @@ export const manifestSchema = z.strictObject({
   endedAt: time,
   from: position.optional(),
   position: position.optional(),
+  covers: z
+    .array(z.looseObject({ from: time, to: time }))
+    .min(1)
+    .optional(),
   limitedTo: z.array(z.string().min(1)).optional(),
   items: z.array(item),
   facts: json,

@@ -23,6 +23,7 @@ const manifest: Manifest = {
   endedAt: '2026-11-22T08:03:14.000Z',
   from: { chain: 'c', value: { file: 'bin.1' } },
   position: { chain: 'c', value: { file: 'bin.2' } },
+  covers: [{ from: '2026-11-22T08:00:00Z', to: '2026-11-22T08:03:13Z' }],
   limitedTo: ['shop'],
   items: [
     {
@@ -63,6 +64,7 @@ describe('parseManifest', () => {
     ['no time', { ...manifest, beganAt: 'yesterday' }],
     ['another kind', { ...manifest, kind: 'incremental' }],
     ['another status', { ...manifest, status: 'done' }],
+    ['a stretch of time without an end', { ...manifest, covers: [{ from: '2026-11-22T08:00:00Z' }] }],
     ['a position without text', { ...manifest, position: { chain: 'c', value: { offset: 4 } } }],
   ])('refuses %s as CORRUPTED, with the place', (_, value) => {
     expect(() => parse(value)).toThrow(BackupError)
@@ -120,7 +122,7 @@ describe('manifest.schema.json', () => {
     expect(schema.$id).toMatch(/^https:.*\/packages\/core\/manifest\.schema\.json$/)
     expect(schema.additionalProperties).toBe(false)
     expect(Object.keys(schema.properties).sort()).toEqual(Object.keys(manifest).sort())
-    expect(Object.keys(manifest).filter((key) => !schema.required.includes(key))).toEqual(['from', 'position', 'limitedTo'])
+    expect(Object.keys(manifest).filter((key) => !schema.required.includes(key))).toEqual(['from', 'position', 'covers', 'limitedTo'])
   })
 
   test('and the contract have the same keys', () => {

@@ -70,6 +70,7 @@ async function capturedBefore(from: Repository, backup: Backup, operation: Opera
     consistentAt: backup.consistentAt,
     ...(backup.from === undefined ? {} : { from: backup.from }),
     ...(backup.position === undefined ? {} : { position: backup.position }),
+    ...(backup.covers === undefined ? {} : { covers: backup.covers }),
     facts: backup.facts,
     restoreGuide: agentGuideOf(guide ?? ''),
   }

@@ -108,6 +108,7 @@ export function createMemoryRepository(
           endedAt: new Date().toISOString(),
           ...(facts.from === undefined ? {} : { from: facts.from }),
           ...(facts.position === undefined ? {} : { position: facts.position }),
+          ...(facts.covers === undefined ? {} : { covers: facts.covers }),
           items: items.map((item) => ({
             ...item,
             ...(item.failure === undefined ? { files: kept.filter((file) => file.item === item.item).map(factsOf) } : {}),

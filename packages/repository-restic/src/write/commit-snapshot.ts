@@ -133,6 +133,7 @@ function manifestOf({ request, facts, items }: CommitParts): Manifest {
     endedAt: new Date().toISOString(),
     ...(facts.from === undefined ? {} : { from: facts.from }),
     ...(facts.position === undefined ? {} : { position: facts.position }),
+    ...(facts.covers === undefined ? {} : { covers: facts.covers }),
     items: items.map(manifestItem),
     facts: facts.facts,
     storage: { format: 'restic/2' },
