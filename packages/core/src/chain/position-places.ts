@@ -1,0 +1,91 @@
+import type { Position, PositionOrder } from '../contracts/index.ts'
+import { equalPositions, positionKey } from './position-order.ts'
+
+/**
+ * A position as a number on a line. Numbers of one line compare; places on two lines are the same or unknown to each other. Positions of a
+ * chain that its order can compare share a line.
+ */
+export interface Place {
+  readonly line: string
+  /** Even for positions that were given, odd between them. */
+  readonly rank: number
+}
+
+export interface Places {
+  /** Of a position that was given when the places were made. */
+  of(position: Position): Place
+  /** Of any position; `undefined` when it cannot be told. */
+  locate(position: Position): Place | undefined
+}
+
+/** An order that compares this little is no order: what is left over is known by equality only, so that the work stays small. */
+const mostLines = 8
+
+interface Line {
+  readonly name: string
+  readonly sorted: Position[]
+}
+
+/** Asks the order about positions of one chain only, and about each no more often than the logarithm of their number. */
+export function placesOf(positions: readonly Position[], order: PositionOrder = equalPositions): Places {
+  const given = new Map(positions.map((position) => [positionKey(position), position]))
+  const lines = new Map<string, Line[]>()
+  const found = new Map<string, { readonly line: Line; readonly among: Position }>()
+  // In the order of their text, so that what cannot be compared does not depend on how backups were listed.
+  for (const [key, position] of [...given].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const ofChain = lines.get(position.chain) ?? []
+    lines.set(position.chain, ofChain)
+    const match = order === equalPositions ? undefined : firstMatch(ofChain, position, order)
+    if (match === undefined) {
+      const line = { name: JSON.stringify([position.chain, key]), sorted: [position] }
+      if (ofChain.length < mostLines) ofChain.push(line)
+      found.set(key, { line, among: position })
+    } else {
+      if (!match.same) match.line.sorted.splice(match.index, 0, position)
+      found.set(key, { line: match.line, among: match.line.sorted[match.index] as Position })
+    }
+  }
+  const ranks = new Map<Position, number>()
+  for (const line of new Set([...found.values()].map((one) => one.line))) {
+    for (const [index, position] of line.sorted.entries()) ranks.set(position, 2 * index)
+  }
+  const places = new Map([...found].map(([key, { line, among }]) => [key, { line: line.name, rank: ranks.get(among) as number }]))
+  return {
+    of: (position) => places.get(positionKey(position)) as Place,
+    locate(position) {
+      const exact = places.get(positionKey(position))
+      if (exact !== undefined || order === equalPositions) return exact
+      const match = firstMatch(lines.get(position.chain) ?? [], position, order)
+      return match && { line: match.line.name, rank: match.same ? 2 * match.index : 2 * match.index - 1 }
+    },
+  }
+}
+
+interface Match {
+  readonly line: Line
+  /** Where the position is, or would be put. */
+  readonly index: number
+  readonly same: boolean
+}
+
+function firstMatch(lines: readonly Line[], position: Position, order: PositionOrder): Match | undefined {
+  for (const line of lines) {
+    const match = search(line, position, order)
+    if (match !== undefined) return match
+  }
+  return undefined
+}
+
+function search(line: Line, position: Position, order: PositionOrder): Match | undefined {
+  let low = 0
+  let high = line.sorted.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    const compared = order(line.sorted[middle] as Position, position)
+    if (compared === undefined) return undefined
+    if (compared === 0) return { line, index: middle, same: true }
+    if (compared < 0) low = middle + 1
+    else high = middle
+  }
+  return { line, index: low, same: false }
+}
