@@ -15,7 +15,7 @@ export interface ChainLink {
   /** `consistentAt`, in milliseconds. */
   readonly at: number
   readonly covers?: readonly TimeSpan[]
-  /** Everything that is asked for is in it: it can be built on. What is not whole can only be the last of a restore. */
+  /** Nothing that is asked for is lost in it, and of a full, something is in it: it can be built on. What is not whole can only be the last of a restore. */
   readonly whole: boolean
   /** Asked for and lost in this backup. */
   readonly failed: readonly string[]
@@ -40,17 +40,12 @@ export function linksOf({ listings, items }: ChainHistory): ChainLink[] {
     links.sort((a, b) => a.link.failed.length - b.link.failed.length || (a.key < b.key ? -1 : 1))
     return links[0]?.link as ChainLink
   })
-  return best.filter((link) => link.kind !== 'full' || holdsSome(link.backup, items)).sort(oldestFirst)
+  return best.sort(oldestFirst)
 }
 
 /** By when they ended, as the host that made them saw it; for what positions do not say. */
 export function oldestFirst(a: ChainLink, b: ChainLink): number {
   return Date.parse(a.backup.endedAt) - Date.parse(b.backup.endedAt) || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
-}
-
-/** A full without any of the items that are asked for is nothing to begin with. */
-function holdsSome({ items }: Backup, asked: readonly string[] | undefined): boolean {
-  return asked === undefined || items.some(({ item }) => asked.includes(item))
 }
 
 function linkOf(id: string, backup: Backup, repositories: readonly string[], asked: readonly string[] | undefined): ChainLink {
@@ -66,7 +61,8 @@ function linkOf(id: string, backup: Backup, repositories: readonly string[], ask
     kind: backup.kind,
     repositories,
     at: Date.parse(backup.consistentAt),
-    whole: failed.length === 0 && !limited && (backup.status === 'complete' || asked !== undefined),
+    whole:
+      failed.length === 0 && !limited && (asked === undefined ? backup.status === 'complete' : backup.kind !== 'full' || mine.length > 0),
     failed,
     ...(from === undefined ? {} : { from }),
     ...(to === undefined ? {} : { to }),

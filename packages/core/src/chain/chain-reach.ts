@@ -37,7 +37,9 @@ export interface Reach {
   baseOf(differential: ChainLink): ChainLink | undefined
   /** The states of a line, ascending. */
   statesOf(line: string): readonly number[]
-  /** The earliest state that a log can be applied to. */
+  /** The states that a log can be applied to, the earliest first. */
+  entriesOf(log: PlacedLog): Place[]
+  /** The earliest of them. */
   entryOf(log: PlacedLog): Place | undefined
   /** When the state was, by the whole backups that end there. */
   momentsAt(place: Place): readonly number[]
@@ -106,6 +108,14 @@ class ReachSearch implements Reach {
     const rank = states[firstAtLeast(states, log.from.rank)]
     if (rank === undefined) return undefined
     return rank === log.from.rank || (isSpan(log) && rank < log.to.rank) ? { line: log.from.line, rank } : undefined
+  }
+
+  entriesOf(log: PlacedLog): Place[] {
+    const first = this.entryOf(log)
+    if (first === undefined || !isSpan(log)) return first === undefined ? [] : [first]
+    const states = this.statesOf(first.line)
+    const [begin, end] = [firstAtLeast(states, first.rank), firstAtLeast(states, log.to.rank)]
+    return states.slice(begin, end).map((rank) => ({ line: first.line, rank }))
   }
 
   momentsAt(place: Place): readonly number[] {

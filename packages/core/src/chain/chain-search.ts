@@ -3,7 +3,7 @@ import { chainOf, chainsNewestFirst } from './chain-branches.ts'
 import { type ChainLink, oldestFirst } from './chain-link.ts'
 import { isSpan, type PlacedLog, type Reach } from './chain-reach.ts'
 import { type ChainWarning, clockWarning, forkWarning, olderHistoryWarning } from './chain-warnings.ts'
-import { coverageOf, type Passage, passagesOf } from './clock-passages.ts'
+import { type Passage, passagesOf } from './clock-passages.ts'
 import { spanHolds } from './clock-spans.ts'
 import type { Place } from './position-places.ts'
 import { restorableItems } from './restorable-items.ts'
@@ -29,15 +29,16 @@ export function searchMoment(reach: Reach, at: string, chain: string | undefined
   if (last === undefined) return undefined
   const warnings = [...forkWarning(at, chains), ...clockWarning(at, inChain)]
   if (last.within === undefined) return { links: linksToOwn(reach, last), warnings }
-  const { log, entry } = last.within
-  // A newer full in the middle of the log saves what comes before, where the moment is after it.
-  const bases = isSpan(log) ? reach.basesWithin(log.from.line, entry.rank + 1, log.to.rank) : []
-  const base = bases.find((rank) => {
-    const place = { line: log.from.line, rank }
-    return coverageOf(log, place, reach.momentsAt(place)).some((span) => spanHolds(span, moment))
-  })
-  const rank = base ?? entry.rank
-  return { links: [...reach.route(entry.line, rank, rank + 1), log.link], stop: { before: at }, warnings }
+  const { log } = last.within
+  const entry = cheapestEntry(reach, log, inChain)
+  return { links: [...reach.route(entry.line, entry.rank, entry.rank + 1), log.link], stop: { before: at }, warnings }
+}
+
+/** The newest full or differential in the log saves what comes before; where none is early enough, the earliest state does. */
+function cheapestEntry(reach: Reach, log: PlacedLog, holding: readonly Passage[]): Place {
+  const entries = holding.flatMap(({ within }) => (within?.log === log ? [within.entry] : [])).sort((a, b) => a.rank - b.rank)
+  const bases = new Set(reach.basesWithin(log.from.line, log.from.rank, log.to.rank))
+  return entries.findLast(({ rank }) => bases.has(rank)) ?? (entries[0] as Place)
 }
 
 export function searchPosition(reach: Reach, position: Position, asked: Asked): FoundChain | undefined {
@@ -107,7 +108,7 @@ function latestOf(passages: readonly Passage[]): Passage | undefined {
 
 /** By where they begin, or where that does not compare, by when they were made; the end of a backup before what begins there. */
 function isLater(a: Passage, b: Passage): boolean {
-  const [at, than] = [a.within?.entry ?? a.place, b.within?.entry ?? b.place]
+  const [at, than] = [a.within?.log.from ?? a.place, b.within?.log.from ?? b.place]
   const compared = at !== undefined && at.line === than?.line ? at.rank - than.rank : oldestFirst(a.link, b.link)
   if (compared !== 0) return compared > 0
   return a.within === undefined && b.within !== undefined

@@ -62,7 +62,8 @@ function describeChain(chain: string): string {
 /** Two backups that hold the same stretch of the history, or one moment at which the first ends and the second begins. */
 function isSameTime(a: Passage, b: Passage): boolean {
   const [one, other] = [a.within?.log, b.within?.log]
-  if (one === undefined || other === undefined || one === other) return false
+  if (one === undefined || other === undefined) return false
+  if (one === other) return a.within?.stretch === b.within?.stretch
   if (one.from.line !== other.from.line) return false
   return (
     one.from.rank === other.from.rank || (one.from.rank < other.to.rank && other.from.rank < one.to.rank && one.to.line === other.to.line)

@@ -2,7 +2,7 @@ import type { Position } from '../contracts/index.ts'
 import { chainOf } from './chain-branches.ts'
 import type { ChainHistory } from './chain-history.ts'
 import { type ChainLink, oldestFirst } from './chain-link.ts'
-import { isSpan, placeKey, type Reach, reachOf } from './chain-reach.ts'
+import { isSpan, isStill, placeKey, type Reach, reachOf } from './chain-reach.ts'
 import { type ChainRun, chainRuns } from './chain-runs.ts'
 import { describePosition } from './position-order.ts'
 import { historyName, historyNumber } from './server-histories.ts'
@@ -81,12 +81,16 @@ function gapBefore(run: ChainRun, earlier: readonly ChainRun[]): Gap[] {
   return [missing(previous && endOf(previous.last), beginOf(firstLog))]
 }
 
-/** Where positions do not compare: logs that begin where nothing ends. */
+/** Logs that begin where nothing ends, of which no line says so: where positions do not compare, and where nothing happened. */
 function looseGaps(reach: Reach): Gap[] {
-  const ends = new Set(reach.links.flatMap(({ whole, to }) => (whole && to !== undefined ? [placeKey(reach.places.of(to))] : [])))
-  return reach.logs.flatMap((log) =>
-    log.link.whole && log.from.line !== log.to.line && !ends.has(placeKey(log.from)) ? [missing(undefined, beginOf(log.link))] : [],
+  const still = new Set(reach.logs.filter(isStill).map(({ link }) => link))
+  const ends = new Set(
+    reach.links.flatMap((link) => (link.whole && link.to !== undefined && !still.has(link) ? [placeKey(reach.places.of(link.to))] : [])),
   )
+  return reach.logs.flatMap((log) => {
+    const begins = log.link.whole && !isSpan(log) && reach.entryOf(log) === undefined && !ends.has(placeKey(log.from))
+    return begins ? [missing(undefined, beginOf(log.link))] : []
+  })
 }
 
 /** Differentials without their full. */

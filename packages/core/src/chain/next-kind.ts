@@ -34,7 +34,10 @@ export interface ServerState {
 
 export interface NextKindRequest {
   readonly kind: CaptureKind
-  /** Of this job, from the repository that decides. Those that nothing can be built on may be among them. */
+  /**
+   * Of this job; those that nothing can be built on may be among them. Only what the first repository lists is continued, since it must be able to
+   * restore by itself; the others tell which histories there were.
+   */
   readonly history: ChainHistory
   readonly server: ServerState
 }
@@ -70,12 +73,14 @@ export function nextKind({ kind, history, server }: NextKindRequest): NextCaptur
     return { kind: 'full', chain: name, ...(kind === 'full' ? {} : { reason: fork }) }
   }
   if (kind === 'full') return { kind, chain }
-  const reach = reachOf(history)
+  const reach = reachOf({ ...history, listings: history.listings.slice(0, 1) })
   const compare = order ?? equalPositions
   const full = (reason: PromotionReason): NextCapture => ({ kind: 'full', chain, reason })
-  const fulls = own.filter((link) => link.kind === 'full' && link.whole && link.to !== undefined)
-  if (fulls.length === 0) return full(withoutFull(links, own, chain))
-  return kind === 'differential' ? nextDifferential(fulls, server, chain, compare, full) : nextLog(reach, own, server, chain, compare, full)
+  const here = reach.links.filter((link) => chainOf(link) === chain)
+  const fulls = here.filter((link) => link.kind === 'full' && link.whole && link.to !== undefined)
+  const usable = here.filter((link) => link.whole && link.to !== undefined && isReached(reach, link))
+  if (kind === 'differential' ? fulls.length === 0 : usable.length === 0) return full(withoutFull(reach.links, here, chain))
+  return kind === 'differential' ? nextDifferential(fulls, server, chain, compare, full) : nextLog(usable, server, chain, compare, full)
 }
 
 /** Whether the same identity has another history now than the one that was backed up. */
@@ -121,8 +126,7 @@ function nextDifferential(
 }
 
 function nextLog(
-  reach: Reach,
-  own: readonly ChainLink[],
+  usable: readonly ChainLink[],
   server: ServerState,
   chain: string,
   order: PositionOrder,
@@ -130,7 +134,6 @@ function nextLog(
 ): NextCapture {
   if (server.oldest === undefined) return full(noLogs())
   const oldest = inChain(server.oldest, chain)
-  const usable = own.filter((link) => link.whole && link.to !== undefined && isReached(reach, link))
   const last = newestOf(usable, order)
   const available = usable.filter(({ to }) => to !== undefined && isNotBefore(to, oldest, order))
   if (available.length === 0) return full(logsPurged(last, oldest))

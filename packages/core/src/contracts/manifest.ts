@@ -27,7 +27,8 @@ export interface Manifest {
   /**
    * Of a log: the stretches of the server's clock over which the changes in it were made, as they follow each other in it: one, unless the
    * clock was set while it went on. The first begins at `from`, the last ends at `position`, which is at `consistentAt`. Left out where
-   * that is not known: then a log covers the time from the moment of what it continues to its own, as if no clock had been set.
+   * that is not known: then a log covers the time from the moment of what it continues to its own, as if no clock had been set, and one that
+   * leads into another chain nothing but its own moment.
    */
   readonly covers?: readonly TimeSpan[]
   /**
