@@ -34,6 +34,12 @@ export const sweeps = [
     says: 'generated trees of files in every format, plain and encrypted, interrupted and resumed: the same bytes come back',
   },
   {
+    variable: 'BACKUP_PLANET_CHAIN_COUNT',
+    count: 20_000,
+    test: 'packages/core/src/chain/chain-properties.test.ts',
+    says: 'histories of a model server that purges its logs, forks, goes back and has its clock set, with backups lost: a plan whenever a moment can be reached, never another, and it gives exactly the state of that moment',
+  },
+  {
     variable: 'BACKUP_PLANET_RUNS',
     count: 40,
     test: 'packages/agent-mysql/e2e/restore-interrupted.test.ts',

@@ -12,7 +12,7 @@ import { restoreWindows } from './restore-windows.ts'
 
 /** `BACKUP_PLANET_CHAIN_COUNT` histories; a failure prints its seed, and `BACKUP_PLANET_SEED` goes through the same ones again. */
 const runs = {
-  numRuns: Number(process.env.BACKUP_PLANET_CHAIN_COUNT ?? 150),
+  numRuns: Number(process.env.BACKUP_PLANET_CHAIN_COUNT ?? 60),
   seed: Number(process.env.BACKUP_PLANET_SEED ?? Date.now() % 2 ** 31),
 }
 const patience = 30_000 + runs.numRuns * 100
@@ -233,7 +233,7 @@ describe('whatever happens to a server and its backups', () => {
         }
         expect(restoreWindows(shuffled)).toEqual(restoreWindows(history))
         expect(findGaps(shuffled)).toEqual(findGaps(history))
-        for (const time of moments(model).slice(0, 30)) {
+        for (const time of moments(model).slice(0, 12)) {
           const target = { at: new Date(time).toISOString() }
           expect(planChain(shuffled, target)).toEqual(planChain(history, target))
         }

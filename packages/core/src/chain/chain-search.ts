@@ -1,4 +1,4 @@
-import type { Position } from '../contracts/index.ts'
+import type { Position, RestoreStop } from '../contracts/index.ts'
 import { chainOf, chainsNewestFirst } from './chain-branches.ts'
 import { type ChainLink, oldestFirst } from './chain-link.ts'
 import { isSpan, type PlacedLog, type Reach } from './chain-reach.ts'
@@ -11,7 +11,7 @@ import { restorableItems } from './restorable-items.ts'
 /** The backups to restore, oldest first, and where the last one stops. */
 export interface FoundChain {
   readonly links: readonly ChainLink[]
-  readonly stop?: { readonly before: string } | { readonly position: Position }
+  readonly stop?: RestoreStop
   readonly warnings: readonly ChainWarning[]
 }
 

@@ -1,5 +1,7 @@
 import { noChain } from './chain-branches.ts'
+import { isSpan, type PlacedLog } from './chain-reach.ts'
 import type { Passage } from './clock-passages.ts'
+import type { Place } from './position-places.ts'
 import type { RestorableItems } from './restorable-items.ts'
 
 /** What an operator should know of a plan: stable codes. */
@@ -26,7 +28,8 @@ export function forkWarning(at: string, chains: readonly string[]): ChainWarning
 /** @param passages those of one chain that hold the moment */
 export function clockWarning(at: string, passages: readonly Passage[]): ChainWarning[] {
   const moment = Date.parse(at)
-  const through = passages.filter(({ span }) => span.from <= moment && moment < span.to)
+  // Where one log ends and the next begins is one moment.
+  const through = passages.filter(({ span, within }) => within === undefined || (span.from <= moment && moment < span.to))
   const times: Passage[] = []
   for (const passage of through) if (!times.some((other) => isSameTime(passage, other))) times.push(passage)
   if (times.length < 2) return []
@@ -59,13 +62,24 @@ function describeChain(chain: string): string {
   return chain === noChain ? 'that of backups without a position' : chain
 }
 
-/** Two backups that hold the same stretch of the history, or one moment at which the first ends and the second begins. */
+/** Two backups that hold the same stretch of the history, or one that ends in or at the other. */
 function isSameTime(a: Passage, b: Passage): boolean {
   const [one, other] = [a.within?.log, b.within?.log]
-  if (one === undefined || other === undefined) return false
+  if (one === undefined) return other === undefined ? samePlace(a.place, b.place) : isAt(a.place, other)
+  if (other === undefined) return isAt(b.place, one)
   if (one === other) return a.within?.stretch === b.within?.stretch
   if (one.from.line !== other.from.line) return false
   return (
     one.from.rank === other.from.rank || (one.from.rank < other.to.rank && other.from.rank < one.to.rank && one.to.line === other.to.line)
   )
+}
+
+function isAt(place: Place | undefined, log: PlacedLog): boolean {
+  if (place === undefined) return false
+  if (samePlace(place, log.from) || samePlace(place, log.to)) return true
+  return isSpan(log) && place.line === log.from.line && log.from.rank < place.rank && place.rank < log.to.rank
+}
+
+function samePlace(a: Place | undefined, b: Place | undefined): boolean {
+  return a !== undefined && a.line === b?.line && a.rank === b.rank
 }

@@ -1,4 +1,4 @@
-import type { CaptureKind, Position } from '../contracts/index.ts'
+import type { CaptureKind, Position, RestoreStop } from '../contracts/index.ts'
 import { chainOf, noChain } from './chain-branches.ts'
 import type { ChainHistory } from './chain-history.ts'
 import type { ChainLink } from './chain-link.ts'
@@ -26,11 +26,8 @@ export interface ChainPlan {
   readonly chain?: string
   /** A full, perhaps its differential, then logs: oldest first, each applied as a whole but the last. */
   readonly backups: readonly PlannedBackup[]
-  /**
-   * Where the last one stops: before its first change that was made at this moment or later, by the server's clock, or right after this position. Left
-   * out when it is applied as a whole.
-   */
-  readonly stop?: { readonly before: string } | { readonly position: Position }
+  /** Where the last one stops, as a restore request has it. Left out when it is applied as a whole. */
+  readonly stop?: RestoreStop
   /** What comes back. */
   readonly items: readonly string[]
   readonly failed: readonly { readonly item: string; readonly backup: string }[]

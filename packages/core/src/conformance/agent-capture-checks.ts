@@ -116,6 +116,22 @@ export const agentCaptureChecks: readonly ConformanceCheck<AgentHarness>[] = [
     },
   },
   {
+    name: 'orders its positions as they came, those of one chain only, and takes any text for one',
+    async run({ source: { agent } }) {
+      const order = agent.comparePositions
+      if (order === undefined) return
+      const [first, second] = [await backUpOnce(agent), await backUpOnce(agent)].map(({ backup }) => backup.position)
+      if (first === undefined || second === undefined) return
+      assert.equal(order(first, { ...first, value: { ...first.value } }), 0, 'a position must be the same as itself')
+      assert.ok([-1, 0].includes(order(first, second) ?? 1), 'a later capture must not be before an earlier one')
+      assert.equal(order(second, first), -(order(first, second) ?? 1) + 0, 'the order must be the same from both sides')
+      assert.equal(order(first, { ...second, chain: `${second.chain} of another server` }), undefined, 'two chains must not compare')
+      for (const value of [{}, { ...first.value, another: 'field' }, ...Object.keys(first.value).map((field) => ({ ...first.value, [field]: 'no such thing' }))]) {
+        assert.ok([-1, 0, 1, undefined].includes(order(first, { chain: first.chain, value })), 'any text must be taken')
+      }
+    },
+  },
+  {
     name: 'captures only the items that are asked for',
     async run({ source, items }) {
       const first = firstOf(items)

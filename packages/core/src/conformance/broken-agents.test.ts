@@ -18,6 +18,20 @@ const broken: Readonly<Record<string, Fault<(sound: MemoryAgent) => Partial<Agen
         },
       })),
   },
+  'orders positions of different servers': {
+    caughtBy: 'orders its positions as they came',
+    breakIt: () => ({ comparePositions: (a, b) => (Number(a.value.sequence) < Number(b.value.sequence) ? -1 : Number(a.value.sequence) > Number(b.value.sequence) ? 1 : 0) }),
+  },
+  'throws at a position that it did not write': {
+    caughtBy: 'orders its positions as they came',
+    breakIt: () => ({
+      comparePositions(a, b) {
+        if (a.chain !== b.chain) return undefined
+        const [one, other] = [BigInt(a.value.sequence ?? ''), BigInt(b.value.sequence ?? '')]
+        return one < other ? -1 : one > other ? 1 : 0
+      },
+    }),
+  },
   'truncates the log when a capture is disposed': {
     caughtBy: 'truncates nothing when a capture is disposed',
     breakIt: (sound) =>

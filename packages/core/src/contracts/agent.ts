@@ -126,10 +126,18 @@ export interface Capture extends AsyncDisposable {
 export interface RestoreRequest {
   /** What to restore from: a full first, then what follows it, oldest first. */
   readonly backups: readonly Backup[]
+  /** Where the last backup stops; applied as a whole when left out. Only for an agent that supports `pointInTime`. */
+  readonly stop?: RestoreStop
   /** Items to restore; all when left out. */
   readonly items?: readonly string[]
   readonly target: RestoreTarget
 }
+
+/**
+ * Before the first change of the last backup that was made at this moment or later, by the server's clock, ISO 8601 in UTC; changes before the
+ * state that it is applied to do not count. Or right after this position.
+ */
+export type RestoreStop = { readonly before: string } | { readonly position: Position }
 
 export interface RestoreTarget {
   /** Item name in the backup → name on the target. */
@@ -161,6 +169,7 @@ export interface RestorePlan {
     readonly rename: Readonly<Record<string, string>>
     readonly overwrite: boolean
     readonly options: Readonly<Record<string, Json>>
+    readonly stop?: RestoreStop
   }
 }
 

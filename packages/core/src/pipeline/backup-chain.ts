@@ -1,18 +1,37 @@
-import type { Backup, OperationOptions, Position, Repository } from '../contracts/index.ts'
+import { historyOf } from '../chain/chain-history.ts'
+import type { NoChainPlan } from '../chain/no-chain-plan.ts'
+import { type ChainPlan, planChain } from '../chain/plan-chain.ts'
+import type { Backup, OperationOptions, PositionOrder, Repository } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
-import { canonicalJson } from '../manifest/canonical-json.ts'
 
 /**
- * What must be restored to get to `backup`: its full first, `backup` last. Each step back goes to the newest complete
- * backup that ends where the later one begins. Positions of which none fits exactly are for the agent to order: then it is the
- * newest full of the same history and everything complete after it, and the agent names the gap if there is one.
- * Throws `NOT_FOUND` when there is no full to begin with.
+ * What must be restored to get to `backup`: its full first, `backup` last, by the planner that all agents share. Positions that nobody can order
+ * and of which none fits exactly are left to the agent: then it is the newest full of the same history and everything complete after it, and the
+ * agent names the gap if there is one. Throws `NOT_FOUND` when there is no full to begin with, or a gap before `backup`.
+ *
+ * @param order of the agent, where it has one
  */
-export function chainTo(backup: Backup, backups: readonly Backup[]): Backup[] {
-  const earlier = backups
-    .filter((other) => other.id !== backup.id && other.job === backup.job && continuesChain(other) && other.endedAt <= backup.endedAt)
+export function chainTo(backup: Backup, backups: readonly Backup[], order?: PositionOrder): Backup[] {
+  const ofJob = new Map([...backups.filter(({ job }) => job === backup.job), backup].map((other) => [other.id, other]))
+  const plan = planChain(historyOf([...ofJob.values()], order), { backup: backup.id })
+  // Stopping somewhere in another backup is not getting to this one.
+  if (plan.possible && plan.stop === undefined) return plan.backups.map(({ id }) => ofJob.get(id) as Backup)
+  if (order === undefined) return wideChain(backup, earlierThan(backup, ofJob.values()))
+  throw new BackupError(`the ${backup.kind} backup ${backup.id} cannot be restored: ${reasonOf(plan)}`, {
+    code: 'NOT_FOUND',
+    hint: 'Choose a full backup, or another one that follows a full backup without a gap; list shows them.',
+  })
+}
+
+function reasonOf(plan: ChainPlan | NoChainPlan): string {
+  if (plan.possible) return `what leads up to it is not there, although other backups cover what is in it: ${plan.backups.map(({ id }) => id).join(', ')}`
+  return plan.reason.message.charAt(0).toLowerCase() + plan.reason.message.slice(1)
+}
+
+function earlierThan(backup: Backup, backups: Iterable<Backup>): Backup[] {
+  return [...backups]
+    .filter((other) => other.id !== backup.id && continuesChain(other) && other.endedAt <= backup.endedAt)
     .sort((a, b) => (a.endedAt < b.endedAt ? -1 : 1))
-  return exactChain(backup, earlier) ?? wideChain(backup, earlier)
 }
 
 /**
@@ -34,20 +53,6 @@ function continuesChain(backup: Backup): boolean {
   return backup.status === 'complete' && backup.limitedTo === undefined
 }
 
-function exactChain(backup: Backup, earlier: readonly Backup[]): Backup[] | undefined {
-  const chain = [backup]
-  for (let first = backup; first.kind !== 'full'; first = chain[0] as Backup) {
-    const { from, kind } = first
-    if (from === undefined) return undefined
-    const before = earlier.findLast(
-      (candidate) => !chain.includes(candidate) && samePosition(candidate.position, from) && (kind === 'log' || candidate.kind === 'full'),
-    )
-    if (before === undefined) return undefined
-    chain.unshift(before)
-  }
-  return chain
-}
-
 function wideChain(backup: Backup, earlier: readonly Backup[]): Backup[] {
   const history = (candidate: Backup) => (candidate.position ?? candidate.from)?.chain
   const wanted = history(backup)
@@ -60,8 +65,4 @@ function wideChain(backup: Backup, earlier: readonly Backup[]): Backup[] {
     })
   }
   return [...related.slice(full), backup]
-}
-
-function samePosition(a: Position | undefined, b: Position): boolean {
-  return a !== undefined && canonicalJson(a) === canonicalJson(b)
 }

@@ -27,7 +27,7 @@ export async function restorePlan(request: RestorePlanRequest, options: Operatio
       hint: `Choose a target whose agent is ${backup.application}.`,
     })
   }
-  const backups = backup.kind === 'full' ? [backup] : chainTo(backup, await listed(repository, backup.job, options))
+  const backups = backup.kind === 'full' ? [backup] : chainTo(backup, await listed(repository, backup.job, options), agent.comparePositions)
   const failed = new Set(backups.flatMap(({ items }) => items.filter(({ failure }) => failure !== undefined).map(({ item }) => item)))
   assertItems(request.items ?? [], backups)
   const all = [...new Set(backups.flatMap(({ items }) => items.map(({ item }) => item)))]

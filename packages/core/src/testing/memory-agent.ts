@@ -72,6 +72,11 @@ export function createMemoryAgent(settings: MemoryAgentSettings = {}): MemoryAge
     supports: { kinds: ['full', 'log'], pointInTime: false, rename: true },
     server: application,
     counts,
+    comparePositions(a, b) {
+      const difference = Number(a.value.sequence) - Number(b.value.sequence)
+      if (a.chain !== b.chain || Number.isNaN(difference)) return undefined
+      return difference < 0 ? -1 : difference > 0 ? 1 : 0
+    },
 
     async *discover(options: OperationOptions = {}) {
       throwIfAborted(options.signal, 'discover')

@@ -1,0 +1,59 @@
+import { expect, test } from 'vitest'
+import type { PositionOrder } from '../contracts/index.ts'
+import { at, numbered } from './__fixtures__/numbered-positions.ts'
+import { equalPositions, orderOf } from './position-order.ts'
+import { placesOf } from './position-places.ts'
+
+test('positions of one chain get ranks in their order, and others lie between them', () => {
+  const places = placesOf([at('c', 30), at('c', 9), at('c', 100), at('d', 10)], numbered)
+  expect([9, 30, 100].map((number) => places.of(at('c', number)).rank)).toEqual([0, 2, 4])
+  expect([0, 9, 10, 31, 100, 101].map((number) => places.locate(at('c', number))?.rank)).toEqual([-1, 0, 1, 3, 4, 5])
+  expect(places.of(at('d', 10)).line).not.toBe(places.of(at('c', 9)).line)
+  expect(places.locate(at('e', 1))).toBeUndefined()
+})
+
+test('without an order a position is only the same as itself, whatever the order of its fields', () => {
+  const one = { chain: 'c', value: { file: 'bin.1', offset: '4' } }
+  const places = placesOf([one, at('c', 1)])
+  expect(places.of({ chain: 'c', value: { offset: '4', file: 'bin.1' } })).toEqual(places.of(one))
+  expect(places.of(one).line).not.toBe(places.of(at('c', 1)).line)
+  expect(places.locate(at('c', 2))).toBeUndefined()
+  expect(orderOf({})).toBe(equalPositions)
+  expect([equalPositions(one, one), equalPositions(one, at('c', 1))]).toEqual([0, undefined])
+})
+
+test('positions that compare among themselves share a line, apart from those that they do not compare with', () => {
+  const parity: PositionOrder = (a, b) => (Number(a.value.number) % 2 === Number(b.value.number) % 2 ? numbered(a, b) : undefined)
+  const places = placesOf(
+    [5, 2, 1, 4, 3].map((number) => at('c', number)),
+    parity,
+  )
+  const line = (number: number) => places.of(at('c', number)).line
+  expect([line(1) === line(3), line(3) === line(5), line(2) === line(4), line(1) === line(2)]).toEqual([true, true, true, false])
+  expect([1, 3, 5].map((number) => places.of(at('c', number)).rank)).toEqual([0, 2, 4])
+  expect(places.locate(at('c', 6))).toEqual({ line: line(2), rank: 3 })
+})
+
+test('positions that are the same to the order share a place, however they are written', () => {
+  const places = placesOf(
+    [
+      { chain: 'c', value: { number: '7' } },
+      { chain: 'c', value: { number: '07' } },
+    ],
+    numbered,
+  )
+  expect(places.of({ chain: 'c', value: { number: '07' } })).toEqual(places.of({ chain: 'c', value: { number: '7' } }))
+})
+
+test('an order that compares nothing costs no more than equality does', () => {
+  let asked = 0
+  const nothing: PositionOrder = () => {
+    asked++
+    return undefined
+  }
+  placesOf(
+    Array.from({ length: 1000 }, (_, number) => at('c', number)),
+    nothing,
+  )
+  expect(asked).toBeLessThan(10_000)
+})
