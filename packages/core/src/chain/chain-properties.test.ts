@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Backup } from '../contracts/index.ts'
+import type { Backup, Position } from '../contracts/index.ts'
 import { type ModelEvent, ModelHistory, replay } from './__fixtures__/model-history.ts'
 import { ModelReach } from './__fixtures__/model-reach.ts'
 import { stateAt, statesAtTime } from './__fixtures__/model-server.ts'
-import { at, numbered, numberOf } from './__fixtures__/numbered-positions.ts'
+import { at, numbered, numberOf, sketched } from './__fixtures__/numbered-positions.ts'
 import type { ChainHistory } from './chain-history.ts'
 import { findGaps } from './find-gaps.ts'
 import { type ChainPlan, planChain } from './plan-chain.ts'
@@ -236,6 +236,54 @@ describe('whatever happens to a server and its backups', () => {
         for (const time of moments(model).slice(0, 12)) {
           const target = { at: new Date(time).toISOString() }
           expect(planChain(shuffled, target)).toEqual(planChain(history, target))
+        }
+      }),
+      runs,
+    )
+  })
+
+  test('whatever records claim, a plan goes from one to the next as they say, and is found whenever there is one', {
+    timeout: patience,
+  }, () => {
+    const place = fc.record({ chain: fc.constantFrom('c', 'd'), number: fc.nat({ max: 8 }) })
+    const record = fc.record({
+      kind: fc.constantFrom('full' as const, 'differential' as const, 'log' as const, 'log' as const, 'log' as const),
+      from: place,
+      to: place,
+    })
+    fc.assert(
+      fc.property(fc.array(record, { maxLength: 12 }), fc.boolean(), (records, ordered) => {
+        const backups = records.map(({ kind, from, to }, index) =>
+          sketched({
+            id: String(index).padStart(2, '0'),
+            kind,
+            consistentAt: new Date(index).toISOString(),
+            position: at(to.chain, to.number),
+            ...(kind === 'full' ? {} : { from: at(from.chain, from.number) }),
+          }),
+        )
+        const history = { listings: [{ repository: '', backups }], ...(ordered ? { order: numbered } : {}) }
+        const reach = new ModelReach(backups, undefined, ordered)
+        restoreWindows(history)
+        findGaps(history)
+        for (const position of [...'cd'].flatMap((chain) => Array.from({ length: 10 }, (_, number) => at(chain, number)))) {
+          const plan = planChain(history, { position })
+          expect(plan.possible, JSON.stringify(position)).toBe(reach.reachesPosition(position))
+          if (!plan.possible) continue
+          const steps = plan.backups.map(({ id }) => backups[Number(id)] as Backup)
+          for (const [index, { kind, from, position: to }] of steps.entries()) {
+            const before = steps[index - 1]?.position
+            const last = index === steps.length - 1
+            if (kind === 'full') expect(index).toBe(0)
+            else if (kind === 'differential') expect([index, before]).toEqual([1, from])
+            else if (from?.chain !== to?.chain || !ordered) expect(before).toEqual(from)
+            else
+              expect([numbered(from as Position, before as Position), numbered(before as Position, to as Position)]).toEqual([
+                expect.toSatisfy((n) => n <= 0),
+                -1,
+              ])
+            if (last && plan.stop === undefined) expect(to).toEqual(position)
+          }
         }
       }),
       runs,

@@ -31,7 +31,7 @@ interface Line {
 export interface Reach {
   readonly links: readonly ChainLink[]
   readonly places: Places
-  /** Every log with two positions, whether it can be applied or not. */
+  /** Every log with two positions that does not end before it begins, whether it can be applied or not. */
   readonly logs: readonly PlacedLog[]
   /** The full that a differential needs, where it is there. */
   baseOf(differential: ChainLink): ChainLink | undefined
@@ -77,18 +77,18 @@ class ReachSearch implements Reach {
   readonly #lines = new Map<string, Line>()
   readonly #fulls = new Map<string, ChainLink>()
   readonly #moments = new Map<string, number[]>()
-  /** By how many changes of line a state, and a log of a line, is first reached. */
-  readonly #levels = new Map<string, number>()
+  readonly #reached = new Set<string>()
+  /** By how many changes of line a log within a line is first reached. */
   readonly #logLevels = new Map<PlacedLog, number>()
 
   constructor(links: readonly ChainLink[], places: Places) {
     this.links = links
     this.places = places
-    this.logs = links.flatMap((link) =>
-      link.kind === 'log' && link.from !== undefined && link.to !== undefined
-        ? [{ link, from: places.of(link.from), to: places.of(link.to) }]
-        : [],
-    )
+    this.logs = links.flatMap((link) => {
+      if (link.kind !== 'log' || link.from === undefined || link.to === undefined) return []
+      const [from, to] = [places.of(link.from), places.of(link.to)]
+      return from.line === to.line && from.rank > to.rank ? [] : [{ link, from, to }]
+    })
     for (const link of links)
       if (link.kind === 'full' && link.whole && link.to !== undefined) this.#fulls.set(placeKey(places.of(link.to)), link)
     this.#search()
@@ -183,8 +183,8 @@ class ReachSearch implements Reach {
       touched = new Set()
       for (const place of fresh) {
         for (const log of crossings.get(placeKey(place)) ?? []) {
-          if (this.#levels.has(placeKey(log.to))) continue
-          this.#levels.set(placeKey(log.to), level + 1)
+          if (this.#reached.has(placeKey(log.to))) continue
+          this.#reached.add(placeKey(log.to))
           this.#seed(log.to, { rank: log.to.rank, level: level + 1, via: log })
           touched.add(log.to.line)
         }
@@ -227,7 +227,7 @@ class ReachSearch implements Reach {
     const known = new Set(line.states)
     line.states = states
     const fresh = states.filter((rank) => !known.has(rank)).map((rank) => ({ line: name, rank }))
-    for (const place of fresh) if (!this.#levels.has(placeKey(place))) this.#levels.set(placeKey(place), level)
+    for (const place of fresh) this.#reached.add(placeKey(place))
     return fresh
   }
 

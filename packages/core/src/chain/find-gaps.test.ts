@@ -41,6 +41,11 @@ test('a log between two others is missing', () => {
   expect(gaps(full, log1, withoutItemB(log2), log3)).toMatchObject([{ kind: 'missing', after: { backup: 'log3' } }])
 })
 
+test('a log is missing before others, also where a newer full lies in them', () => {
+  const inside = sketched({ id: 'inside', kind: 'full', consistentAt: minute(25), position: at('c', 35) })
+  expect(gaps(full, log1, log3, inside)).toMatchObject([{ kind: 'missing', before: { backup: 'log1' }, after: { backup: 'log3' } }])
+})
+
 test('the full is missing', () => {
   expect(gaps(log1, log2)).toMatchObject([{ kind: 'missing', after: { position: at('c', 10), backup: 'log1' } }])
   const diff = sketched({ id: 'diff', kind: 'differential', consistentAt: minute(5), from: at('c', 5), position: at('c', 12) })

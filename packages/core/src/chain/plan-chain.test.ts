@@ -78,6 +78,16 @@ describe('a moment', () => {
     expect(planned([full, log1, back], { at: minute(15) }).warnings).toEqual([])
   })
 
+  test('after a full in a log that had its moment twice is promised only where it must be after the full', () => {
+    const covers = [
+      { from: minute(20), to: minute(40) },
+      { from: minute(24), to: minute(30) },
+    ]
+    const twice = { ...log3, covers }
+    expect(planned([full2, twice], { at: minute(28) }).stop).toEqual({ before: minute(28) })
+    expect(refused([full2, twice], { at: minute(35) }).reason.code).toBe('after-last')
+  })
+
   test('in a log that says nothing of its clock, which was set back, is not promised', () => {
     const back = { ...log2, consistentAt: minute(5) }
     const own = planned([full, log1, back], { at: minute(5) })
@@ -120,6 +130,12 @@ describe('a fork', () => {
     expect(planned([full, log1, log2, behind], { latest: true }).chain).toBe('d')
   })
 
+  test('that does not say what it covers is promised for its own moment only', () => {
+    const { covers: _, ...silent } = branch
+    expect(planned([full, log1, silent], { at: minute(30) }).chain).toBe('d')
+    expect(refused([full, log1, silent], { at: minute(15) }).reason.code).toBe('in-a-gap')
+  })
+
   test('is never crossed by a log of the other branch', () => {
     const after = sketched({ id: 'after', kind: 'log', consistentAt: minute(40), from: at('d', 30), position: at('d', 35) })
     expect(refused([...forked, after], { backup: 'after' }).reason.code).toBe('in-a-gap')
@@ -127,6 +143,12 @@ describe('a fork', () => {
 })
 
 describe('a position', () => {
+  test('is reached by as few logs as there are', () => {
+    const long = sketched({ id: 'long', kind: 'log', consistentAt: minute(20), from: at('c', 5), position: at('c', 30) })
+    expect(ids(planned([full, log1, log2, long, log3], { position: at('c', 40) }))).toEqual(['full', 'long', 'log3'])
+    expect(ids(planned([full, long, log1, log2], { position: at('c', 25) }))).toEqual(['full', 'long'])
+  })
+
   test('in a log stops there, one at which a backup ends needs no stop', () => {
     expect(planned(all, { position: at('c', 25) })).toMatchObject({ stop: { position: at('c', 25) } })
     expect(ids(planned(all, { position: at('c', 36) }))).toEqual(['full2', 'log3'])

@@ -34,6 +34,15 @@ test('positions that compare among themselves share a line, apart from those tha
   expect(places.locate(at('c', 6))).toEqual({ line: line(2), rank: 3 })
 })
 
+test('what compares with some only shares a line with the same others, however they are listed', () => {
+  const near: PositionOrder = (a, b) => (Math.abs(Number(a.value.number) - Number(b.value.number)) <= 2 ? numbered(a, b) : undefined)
+  const positions = [1, 2, 3, 4, 5, 6, 7].map((number) => at('c', number))
+  const places = (list: typeof positions) => positions.map((position) => placesOf(list, near).of(position))
+  for (let turn = 0; turn < positions.length; turn++) {
+    expect(places([...positions.slice(turn), ...positions.slice(0, turn)].reverse())).toEqual(places(positions))
+  }
+})
+
 test('positions that are the same to the order share a place, however they are written', () => {
   const places = placesOf(
     [

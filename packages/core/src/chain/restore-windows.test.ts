@@ -72,6 +72,14 @@ test('a clock that was set back leaves the times that it showed', () => {
     ],
   }
   expect(windows(full, log1, back)).toMatchObject([{ from: point(full), to: point(back), times: [{ from: minute(0), to: minute(12) }] }])
+  expect(windows(full, log1, { ...log2, consistentAt: minute(-5) })).toMatchObject([
+    {
+      times: [
+        { from: minute(-5), to: minute(-5) },
+        { from: minute(0), to: minute(10) },
+      ],
+    },
+  ])
   const forward = {
     ...log2,
     consistentAt: minute(60),

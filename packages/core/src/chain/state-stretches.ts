@@ -55,11 +55,7 @@ export function stretchesOf(reach: Reach): Stretches {
     const [before, after] = [partAt(log.from), partAt(log.to)]
     if (before !== undefined && after !== undefined) joined.join(before, after)
   }
-  const all = new Map<Part, Part[]>()
-  for (const part of [...parts.values()].flat()) {
-    const root = joined.root(part)
-    all.set(root, [...(all.get(root) ?? []), part])
-  }
+  const all = Map.groupBy([...parts.values()].flat(), (part) => joined.root(part))
   const stretches = new Map([...all].map(([root, together]) => [root, { parts: together }]))
   return {
     all: [...stretches.values()],

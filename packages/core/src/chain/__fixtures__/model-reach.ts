@@ -69,6 +69,7 @@ export class ModelReach {
 
   #entries({ from, position }: Backup): ModelState[] {
     if (from === undefined || position === undefined) return []
+    if (this.#ordered && from.chain === position.chain && numberOf(from) > numberOf(position)) return []
     const exact = this.states.get(keyOf(from))
     if (!this.#ordered || from.chain !== position.chain || numberOf(from) >= numberOf(position)) return exact === undefined ? [] : [exact]
     return [...this.states.values()].filter(
