@@ -13,6 +13,7 @@ const expectations: Readonly<Record<string, RegExp>> = {
   'readme-root-1.js': /^complete: .*\bshop\b/m,
   'readme-core-1.js': /^$/,
   'readme-core-2.js': /^done .*shop as shop_restored/m,
+  'readme-core-3.js': /^moment \S+ \S+\n(?:.*\n)*\S+ from near$/,
   'readme-agent-mysql-1.js': /^shop \S*customer\S* \d+ [0-9a-f]{64}$/m,
   'readme-repository-archive-1.js': /^\S+ full complete$/m,
   'readme-repository-restic-1.js': /^created: 0 backups/,

@@ -37,6 +37,7 @@ export interface Reach {
   baseOf(differential: ChainLink): ChainLink | undefined
   /** The states of a line, ascending. */
   statesOf(line: string): readonly number[]
+  isState(place: Place): boolean
   /** The states that a log can be applied to, the earliest first. */
   entriesOf(log: PlacedLog): Place[]
   /** The earliest of them. */
@@ -101,6 +102,11 @@ class ReachSearch implements Reach {
 
   statesOf(line: string): readonly number[] {
     return this.#lines.get(line)?.states ?? []
+  }
+
+  isState({ line, rank }: Place): boolean {
+    const states = this.statesOf(line)
+    return states[firstAtLeast(states, rank)] === rank
   }
 
   entryOf(log: PlacedLog): Place | undefined {

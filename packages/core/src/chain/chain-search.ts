@@ -44,7 +44,7 @@ function cheapestEntry(reach: Reach, log: PlacedLog, holding: readonly Passage[]
 export function searchPosition(reach: Reach, position: Position, asked: Asked): FoundChain | undefined {
   const place = reach.places.locate(position)
   if (place === undefined) return undefined
-  if (isState(reach, place)) return { links: reach.route(place.line, place.rank, place.rank + 1), warnings: [] }
+  if (reach.isState(place)) return { links: reach.route(place.line, place.rank, place.rank + 1), warnings: [] }
   const ways = reach.logs.flatMap((log) => wayInto(reach, log, place)).filter(({ links }) => yields(links, asked))
   const [way] = ways.sort(cheapestFirst)
   if (way !== undefined) {
@@ -112,10 +112,6 @@ function isLater(a: Passage, b: Passage): boolean {
   const compared = at !== undefined && at.line === than?.line ? at.rank - than.rank : oldestFirst(a.link, b.link)
   if (compared !== 0) return compared > 0
   return a.within === undefined && b.within !== undefined
-}
-
-function isState(reach: Reach, { line, rank }: Place): boolean {
-  return reach.statesOf(line).includes(rank)
 }
 
 function samePlace(a: Place, b: Place): boolean {

@@ -2,7 +2,7 @@ import type { CaptureKind, Position, PositionOrder } from '../contracts/index.ts
 import { chainOf } from './chain-branches.ts'
 import type { ChainHistory } from './chain-history.ts'
 import { type ChainLink, linksOf, oldestFirst } from './chain-link.ts'
-import { type Reach, reachOf } from './chain-reach.ts'
+import { reachOf } from './chain-reach.ts'
 import { describePosition, equalPositions } from './position-order.ts'
 import {
   chainChanged,
@@ -78,7 +78,7 @@ export function nextKind({ kind, history, server }: NextKindRequest): NextCaptur
   const full = (reason: PromotionReason): NextCapture => ({ kind: 'full', chain, reason })
   const here = reach.links.filter((link) => chainOf(link) === chain)
   const fulls = here.filter((link) => link.kind === 'full' && link.whole && link.to !== undefined)
-  const usable = here.filter((link) => link.whole && link.to !== undefined && isReached(reach, link))
+  const usable = here.filter((link) => link.whole && link.to !== undefined && reach.isState(reach.places.of(link.to)))
   if (kind === 'differential' ? fulls.length === 0 : usable.length === 0) return full(withoutFull(reach.links, here, chain))
   return kind === 'differential' ? nextDifferential(fulls, server, chain, compare, full) : nextLog(usable, server, chain, compare, full)
 }
@@ -152,11 +152,6 @@ function nextLog(
 
 function lostBetween(lost: ChainLink, follows: ChainLink): string {
   return `The logs from ${describePosition(lost.to as Position)}, where backup ${lost.id} ends, are no longer on the server: no moment between it and backup ${follows.id} can be restored.`
-}
-
-function isReached(reach: Reach, link: ChainLink): boolean {
-  const { line, rank } = reach.places.of(link.to as Position)
-  return reach.statesOf(line).includes(rank)
 }
 
 function isNotBefore(position: Position, oldest: Position, order: PositionOrder): boolean {

@@ -12,7 +12,10 @@ import { restorableItems } from './restorable-items.ts'
 /** What to get back to. `chain` chooses among histories that parted; the newest that holds it when left out. */
 export type ChainTarget =
   | { readonly latest: true; readonly chain?: string }
-  /** ISO 8601, by the server's clock: everything that was changed before it, and nothing that was changed at it or later. */
+  /**
+   * ISO 8601, by the server's clock: everything that was changed before it, and nothing that was changed at it or later. The very moment of a
+   * backup is that backup as a whole.
+   */
   | { readonly at: string; readonly chain?: string }
   /** By its id: all that it holds. */
   | { readonly backup: string }
