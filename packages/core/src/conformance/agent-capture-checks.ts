@@ -126,7 +126,11 @@ export const agentCaptureChecks: readonly ConformanceCheck<AgentHarness>[] = [
       assert.ok([-1, 0].includes(order(first, second) ?? 1), 'a later capture must not be before an earlier one')
       assert.equal(order(second, first), -(order(first, second) ?? 1) + 0, 'the order must be the same from both sides')
       assert.equal(order(first, { ...second, chain: `${second.chain} of another server` }), undefined, 'two chains must not compare')
-      for (const value of [{}, { ...first.value, another: 'field' }, ...Object.keys(first.value).map((field) => ({ ...first.value, [field]: 'no such thing' }))]) {
+      for (const value of [
+        {},
+        { ...first.value, another: 'field' },
+        ...Object.keys(first.value).map((field) => ({ ...first.value, [field]: 'no such thing' })),
+      ]) {
         assert.ok([-1, 0, 1, undefined].includes(order(first, { chain: first.chain, value })), 'any text must be taken')
       }
     },

@@ -20,7 +20,10 @@ const broken: Readonly<Record<string, Fault<(sound: MemoryAgent) => Partial<Agen
   },
   'orders positions of different servers': {
     caughtBy: 'orders its positions as they came',
-    breakIt: () => ({ comparePositions: (a, b) => (Number(a.value.sequence) < Number(b.value.sequence) ? -1 : Number(a.value.sequence) > Number(b.value.sequence) ? 1 : 0) }),
+    breakIt: () => ({
+      comparePositions: (a, b) =>
+        Number(a.value.sequence) < Number(b.value.sequence) ? -1 : Number(a.value.sequence) > Number(b.value.sequence) ? 1 : 0,
+    }),
   },
   'throws at a position that it did not write': {
     caughtBy: 'orders its positions as they came',

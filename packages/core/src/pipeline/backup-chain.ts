@@ -24,7 +24,8 @@ export function chainTo(backup: Backup, backups: readonly Backup[], order?: Posi
 }
 
 function reasonOf(plan: ChainPlan | NoChainPlan): string {
-  if (plan.possible) return `what leads up to it is not there, although other backups cover what is in it: ${plan.backups.map(({ id }) => id).join(', ')}`
+  if (plan.possible)
+    return `what leads up to it is not there, although other backups cover what is in it: ${plan.backups.map(({ id }) => id).join(', ')}`
   return plan.reason.message.charAt(0).toLowerCase() + plan.reason.message.slice(1)
 }
 
