@@ -40,10 +40,10 @@ const restored = () => String(servers.scratch?.items.get('orders'))
 test('a log without a full becomes a full, and both the plan and the run say so', async () => {
   const plan = await run('run', 'shop', '--kind', 'log', '--plan')
   expect(plan.stdout).toContain('full backup of')
-  expect(plan.stdout).toContain('why full: there is no backup that a log could continue')
+  expect(plan.stdout).toContain('why full: there is no full backup yet that could be continued')
   const made = await run('run', 'shop', '--kind', 'log')
-  expect(made.stderr).toContain('a full backup is made instead of a log one: there is no backup that a log could continue\n')
-  expect(made.stdout).toMatch(/^complete: full backup .*\nwhy full and not log: there is no backup that a log could continue\n$/)
+  expect(made.stderr).toContain('a full backup is made instead of a log one: there is no full backup yet that could be continued\n')
+  expect(made.stdout).toMatch(/^complete: full backup .*\nwhy full and not log: there is no full backup yet that could be continued\n$/)
   expect((await run('run', 'shop', '--kind', 'log')).stdout).toMatch(/^complete: log backup [^\n]*\n$/)
 })
 

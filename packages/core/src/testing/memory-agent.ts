@@ -1,4 +1,15 @@
-import type { Agent, Capture, CaptureFacts, CaptureRequest, OperationOptions, Position, SourceItem } from '../contracts/index.ts'
+import { historyOf } from '../chain/chain-history.ts'
+import { nextKind } from '../chain/next-kind.ts'
+import type {
+  Agent,
+  Capture,
+  CaptureFacts,
+  CaptureRequest,
+  OperationOptions,
+  Position,
+  PositionOrder,
+  SourceItem,
+} from '../contracts/index.ts'
 import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
 import { chunksOf } from './chunks-of.ts'
 import { createMemoryApplication, type MemoryApplication, type MemoryChange } from './memory-application.ts'
@@ -20,6 +31,7 @@ export interface MemoryAgent extends Agent {
 
 interface Chosen {
   readonly kind: 'full' | 'log'
+  readonly chain: string
   readonly reason?: string
   readonly from?: Position
   readonly changes: readonly MemoryChange[]
@@ -34,8 +46,8 @@ export function createMemoryAgent(settings: MemoryAgentSettings = {}): MemoryAge
   const counts = { begun: 0, confirmed: 0, disposed: 0 }
   const restoring = createMemoryRestore(application)
 
-  function position(): Position {
-    return { chain: application.id, value: { sequence: String(application.sequence) } }
+  function position(chain: string): Position {
+    return at(chain, application.sequence)
   }
 
   function select(request: CaptureRequest): string[] {
@@ -50,17 +62,15 @@ export function createMemoryAgent(settings: MemoryAgentSettings = {}): MemoryAge
     if (request.kind === 'differential') {
       throw new BackupError('the memory application has no differentials', { code: 'UNSUPPORTED', hint: 'Use the kind full or log.' })
     }
-    if (request.kind === 'full') return { kind: 'full', changes: [] }
-    const from = request.chain.at(-1)?.position
-    if (from === undefined) return { kind: 'full', reason: 'there is no backup that a log could continue', changes: [] }
-    if (from.chain !== application.id) return { kind: 'full', reason: `the last backup is of another history, ${from.chain}`, changes: [] }
-    const last = Number(from.value.sequence)
-    const changes = application.log.filter((change) => change.sequence > last)
-    const first = changes[0]?.sequence ?? application.sequence + 1
-    if (last > application.sequence || first !== last + 1) {
-      return { kind: 'full', reason: `the log begins at ${first}, the last backup ends at ${last}`, changes: [] }
-    }
-    return { kind: 'log', from, changes }
+    const server = { chain: application.id, position: position(application.id), oldest: at(application.id, oldestHeld() - 1) }
+    const { kind, chain, from, reason } = nextKind({ kind: request.kind, history: historyOf(request.chain, compareSequences), server })
+    if (kind !== 'log' || from === undefined) return { kind: 'full', chain, ...(reason && { reason: reason.message }), changes: [] }
+    return { kind, chain, from, changes: application.log.filter((change) => change.sequence > Number(from.value.sequence)) }
+  }
+
+  /** The first change that is in the log, or will be. */
+  function oldestHeld(): number {
+    return application.log[0]?.sequence ?? application.sequence + 1
   }
 
   const describe = (item: string): SourceItem => ({ name: item, bytes: application.items.get(item)?.length ?? 0 })
@@ -72,11 +82,7 @@ export function createMemoryAgent(settings: MemoryAgentSettings = {}): MemoryAge
     supports: { kinds: ['full', 'log'], pointInTime: false, rename: true },
     server: application,
     counts,
-    comparePositions(a, b) {
-      const difference = Number(a.value.sequence) - Number(b.value.sequence)
-      if (a.chain !== b.chain || Number.isNaN(difference)) return undefined
-      return difference < 0 ? -1 : difference > 0 ? 1 : 0
-    },
+    comparePositions: compareSequences,
 
     async *discover(options: OperationOptions = {}) {
       throwIfAborted(options.signal, 'discover')
@@ -114,10 +120,10 @@ export function createMemoryAgent(settings: MemoryAgentSettings = {}): MemoryAge
     async beginCapture(request, options = {}): Promise<Capture> {
       throwIfAborted(options.signal, 'capture')
       const items = select(request)
-      const { kind, reason, from, changes } = choose(request)
+      const { kind, chain, reason, from, changes } = choose(request)
       const session = application.connect('capture')
       const contents = new Map(application.items)
-      const captured = position()
+      const captured = position(chain)
       counts.begun++
       let confirmed = false
       let disposed = false
@@ -171,4 +177,14 @@ export function createMemoryAgent(settings: MemoryAgentSettings = {}): MemoryAge
     restore: restoring.restore,
     async [Symbol.asyncDispose]() {},
   }
+}
+
+function at(chain: string, sequence: number): Position {
+  return { chain, value: { sequence: String(sequence) } }
+}
+
+const compareSequences: PositionOrder = (a, b) => {
+  const difference = Number(a.value.sequence) - Number(b.value.sequence)
+  if (a.chain !== b.chain || Number.isNaN(difference)) return undefined
+  return difference < 0 ? -1 : difference > 0 ? 1 : 0
 }
