@@ -85,12 +85,14 @@ export class ModelHistory {
     // What an agent finds out that compares the logs of the server with what was backed up of them.
     const newest = historyName(timeline.identity, newestHistory(this.#chains.values(), timeline.identity))
     const continues = [...this.#chains].every(([other, chain]) => chain !== newest || other === timeline)
+    // Where it is behind, its position says so by itself.
+    const isBehind = this.backups.some(({ position }) => position?.chain === newest && numberOf(position) > server.number)
     const state: ServerState = {
       chain: timeline.identity,
       position: at(timeline.identity, server.number),
       oldest: at(timeline.identity, server.oldest),
       ...(server.differentialBase === undefined ? {} : { differentialBase: at(timeline.identity, server.differentialBase) }),
-      ...(continues ? {} : { broken: 'its logs have another content' }),
+      ...(continues || isBehind ? {} : { broken: 'its logs have another content' }),
     }
     const stored = this.backups.filter((backup) => !this.lost.has(backup.id))
     const listings = [
