@@ -74,7 +74,23 @@ test('what one repository lacks and another has is delayed, there only', () => {
       before: { position: at('c', 20), backup: 'log1' },
       after: { position: at('c', 30), backup: 'log3' },
       message:
-        'In the repository far: backup log3 begins at number 30, and what is there before it, log1, ends at number 20. Another repository has it: copy it from there.',
+        'In the repository far: backup log3 begins at number 30, and what is there before it, log1, ends at number 20. Another repository has it: copy that from there.',
+    },
+  ])
+})
+
+test('what one repository lacks beyond a gap of all is delayed as well', () => {
+  const listings = [
+    { repository: 'near', backups: [full, log1, log3] },
+    { repository: 'far', backups: [full, log3] },
+  ]
+  expect(findGaps({ listings, order: numbered })).toMatchObject([
+    { kind: 'missing', before: { backup: 'log1' }, after: { backup: 'log3' } },
+    {
+      kind: 'delayed',
+      repository: 'far',
+      before: { backup: 'full' },
+      message: expect.stringContaining('Another repository has some of it'),
     },
   ])
 })

@@ -8,7 +8,7 @@ import { describePosition } from './position-order.ts'
 import { historyName, historyNumber } from './server-histories.ts'
 
 /**
- * `missing`: a backup that others continue is nowhere. `delayed`: it is in another repository, and a copy closes the gap. `foreign`: the logs were
+ * `missing`: a backup that others continue is nowhere. `delayed`: it is in another repository, and a copy closes the gap or a part of it. `foreign`: the logs were
  * never ours, since they were purged or backed up by somebody else, and a full began anew. `forked`: the history parted; both sides are named.
  */
 export type GapKind = 'missing' | 'delayed' | 'foreign' | 'forked'
@@ -39,10 +39,11 @@ export function findGaps(history: ChainHistory): Gap[] {
   const together = gapsOf(reachOf(history))
   if (history.listings.length < 2) return together
   const known = new Set(together.map(sidesOf))
+  const open = new Set(together.map(({ after }) => after.backup))
   const apart = history.listings.flatMap((listing) =>
     gapsOf(reachOf({ ...history, listings: [listing] }))
       .filter((gap) => gap.kind !== 'forked' && !known.has(sidesOf(gap)))
-      .map((gap) => delayedIn(gap, listing.repository)),
+      .map((gap) => delayedIn(gap, listing.repository, open.has(gap.after.backup) ? 'some of it' : 'it')),
   )
   return [...together, ...apart]
 }
@@ -62,9 +63,9 @@ function sidesOf({ chain, before, after }: Gap): string {
   return JSON.stringify([chain, before?.backup, after.backup])
 }
 
-function delayedIn(gap: Gap, repository: string): Gap {
+function delayedIn(gap: Gap, repository: string, there: string): Gap {
   const where = `In the repository ${repository}: ${gap.message.charAt(0).toLowerCase()}${gap.message.slice(1)}`
-  return { ...gap, kind: 'delayed', repository, message: `${where} Another repository has it: copy it from there.` }
+  return { ...gap, kind: 'delayed', repository, message: `${where} Another repository has ${there}: copy that from there.` }
 }
 
 /** Before a run of backups that touch each other, given those before it on its line. */
