@@ -12,7 +12,7 @@ import { restoreWindows } from './restore-windows.ts'
 
 /** `BACKUP_PLANET_CHAIN_COUNT` histories; a failure prints its seed, and `BACKUP_PLANET_SEED` goes through the same ones again. */
 const runs = {
-  numRuns: Number(process.env.BACKUP_PLANET_CHAIN_COUNT ?? 60),
+  numRuns: Number(process.env.BACKUP_PLANET_CHAIN_COUNT ?? 40),
   seed: Number(process.env.BACKUP_PLANET_SEED ?? Date.now() % 2 ** 31),
 }
 const patience = 30_000 + runs.numRuns * 100

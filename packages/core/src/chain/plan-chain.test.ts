@@ -144,9 +144,9 @@ describe('a fork', () => {
 
 describe('a position', () => {
   test('is reached by as few logs as there are', () => {
-    const long = sketched({ id: 'long', kind: 'log', consistentAt: minute(20), from: at('c', 5), position: at('c', 30) })
-    expect(ids(planned([full, log1, log2, long, log3], { position: at('c', 40) }))).toEqual(['full', 'long', 'log3'])
-    expect(ids(planned([full, long, log1, log2], { position: at('c', 25) }))).toEqual(['full', 'long'])
+    const long = sketched({ id: 'direct', kind: 'log', consistentAt: minute(20), from: at('c', 5), position: at('c', 30) })
+    expect(ids(planned([full, log1, log2, long, log3], { position: at('c', 40) }))).toEqual(['full', 'direct', 'log3'])
+    expect(ids(planned([full, long, log1, log2], { position: at('c', 25) }))).toEqual(['full', 'direct'])
   })
 
   test('in a log stops there, one at which a backup ends needs no stop', () => {

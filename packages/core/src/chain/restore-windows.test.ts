@@ -80,6 +80,10 @@ test('a clock that was set back leaves the times that it showed', () => {
       ],
     },
   ])
+  expect(windows(full, log1, withoutItemB({ ...log2, consistentAt: minute(-5) }))[1]).toMatchObject({
+    items: ['a'],
+    times: [{ from: minute(-5), to: minute(-5) }],
+  })
   const forward = {
     ...log2,
     consistentAt: minute(60),
