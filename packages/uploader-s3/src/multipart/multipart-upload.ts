@@ -1,4 +1,11 @@
-import { CompleteMultipartUploadCommand, CreateMultipartUploadCommand, UploadPartCommand } from '@aws-sdk/client-s3'
+import {
+  CompleteMultipartUploadCommand,
+  type CompleteMultipartUploadCommandOutput,
+  CreateMultipartUploadCommand,
+  DeleteObjectCommand,
+  type HeadObjectCommandOutput,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3'
 import { abortError, BackupError, type RemoteObject } from '@backup-planet/core'
 import { mayPass, patiently, pauseAfter } from '../client/patient-requests.ts'
 import type { S3Store } from '../client/s3-store.ts'
@@ -11,6 +18,7 @@ import {
   multipartChecksums,
   plainEtag,
   type SentChecksums,
+  type WholeChecksums,
 } from '../objects/sent-checksums.ts'
 import { classifyS3Error, isS3Error } from '../s3-errors.ts'
 import type { ContentReader } from './content-reading.ts'
@@ -178,9 +186,19 @@ async function sendPart(
   )
 }
 
+/** An object as it must be when this upload was executed and nothing happened to its bytes. */
+export interface ExpectedObject {
+  readonly key: string
+  readonly token: string
+  readonly size: number
+  /** What `multipartChecksums` gives for its parts. */
+  readonly whole: WholeChecksums
+}
+
 /**
- * Turns the parts into an object. When the answer is lost, it is looked for by the token in its metadata: an upload that was
- * executed is not executed again, and one that was not is not taken for it.
+ * Turns the parts into an object. Its confirmation must name it, and what the store then has is compared with what the parts give
+ * together. When the answer is lost, the object is looked for by the token in its metadata: an upload that was executed is not executed
+ * again, and one that was not is not taken for it. One of other bytes is removed, and the error is `isOtherThanSent`.
  */
 export async function completeMultipart(
   store: S3Store,
@@ -189,6 +207,7 @@ export async function completeMultipart(
 ): Promise<RemoteObject> {
   const { key, uploadId, token, parts } = request
   const size = parts.reduce((sum, part) => sum + part.size, 0)
+  const expected: ExpectedObject = { key, token, size, whole: multipartChecksums(parts) }
   const { commit, end } = commitSignal(signal)
   try {
     for (let attempt = 1; ; attempt++) {
@@ -204,14 +223,13 @@ export async function completeMultipart(
           }),
           commit,
         )
-        if (contradicts(output, multipartChecksums(parts))) throw otherThanSent(key)
-        return await verified(store, request, size, at)
+        return await verified(store, expected, output, at, commit)
       } catch (error) {
-        if (BackupError.is(error)) throw error
+        if (isOtherThanSent(error)) throw error
         const gone = isS3Error(error, 'NoSuchUpload')
         const uncertain = gone || mayPass(error) || commit.aborted
         if (!uncertain) throw error
-        const found = await findCommitted(store, key, token, size)
+        const found = await findCommitted(store, expected, commit)
         if (found !== undefined) return found
         if (signal?.aborted) throw abortError(signal, `upload of ${key}`)
         if (gone || attempt >= 6) throw error
@@ -223,32 +241,71 @@ export async function completeMultipart(
   }
 }
 
-/** The object, when it is the one of this upload and whole; `undefined` when it is not or nobody can tell. */
-export async function findCommitted(store: S3Store, key: string, token: string, size: number): Promise<RemoteObject | undefined> {
-  const signal = AbortSignal.timeout(patienceAfterAbortMilliseconds * 5)
-  const found = await patiently(() => headObject(store, key, signal), { signal, attempts: 4 }).catch(() => undefined)
-  return found?.Metadata?.[tokenMetadata] === token && found.ContentLength === size ? describeObject(key, found) : undefined
+/**
+ * The object, when it is the one of this upload and whole; `undefined` when it is not or nobody can tell. One of this upload that is not
+ * whole is removed, and the error is `isOtherThanSent`. Takes 15 seconds at most, and three after `commit` was aborted.
+ */
+export async function findCommitted(store: S3Store, expected: ExpectedObject, commit?: AbortSignal): Promise<RemoteObject | undefined> {
+  const { key, token } = expected
+  const long = AbortSignal.timeout(patienceAfterAbortMilliseconds * 5)
+  const short = (): AbortSignal => AbortSignal.timeout(patienceAfterAbortMilliseconds)
+  const signal = commit === undefined ? long : commit.aborted ? short() : AbortSignal.any([commit, long])
+  const found = await patiently(() => headObject(store, key, signal, checksumsAsked(store)), { signal, attempts: 4 }).catch(() => undefined)
+  if (found?.Metadata?.[tokenMetadata] !== token) return undefined
+  if (!isWhole(found, expected)) throw await damaged(store, key)
+  return describeObject(key, found)
 }
 
-/** What the store has after it has confirmed; who may not look at objects must be content with the confirmed checksums. */
+/**
+ * What the store has after it has confirmed. Who may not look at objects must be content with the confirmed checksums; so must who
+ * finds the object of somebody else in its place, but only where they say that these bytes were stored.
+ */
 async function verified(
   store: S3Store,
-  { key, token }: { readonly key: string; readonly token: string },
-  size: number,
+  expected: ExpectedObject,
+  answer: CompleteMultipartUploadCommandOutput,
   at: Date,
+  commit: AbortSignal,
 ): Promise<RemoteObject> {
+  const { key, token, size, whole } = expected
+  if (plainEtag(answer.ETag) === '') throw notConfirmed(key, 'was answered by something that is no store')
+  const contradicted = contradicts(answer, whole)
   const confirmed: RemoteObject = { key, size, modifiedAt: at.toISOString() }
   let found: Awaited<ReturnType<typeof headObject>>
   try {
-    found = await patiently(() => headObject(store, key), { attempts: 4 })
+    found = await patiently(() => headObject(store, key, commit, checksumsAsked(store)), { signal: commit, attempts: 4 })
   } catch (error) {
-    if (classifyS3Error(error) === 'ACCESS_DENIED' || mayPass(error)) return confirmed
+    if (contradicted) throw otherThanSent(key)
+    if (commit.aborted || classifyS3Error(error) === 'ACCESS_DENIED' || mayPass(error)) return confirmed
     throw error
   }
+  const ours = found?.Metadata?.[tokenMetadata] === token
+  if (contradicted) throw ours ? await damaged(store, key) : otherThanSent(key)
+  if (found === undefined) throw notConfirmed(key, 'was confirmed, but no such object is there')
+  if (ours) {
+    if (!isWhole(found, expected)) throw await damaged(store, key)
+    return describeObject(key, found)
+  }
   // Somebody else may have replaced it already.
-  if (found === undefined || (found.Metadata?.[tokenMetadata] !== undefined && found.Metadata[tokenMetadata] !== token)) return confirmed
-  if (found.ContentLength !== size) throw otherThanSent(key)
-  return describeObject(key, found)
+  if (plainEtag(answer.ETag) !== whole.md5) throw notConfirmed(key, 'was confirmed, but another object is there')
+  return confirmed
+}
+
+function isWhole(found: HeadObjectCommandOutput, { size, whole }: ExpectedObject): boolean {
+  return found.ContentLength === size && !contradicts(found, whole)
+}
+
+/** A store repeats the newer checksums only where it is asked to; others need not hear of them. */
+function checksumsAsked(store: S3Store): { readonly ChecksumMode?: 'ENABLED' } {
+  return store.settings.profile.checksum === 'md5' ? {} : { ChecksumMode: 'ENABLED' }
+}
+
+/** Removes an object of ours that is not what was sent, so that nobody takes it for a backup, and gives the error. */
+async function damaged(store: S3Store, key: string): Promise<BackupError> {
+  const signal = AbortSignal.timeout(patienceAfterAbortMilliseconds)
+  // Who may not remove it replaces it with the next attempt.
+  await patiently(() => store.send(new DeleteObjectCommand(keyParameters(store, key)), signal), { signal }).catch(() => undefined)
+  return otherThanSent(key)
 }
 
 /** Aborted a while after the caller's: what is being committed may still be answered. */
@@ -267,6 +324,20 @@ function commitSignal(signal: AbortSignal | undefined): { readonly commit: Abort
       signal?.removeEventListener('abort', onAbort)
     },
   }
+}
+
+/** Whether this says that a store has other bytes than were sent to it. */
+export function isOtherThanSent(error: unknown): boolean {
+  return BackupError.is(error) && error.code === 'CORRUPTED'
+}
+
+/** The parts are there still, or else the next attempt finds out. */
+function notConfirmed(key: string, what: string): BackupError {
+  return new BackupError(`the completion of ${key} ${what}`, {
+    code: 'UNREACHABLE',
+    retryable: true,
+    hint: 'It is tried again by itself; if it goes on, look for a proxy or a firewall that answers in place of the store, and for whoever removes objects.',
+  })
 }
 
 export function otherThanSent(what: string): BackupError {

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod'
+import type { ChecksumMembers } from '../objects/sent-checksums.ts'
 
 /** What is known of an upload that may be continued. */
 export interface UploadFacts {
@@ -26,8 +27,16 @@ export interface JournaledPart {
   readonly md5: string
 }
 
+/** What the object must be, as `multipartChecksums` gives it. */
+export interface JournaledWhole {
+  readonly md5: string
+  readonly part: ChecksumMembers
+}
+
 export interface JournaledUpload {
   readonly facts: UploadFacts
+  /** Known as soon as the store may have been asked to make an object of the parts. */
+  readonly whole?: JournaledWhole | undefined
   readonly parts: ReadonlyMap<number, JournaledPart>
 }
 
@@ -35,6 +44,8 @@ export interface JournaledUpload {
 export interface OpenJournal {
   /** Resolves when the part is on disk. */
   note(part: JournaledPart): Promise<void>
+  /** Resolves when it is on disk that all parts are there, and what they give together. */
+  noteWhole(whole: JournaledWhole): Promise<void>
   close(): Promise<void>
 }
 
@@ -63,6 +74,12 @@ const headerSchema = z.object({
   token: z.string().min(1),
   begunAt: z.iso.datetime(),
 })
+const wholeSchema = z.object({
+  whole: z.object({
+    md5: z.string().regex(/^[0-9a-f]{32}-\d+$/),
+    part: z.object({ ChecksumCRC32: z.string().optional(), ChecksumCRC32C: z.string().optional(), ChecksumSHA256: z.string().optional() }),
+  }),
+})
 const partSchema = z.object({
   part: z.int().min(1).max(10_000),
   etag: z.string(),
@@ -71,7 +88,7 @@ const partSchema = z.object({
 
 /**
  * Journals below `directory`: a line of JSON for the upload and one for each part that the store has confirmed, forced to disk one
- * by one. A line that a crash cut is left out on reading: then the part is compared by what the store says of it. Files are 0600.
+ * by one, and at the end one for the whole. A line that a crash cut is left out on reading: then the part is compared by what the store says of it. Files are 0600.
  */
 export function createUploadJournals(directory: string, destination: string): UploadJournals {
   const pathOf = (key: string): string =>
@@ -133,12 +150,15 @@ async function readJournal(path: string): Promise<JournaledUpload | undefined> {
   const header = headerSchema.safeParse(parsed(first))
   if (!header.success) return undefined
   const parts = new Map<number, JournaledPart>()
+  let whole: JournaledWhole | undefined
   for (const line of rest) {
-    const part = partSchema.safeParse(parsed(line))
+    const value = parsed(line)
+    const part = partSchema.safeParse(value)
     if (part.success) parts.set(part.data.part, part.data)
+    else whole = wholeSchema.safeParse(value).data?.whole ?? whole
   }
   const { format: _, ...facts } = header.data
-  return { facts, parts }
+  return { facts, parts, whole }
 }
 
 function parsed(line: string): unknown {
@@ -151,14 +171,16 @@ function parsed(line: string): unknown {
 
 function openJournal(handle: FileHandle): OpenJournal {
   let last: Promise<void> = Promise.resolve()
+  const append = (line: object): Promise<void> => {
+    last = last.then(async () => {
+      await handle.appendFile(`${JSON.stringify(line)}\n`)
+      await handle.datasync()
+    })
+    return last
+  }
   return {
-    note(part) {
-      last = last.then(async () => {
-        await handle.appendFile(`${JSON.stringify(part)}\n`)
-        await handle.datasync()
-      })
-      return last
-    },
+    note: append,
+    noteWhole: (whole) => append({ whole }),
     async close() {
       await last.catch(() => undefined)
       await handle.close()

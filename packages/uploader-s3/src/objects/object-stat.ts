@@ -14,9 +14,17 @@ export async function statObject(store: S3Store, key: string, signal?: AbortSign
 }
 
 /** Everything that a store says of an object; `undefined` when there is none. */
-export async function headObject(store: S3Store, key: string, signal?: AbortSignal): Promise<HeadObjectCommandOutput | undefined> {
+export async function headObject(
+  store: S3Store,
+  key: string,
+  signal?: AbortSignal,
+  more: { readonly ChecksumMode?: 'ENABLED' } = {},
+): Promise<HeadObjectCommandOutput | undefined> {
   try {
-    const { output } = await store.send(new HeadObjectCommand({ ...keyParameters(store, key), ...customerKey(store.settings) }), signal)
+    const { output } = await store.send(
+      new HeadObjectCommand({ ...keyParameters(store, key), ...customerKey(store.settings), ...more }),
+      signal,
+    )
     assertFromStore(output, `stat of ${key}`)
     seenBuckets.add(store)
     return output

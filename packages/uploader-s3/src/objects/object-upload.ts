@@ -8,7 +8,9 @@ import type { Leftovers } from '../multipart/leftovers.ts'
 import {
   beginMultipart,
   completeMultipart,
+  type ExpectedObject,
   findCommitted,
+  isOtherThanSent,
   otherThanSent,
   type PartsRequest,
   sendParts,
@@ -20,7 +22,7 @@ import { abortUpload, listParts } from '../multipart/unfinished-uploads.ts'
 import type { OpenJournal, UploadJournals } from '../multipart/upload-journal.ts'
 import { keyParameters, newObjectParameters } from './object-parameters.ts'
 import { assertFromStore } from './object-stat.ts'
-import { checksumsOf, contradicts } from './sent-checksums.ts'
+import { checksumsOf, contradicts, multipartChecksums } from './sent-checksums.ts'
 
 /** What all uploads of an uploader share. */
 export interface UploadParts {
@@ -154,6 +156,7 @@ async function sendInParts(parts: UploadParts, upload: Upload, partBytes: number
     const begun = resumed?.begun ?? (await beginJournaled(parts, upload, partBytes, journaled))
     const { facts, known, journal } = begun
     leftovers.begun(facts.uploadId)
+    let completing = false
     try {
       const plan = { bytesOf: () => facts.partBytes, capacityBytes: facts.partBytes * mostParts }
       const sent = await sendParts(
@@ -162,6 +165,9 @@ async function sendInParts(parts: UploadParts, upload: Upload, partBytes: number
         { key, uploadId: facts.uploadId, plan, reader, known, onSent: journal === undefined ? undefined : (part) => journal.note(part) },
         stop,
       )
+      // An object whose confirmation is lost with this process is recognised by it, and one of other bytes is not.
+      await journal?.noteWhole(multipartChecksums(sent))
+      completing = true
       const object = await completeMultipart(store, { key, uploadId: facts.uploadId, token: facts.token, parts: sent }, signal)
       await journal?.close()
       if (journaled) await journals?.remove(key)
@@ -169,8 +175,9 @@ async function sendInParts(parts: UploadParts, upload: Upload, partBytes: number
       return withSha256(object, checked.facts().sha256)
     } catch (error) {
       await journal?.close()
-      // What may pass is tried again, and goes on from here. Everything else leaves nothing.
-      if (journaled && !signal?.aborted && mayPass(error)) leftovers.ended(facts.uploadId)
+      // What may pass is tried again, and goes on from here. Everything else leaves nothing, and so do parts that gave other bytes together.
+      const goesOn = mayPass(error) && !(completing && isOtherThanSent(error))
+      if (journaled && !signal?.aborted && goesOn) leftovers.ended(facts.uploadId)
       else if ((await leftovers.discard(key, facts.uploadId)) && journaled) await journals?.remove(key)
       throw error
     }
@@ -236,7 +243,7 @@ async function resumable(
 ): Promise<{ readonly committed?: RemoteObject; readonly begun?: BegunUpload } | undefined> {
   const found = await journals?.read(key)
   if (journals === undefined || found === undefined) return undefined
-  const { facts, parts } = found
+  const { facts, parts, whole } = found
   const { uploadId } = facts
   if (uploadId === undefined) {
     await leftovers.removeUnknown(key, new Date(facts.begunAt))
@@ -251,7 +258,8 @@ async function resumable(
   }
   const stored = await listParts(store, key, uploadId, signal)
   if (stored === undefined) {
-    const committed = await findCommitted(store, key, facts.token, content.size)
+    const expected = { key, token: facts.token, size: content.size, whole }
+    const committed = await committedBefore(store, expected)
     if (committed === undefined) await journals.remove(key)
     return committed === undefined ? undefined : { committed }
   }
@@ -266,6 +274,20 @@ async function resumable(
     return { begun: { facts: { ...facts, uploadId }, known, journal: await journals.resume(key) } }
   } catch (error) {
     throw journalError(error, store.settings.journalDirectory ?? '')
+  }
+}
+
+/** Before its whole was noted nobody had asked the store to make an object of the parts. */
+async function committedBefore(
+  store: S3Store,
+  { whole, ...rest }: Omit<ExpectedObject, 'whole'> & { readonly whole: ExpectedObject['whole'] | undefined },
+): Promise<RemoteObject | undefined> {
+  if (whole === undefined) return undefined
+  try {
+    return await findCommitted(store, { ...rest, whole })
+  } catch (error) {
+    if (isOtherThanSent(error)) return undefined
+    throw error
   }
 }
 

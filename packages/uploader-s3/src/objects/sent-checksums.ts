@@ -25,6 +25,9 @@ export interface SentChecksums {
   readonly part: ChecksumMembers
 }
 
+/** Of a whole multipart upload. */
+export type WholeChecksums = Pick<SentChecksums, 'md5' | 'part'>
+
 /** @param md5 of the bytes, in lower-case hex */
 export function checksumsOf(bytes: Uint8Array, md5: string, mode: S3ChecksumMode): SentChecksums {
   if (mode === 'md5') return { md5, request: { ContentMD5: Buffer.from(md5, 'hex').toString('base64') }, part: {} }
@@ -42,7 +45,7 @@ export function multipartChecksumParameters(mode: S3ChecksumMode): { readonly Ch
  * What the answer about a whole multipart upload is compared with: the ETag, which is the MD5 of the MD5s of its parts and their number, and
  * likewise the checksum of the checksums ("Composite checksums", Amazon S3 User Guide, Checking object integrity).
  */
-export function multipartChecksums(parts: readonly Pick<SentChecksums, 'md5' | 'part'>[]): Pick<SentChecksums, 'md5' | 'part'> {
+export function multipartChecksums(parts: readonly WholeChecksums[]): WholeChecksums {
   const md5s = Buffer.concat(parts.map(({ md5 }) => Buffer.from(md5, 'hex')))
   const composites = Object.values(newerChecksums).flatMap(({ name, digest }): [string, string][] => {
     const given = parts.flatMap(({ part }) => part[name] ?? [])
@@ -67,7 +70,7 @@ export interface AnsweredChecksums extends ChecksumMembers {
  * Whether an answer contradicts what was computed here. Where the ETag is something else than an MD5, as with keys of the key service
  * or the customer, it says nothing; where the store repeats the newer checksum, that one is compared as well.
  */
-export function contradicts(answer: AnsweredChecksums, { md5, part }: Pick<SentChecksums, 'md5' | 'part'>): boolean {
+export function contradicts(answer: AnsweredChecksums, { md5, part }: WholeChecksums): boolean {
   return contradictsEtag(answer, md5) || Object.values(newerChecksums).some(({ name }) => isOther(answer[name], part[name]))
 }
 
