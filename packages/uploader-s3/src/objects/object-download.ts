@@ -27,20 +27,28 @@ export async function* downloadObject(
   }
   let next = begin
   let etag: string | undefined
+  let extent: Extent | undefined
   for (let attempt = 1; ; attempt++) {
     const begun = next
     try {
       const answer = await open(store, key, { begin: next, end: range?.end }, etag, signal)
+      if (answer === undefined && next > begin) throw changedSize(what, `it ends at ${next}`, extent?.total)
       if (answer === undefined) return
+      const told = extentOf(answer, { begin: next, end: range?.end }, what)
+      if (extent !== undefined && told.total !== extent.total) throw changedSize(what, `it has ${told.total} bytes`, extent.total)
       etag ??= answer.ETag
+      extent ??= told
       for await (const chunk of bodyOf(answer, what)) {
         next += chunk.byteLength
         yield chunk
         throwIfAborted(signal, what)
       }
+      if (extent.end !== undefined && next !== extent.end) throw wrongLength(what, next - begin, extent.end - begin)
       return
     } catch (error) {
       throwIfAborted(signal, what)
+      // Only the end of the answer is missing.
+      if (next === extent?.end) return
       if (isS3Error(error, 'NoSuchKey', 'NotFound')) throw notFound(key)
       if (next > begun) attempt = 1
       // Before the first byte the retry layer around knows better how long to be patient.
@@ -48,6 +56,36 @@ export async function* downloadObject(
       await pauseAfter(error, attempt, signal)
     }
   }
+}
+
+/** What an object has, and where what is wanted of it ends; `undefined` where the store does not say. */
+interface Extent {
+  readonly total: number | undefined
+  readonly end: number | undefined
+}
+
+/**
+ * What the answer says of the object (RFC 9110, 14.4). Throws `UNSUPPORTED` when it is not what was asked for: a proxy that does not
+ * know ranges gives the object from its first byte.
+ */
+function extentOf(
+  { ContentRange, ContentLength }: GetObjectCommandOutput,
+  { begin, end }: { readonly begin: number; readonly end: number | undefined },
+  what: string,
+): Extent {
+  const [, first, size] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(ContentRange ?? '') ?? []
+  const whole = begin === 0 && end === undefined && ContentRange === undefined
+  if (!whole && (first === undefined || Number(first) !== begin)) {
+    throw new BackupError(
+      `${what}: asked for the bytes from ${begin} on, the answer is ${ContentRange ?? 'the object from its beginning'}`,
+      {
+        code: 'UNSUPPORTED',
+        hint: 'Look for a proxy between that does not know ranges and go around it; a store must know them.',
+      },
+    )
+  }
+  const total = whole ? ContentLength : size === undefined || size === '*' ? undefined : Number(size)
+  return { total, end: total === undefined ? end : Math.min(total, end ?? total) }
 }
 
 /** `undefined` when the object ends before the range begins. */
@@ -92,6 +130,14 @@ function wrongLength(what: string, received: number, announced: number): BackupE
   return new BackupError(`${what}: the body has ${received} bytes, announced were ${announced}`, {
     code: 'UNREACHABLE',
     hint: 'The connection broke off: it is tried again; look at the network and the proxy between if it goes on.',
+  })
+}
+
+/** The ETag is the same, or nobody looked at it. */
+function changedSize(what: string, said: string, before: number | undefined): BackupError {
+  return new BackupError(`${what}: the object has changed while it was read: ${said}, before it had ${before ?? 'more'} bytes`, {
+    code: 'CONFLICT',
+    hint: 'Read it again. If it goes on, look at the proxy between and at who writes this object.',
   })
 }
 
