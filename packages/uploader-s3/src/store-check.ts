@@ -55,12 +55,13 @@ function trialsOf(store: S3Store, folder: string, signal: AbortSignal | undefine
   const { settings } = store
   const bytes = randomBytes(4096)
   const small = `${folder}/small + object`
+  const second = `${folder}/small, the second`
   const large = `${folder}/parts`
 
-  async function putSmall(more: { readonly IfNoneMatch?: string } = {}): Promise<void> {
+  async function putSmall(more: { readonly IfNoneMatch?: string } = {}, key = small): Promise<void> {
     await store.send(
       new PutObjectCommand({
-        ...keyParameters(store, small),
+        ...keyParameters(store, key),
         ...newObjectParameters(settings, { sha256: undefined, token: folder }),
         ...checksumsOf(bytes, await store.md5.md5Of(bytes), settings.profile.checksum).request,
         Body: bytes,
@@ -97,9 +98,14 @@ function trialsOf(store: S3Store, folder: string, signal: AbortSignal | undefine
       severity: 'error',
       otherwise: 'backups cannot be found',
       async run() {
-        const keys: string[] = []
-        for await (const { key } of listObjects(store, `${folder}/`, signal)) keys.push(key)
-        if (keys.join() !== small) throw unexpected(`a list gave ${keys.length} objects with other names than the one that is there`)
+        await putSmall({}, second)
+        for (const pageSize of [undefined, 1]) {
+          const keys: string[] = []
+          for await (const { key } of listObjects(store, `${folder}/`, signal, pageSize)) keys.push(key)
+          const pages = pageSize === undefined ? '' : ' in pages of one'
+          if (keys.join('\n') !== [small, second].join('\n'))
+            throw unexpected(`a list${pages} gave ${keys.length} objects, which are not the two that are there`)
+        }
       },
     },
     {
@@ -137,7 +143,7 @@ function trialsOf(store: S3Store, folder: string, signal: AbortSignal | undefine
       severity: 'warning',
       otherwise: 'objects are removed one by one',
       async run() {
-        await removeObjects(store, [small, large], signal)
+        await removeObjects(store, [small, second, large], signal)
         if ((await headObject(store, small, signal)) !== undefined) throw unexpected('an object that was removed is still there')
       },
     },
@@ -190,7 +196,7 @@ async function tryMultipart(store: S3Store, key: string, bytes: Buffer, signal: 
 async function cleanUp(store: S3Store, folder: string): Promise<readonly Problem[]> {
   const signal = AbortSignal.timeout(15_000)
   const problems: Problem[] = []
-  for (const name of ['small + object', 'parts']) {
+  for (const name of ['small + object', 'small, the second', 'parts']) {
     try {
       await removeObject(store, `${folder}/${name}`, signal)
     } catch (error) {

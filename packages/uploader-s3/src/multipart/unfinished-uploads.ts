@@ -6,7 +6,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { patiently } from '../client/patient-requests.ts'
 import type { Answer, S3Store } from '../client/s3-store.ts'
-import { decodedKey } from '../objects/object-listing.ts'
+import { decodedKey, nextMarker } from '../objects/object-listing.ts'
 import { customerKey, keyParameters } from '../objects/object-parameters.ts'
 import { plainEtag } from '../objects/sent-checksums.ts'
 import { isS3Error } from '../s3-errors.ts'
@@ -49,14 +49,19 @@ export async function* listUnfinishedUploads(store: S3Store, prefix: string, sig
       if (key === undefined || !key.startsWith(prefix) || upload.UploadId === undefined) continue
       yield { key, uploadId: upload.UploadId, begunAt: upload.Initiated ?? new Date() }
     }
-    marker =
-      output.IsTruncated === true && output.NextKeyMarker !== undefined
-        ? {
-            KeyMarker: decodedKey(output.NextKeyMarker, output.EncodingType),
-            ...(output.NextUploadIdMarker === undefined ? {} : { UploadIdMarker: output.NextUploadIdMarker }),
-          }
-        : undefined
+    marker = nextPage(output, page, prefix)
   }
+}
+
+/** Several uploads of one key may be on two pages: then only the id moves on. */
+function nextPage(output: ListMultipartUploadsCommandOutput, before: PageMarker, prefix: string): PageMarker | undefined {
+  const { IsTruncated, EncodingType, NextKeyMarker, NextUploadIdMarker } = output
+  const told = NextKeyMarker === undefined ? undefined : decodedKey(NextKeyMarker, EncodingType)
+  const idMoved = NextUploadIdMarker !== undefined && NextUploadIdMarker !== before.UploadIdMarker
+  const what = `list of unfinished uploads below ${prefix}`
+  const key = nextMarker(IsTruncated, told, idMoved ? undefined : before.KeyMarker, what)
+  if (key === undefined) return undefined
+  return { KeyMarker: key, ...(NextUploadIdMarker === undefined ? {} : { UploadIdMarker: NextUploadIdMarker }) }
 }
 
 /** Removes an upload and its parts; succeeds when there is none. Throws what the store says when it goes on failing. */
@@ -113,7 +118,7 @@ export async function listParts(
     for (const { PartNumber, ETag, Size } of output.Parts ?? []) {
       if (PartNumber !== undefined) parts.set(PartNumber, { etag: plainEtag(ETag), size: Size ?? -1 })
     }
-    marker = output.IsTruncated === true ? output.NextPartNumberMarker : undefined
+    marker = nextMarker(output.IsTruncated, output.NextPartNumberMarker, marker, `list of the parts of ${key}`)
   } while (marker !== undefined)
   return parts
 }
