@@ -25,8 +25,9 @@ export interface S3Uploader extends Uploader {
   /** Many at once, where the store can. Succeeds for those that are not there; throws when some could not be removed. */
   removeAll(keys: readonly string[], options?: OperationOptions): Promise<void>
   /**
-   * Removes multipart uploads below the prefix that were begun so long ago (7 days when left out) and are not on their way here, and
-   * what journals of earlier processes know. Happens by itself before the first upload. Resolves with how many were removed.
+   * Removes multipart uploads below the prefix to which nothing was sent for so long (7 days when left out), by the clock of the store,
+   * and which are not on their way here, and what journals of earlier processes know. Happens by itself beside the first upload. Resolves
+   * with how many were removed. What cannot be removed does not keep the others: it rejects at the end.
    */
   removeAbandonedUploads(request?: { readonly olderThanSeconds?: number }, options?: OperationOptions): Promise<number>
   /**
@@ -38,6 +39,8 @@ export interface S3Uploader extends Uploader {
 
 /** A store that does not answer must not keep the end of a run waiting for what a later one can do as well. */
 const closeWithinMilliseconds = 5000
+/** Nor the caller of an upload that was aborted. */
+const tidyAfterAbortMilliseconds = 3000
 
 /**
  * Keeps objects in a bucket of AWS S3 or of a store that speaks its protocol: key = prefix + "/" + key. An object appears when the
@@ -79,10 +82,12 @@ export function createS3Uploader(settings: S3UploaderSettings): S3Uploader {
       throwIfAborted(signal, what)
       assertKey(store, key)
       firstUpload ??= leftovers.removeAbandoned(resolved.abandonedAfterSeconds, closing.signal).catch(() => undefined)
-      await leftovers.tidy()
-      const object = await named(what, () => uploadObject({ store, memory, journals, leftovers }, key, content, signal))
-      await leftovers.tidy()
-      return object
+      await leftovers.tidy(signal)
+      try {
+        return await named(what, () => uploadObject({ store, memory, journals, leftovers }, key, content, signal))
+      } finally {
+        await leftovers.tidy(signal?.aborted ? AbortSignal.timeout(tidyAfterAbortMilliseconds) : signal)
+      }
     },
 
     async *download(key: string, range?: ByteRange, { signal }: OperationOptions = {}) {
@@ -116,7 +121,7 @@ export function createS3Uploader(settings: S3UploaderSettings): S3Uploader {
 
     async removeAbandonedUploads({ olderThanSeconds = resolved.abandonedAfterSeconds } = {}, { signal }: OperationOptions = {}) {
       throwIfAborted(signal, 'removal of abandoned uploads')
-      await leftovers.tidy()
+      await leftovers.tidy(signal)
       return await named('removal of abandoned uploads', () => leftovers.removeAbandoned(olderThanSeconds, signal))
     },
 
@@ -131,7 +136,7 @@ export function createS3Uploader(settings: S3UploaderSettings): S3Uploader {
       const timer = setTimeout(() => closing.abort(), closeWithinMilliseconds)
       await firstUpload
       clearTimeout(timer)
-      await leftovers.tidy()
+      await leftovers.tidy(AbortSignal.timeout(closeWithinMilliseconds))
       store.close()
     },
   }

@@ -35,13 +35,16 @@ export interface SentPart extends SentChecksums {
   readonly size: number
 }
 
-/** Resolves with the id of the upload. `onUncertain` hears of every try after which the store may have begun one whose id did not arrive. */
+/**
+ * Resolves with the id of the upload, of which `onBegun` hears before anybody else can run. `onUncertain` hears of every try after which
+ * the store may have begun one whose id did not arrive.
+ */
 export async function beginMultipart(
   store: S3Store,
   key: string,
   object: { readonly sha256: string | undefined; readonly token: string },
   signal: AbortSignal | undefined,
-  onUncertain: (error: unknown) => void,
+  { onBegun, onUncertain }: { readonly onBegun: (uploadId: string) => void; readonly onUncertain: () => void },
 ): Promise<string> {
   return await patiently(
     async () => {
@@ -60,9 +63,10 @@ export async function beginMultipart(
             hint: 'This store does not take objects in parts: keep them below 32 MiB, or use another store.',
           })
         }
+        onBegun(output.UploadId)
         return output.UploadId
       } catch (error) {
-        if (signal?.aborted || mayPass(error)) onUncertain(error)
+        if (signal?.aborted || mayPass(error)) onUncertain()
         throw error
       }
     },

@@ -16,6 +16,8 @@ export interface UnfinishedUpload {
   readonly uploadId: string
   /** By the clock of the store. */
   readonly begunAt: Date
+  /** When the store gave the list, by the same clock. */
+  readonly listedAt: Date
 }
 
 /** A store that does not answer must not keep an abort waiting. */
@@ -31,7 +33,7 @@ export async function* listUnfinishedUploads(store: S3Store, prefix: string, sig
   let marker: PageMarker | undefined = {}
   while (marker !== undefined) {
     const page: PageMarker = marker
-    const { output }: Answer<ListMultipartUploadsCommandOutput> = await patiently(
+    const { output, at }: Answer<ListMultipartUploadsCommandOutput> = await patiently(
       () =>
         store.send(
           new ListMultipartUploadsCommand({
@@ -47,7 +49,7 @@ export async function* listUnfinishedUploads(store: S3Store, prefix: string, sig
     for (const upload of output.Uploads ?? []) {
       const key = store.keyOf(decodedKey(upload.Key ?? '', output.EncodingType))
       if (key === undefined || !key.startsWith(prefix) || upload.UploadId === undefined) continue
-      yield { key, uploadId: upload.UploadId, begunAt: upload.Initiated ?? new Date() }
+      yield { key, uploadId: upload.UploadId, begunAt: upload.Initiated ?? at, listedAt: at }
     }
     marker = nextPage(output, page, prefix)
   }
@@ -65,8 +67,9 @@ function nextPage(output: ListMultipartUploadsCommandOutput, before: PageMarker,
 }
 
 /** Removes an upload and its parts; succeeds when there is none. Throws what the store says when it goes on failing. */
-export async function abortUpload(store: S3Store, key: string, uploadId: string): Promise<void> {
-  const signal = AbortSignal.timeout(abortWithinMilliseconds)
+export async function abortUpload(store: S3Store, key: string, uploadId: string, given?: AbortSignal): Promise<void> {
+  const limit = AbortSignal.timeout(abortWithinMilliseconds)
+  const signal = given === undefined ? limit : AbortSignal.any([given, limit])
   await patiently(
     async () => {
       try {
@@ -82,6 +85,8 @@ export async function abortUpload(store: S3Store, key: string, uploadId: string)
 export interface StoredPart {
   readonly etag: string
   readonly size: number
+  /** By the clock of the store; `undefined` where it does not say. */
+  readonly storedAt: Date | undefined
 }
 
 /** The parts that the store has of an upload; `undefined` when it has no such upload. */
@@ -115,8 +120,8 @@ export async function listParts(
     )
     if (page === undefined) return undefined
     const { output } = page
-    for (const { PartNumber, ETag, Size } of output.Parts ?? []) {
-      if (PartNumber !== undefined) parts.set(PartNumber, { etag: plainEtag(ETag), size: Size ?? -1 })
+    for (const { PartNumber, ETag, Size, LastModified } of output.Parts ?? []) {
+      if (PartNumber !== undefined) parts.set(PartNumber, { etag: plainEtag(ETag), size: Size ?? -1, storedAt: LastModified })
     }
     marker = nextMarker(output.IsTruncated, output.NextPartNumberMarker, marker, `list of the parts of ${key}`)
   } while (marker !== undefined)

@@ -1,6 +1,7 @@
 import { appendFile, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { ownedName } from '@backup-planet/core'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createUploadJournals, type UploadFacts } from './upload-journal.ts'
 
@@ -17,6 +18,7 @@ const facts: UploadFacts = {
   size: 100,
   sha256: 'a'.repeat(64),
   partBytes: 10,
+  settings: 'f'.repeat(64),
   uploadId: 'upload',
   token: 'token',
   begunAt: '2026-01-01T00:00:00.000Z',
@@ -101,8 +103,40 @@ describe('a journal', () => {
     await writeFile(join(directory, 'something else'), 'x')
     await appendFile(join(directory, 'x.journal.0.part'), 'x')
     await utimes(join(directory, 'x.journal.0.part'), new Date(), new Date(0))
-    expect((await journals.stale(3600)).map(({ facts: { key } }) => key)).toEqual([facts.key])
+    expect(await journals.stale(3600)).toEqual([facts.key])
     expect((await readdir(directory)).filter((name) => name.endsWith('.part'))).toEqual([])
     expect(await createUploadJournals(directory, 's3://other').stale(3600)).toEqual([])
+  })
+
+  test('is for one at a time, of this process or another that lives, and for the next when that was killed', async () => {
+    const journals = createUploadJournals(directory, destination)
+    const other = createUploadJournals(directory, destination)
+    const claim = await journals.claim(facts.key)
+    expect(claim).toBeDefined()
+    expect(await journals.claim(facts.key)).toBeUndefined()
+    expect(await other.claim(facts.key)).toBeUndefined()
+    const elsewhere = await other.claim('another key')
+    expect(elsewhere).toBeDefined()
+    await elsewhere?.release()
+    const [name = ''] = await readdir(directory)
+    await claim?.release()
+    expect(await readdir(directory)).toEqual([])
+
+    const [prefix = '', host = ''] = name.split('~')
+    const living = join(directory, ownedName(prefix, { host, pid: process.ppid, started: 'unknown' }))
+    await writeFile(living, '')
+    expect(await journals.claim(facts.key)).toBeUndefined()
+    expect(await readdir(directory)).toHaveLength(1)
+    await rm(living)
+
+    const before = join(directory, ownedName(prefix, { host: 'container-before', pid: 1, started: 'unknown' }))
+    await writeFile(before, '')
+    expect(await journals.claim(facts.key)).toBeUndefined()
+    await utimes(before, new Date(), new Date(Date.now() - 600_000))
+    await writeFile(join(directory, ownedName(prefix, { host, pid: 2 ** 22 + 1, started: 'unknown' })), '')
+    const next = await journals.claim(facts.key)
+    expect(await readdir(directory)).toHaveLength(1)
+    await next?.release()
+    expect(await readdir(directory)).toEqual([])
   })
 })

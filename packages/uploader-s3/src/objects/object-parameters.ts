@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { PutObjectCommandInput } from '@aws-sdk/client-s3'
 import type { S3Store } from '../client/s3-store.ts'
 import type { ResolvedS3Settings } from '../s3-settings.ts'
@@ -36,6 +37,16 @@ export function newObjectParameters(
     ...encryption(settings),
     ...lock(settings, now),
   }
+}
+
+/** Equal for settings by which a store makes the same of the same content. A hash, so that no key is in it to be read. */
+export function creationFingerprint({ storageClass, tags, serverSideEncryption, objectLock, profile }: ResolvedS3Settings): string {
+  const sorted = Object.entries(tags).sort(([one], [other]) => (one < other ? -1 : 1))
+  const { kind, ...encryptionKey } = serverSideEncryption ?? { kind: undefined }
+  const { mode, retainDays, until, legalHold } = objectLock ?? {}
+  const told = [profile.checksum, storageClass, sorted, kind, Object.values(encryptionKey), mode, retainDays, until, legalHold]
+  // In an array what is left out becomes null, which no setting is.
+  return createHash('sha256').update(JSON.stringify(told)).digest('hex')
 }
 
 function encryption(settings: ResolvedS3Settings): Partial<PutObjectCommandInput> {

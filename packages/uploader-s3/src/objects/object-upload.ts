@@ -19,8 +19,8 @@ import {
 import type { PartMemory } from '../multipart/part-memory.ts'
 import { largestObjectBytes, mostParts, planParts } from '../multipart/part-sizes.ts'
 import { abortUpload, listParts } from '../multipart/unfinished-uploads.ts'
-import type { OpenJournal, UploadJournals } from '../multipart/upload-journal.ts'
-import { keyParameters, newObjectParameters } from './object-parameters.ts'
+import type { JournalClaim, OpenJournal, UploadJournals } from '../multipart/upload-journal.ts'
+import { creationFingerprint, keyParameters, newObjectParameters } from './object-parameters.ts'
 import { assertFromStore } from './object-stat.ts'
 import { checksumsOf, contradicts, multipartChecksums } from './sent-checksums.ts'
 
@@ -48,12 +48,14 @@ export async function uploadObject(
   if (signal?.aborted) onAbort()
   const checked = checkedContent(content, `upload of ${key}`, { signal: stop.signal })
   const reader = createContentReader(checked)
+  const done = parts.leftovers.work(key)
   try {
     return await sendContent(parts, { key, content, checked, reader, stop, signal })
   } catch (error) {
     if (signal?.aborted) throw abortError(signal, `upload of ${key}`)
     throw error
   } finally {
+    done()
     signal?.removeEventListener('abort', onAbort)
     await reader.close()
   }
@@ -125,7 +127,6 @@ async function sendStream(parts: UploadParts, upload: Upload, begun: Pick<PartsR
   let given = false
   try {
     const uploadId = await begin(parts, upload, token, since)
-    leftovers.begun(uploadId)
     try {
       given = true
       const sent = await sendParts(store, memory, { key, uploadId, reader, ...begun }, stop)
@@ -146,55 +147,83 @@ async function sendInParts(parts: UploadParts, upload: Upload, partBytes: number
   const { store, memory, journals, leftovers } = parts
   const { key, content, checked, reader, stop, signal } = upload
   const { size, sha256 } = content
-  const journaled = journals !== undefined && size !== undefined && sha256 !== undefined && leftovers.claim(key)
+  const announced = size === undefined || sha256 === undefined ? undefined : { size, sha256 }
+  const claim = announced === undefined ? undefined : await claimJournal(parts, key)
+  const journaled = claim !== undefined
   try {
-    const resumed = journaled ? await resumable(parts, key, { size, sha256 }, stop.signal) : undefined
+    const resumed = announced !== undefined && journaled ? await resumable(parts, key, announced, stop.signal) : undefined
     if (resumed?.committed !== undefined) {
-      await journals?.remove(key)
+      await forget(journals, key)
       return withSha256(resumed.committed, sha256)
     }
     const begun = resumed?.begun ?? (await beginJournaled(parts, upload, partBytes, journaled))
-    const { facts, known, journal } = begun
+    const { facts, known } = begun
+    const journal = begun.journal === undefined ? undefined : lenient(begun.journal)
     leftovers.begun(facts.uploadId)
     let completing = false
     try {
       const plan = { bytesOf: () => facts.partBytes, capacityBytes: facts.partBytes * mostParts }
-      const sent = await sendParts(
-        store,
-        memory,
-        { key, uploadId: facts.uploadId, plan, reader, known, onSent: journal === undefined ? undefined : (part) => journal.note(part) },
-        stop,
-      )
+      const sent = await sendParts(store, memory, { key, uploadId: facts.uploadId, plan, reader, known, onSent: journal?.note }, stop)
       // An object whose confirmation is lost with this process is recognised by it, and one of other bytes is not.
       await journal?.noteWhole(multipartChecksums(sent))
       completing = true
       const object = await completeMultipart(store, { key, uploadId: facts.uploadId, token: facts.token, parts: sent }, signal)
       await journal?.close()
-      if (journaled) await journals?.remove(key)
+      if (journaled) await forget(journals, key)
       leftovers.ended(facts.uploadId)
       return withSha256(object, checked.facts().sha256)
     } catch (error) {
       await journal?.close()
       // What may pass is tried again, and goes on from here. Everything else leaves nothing, and so do parts that gave other bytes together.
       const goesOn = mayPass(error) && !(completing && isOtherThanSent(error))
-      if (journaled && !signal?.aborted && goesOn) leftovers.ended(facts.uploadId)
-      else if ((await leftovers.discard(key, facts.uploadId)) && journaled) await journals?.remove(key)
+      if (journal !== undefined && !signal?.aborted && goesOn) leftovers.ended(facts.uploadId)
+      else if ((await leftovers.discard(key, facts.uploadId)) && journaled) await forget(journals, key)
       throw error
     }
   } finally {
-    if (journaled) leftovers.release(key)
+    await claim?.release()
   }
 }
 
-/** Resolves with the id of a new upload. Where its answer was lost, what the store may have begun is removed. */
+async function claimJournal({ store, journals }: UploadParts, key: string): Promise<JournalClaim | undefined> {
+  try {
+    return await journals?.claim(key)
+  } catch (error) {
+    throw journalError(error, store.settings.journalDirectory ?? '')
+  }
+}
+
+/**
+ * A journal whose disk is full or gone is given up: the upload goes on, and a later one begins before the part that could not be noted.
+ * Nothing here rejects.
+ */
+function lenient(journal: OpenJournal): OpenJournal {
+  let broken = false
+  const unlessBroken = async (write: () => Promise<void>): Promise<void> => {
+    if (broken) return
+    await write().catch(() => {
+      broken = true
+    })
+  }
+  return {
+    note: (part) => unlessBroken(() => journal.note(part)),
+    noteWhole: (whole) => unlessBroken(() => journal.noteWhole(whole)),
+    close: () => journal.close().catch(() => undefined),
+  }
+}
+
+/** A journal that stays says what is true still: the next upload of its key finds out. */
+async function forget(journals: UploadJournals | undefined, key: string): Promise<void> {
+  await journals?.remove(key).catch(() => undefined)
+}
+
+/** Resolves with the id of a new upload. Where its answer was lost, what the store may have begun is removed after this upload. */
 async function begin({ store, leftovers }: UploadParts, upload: Upload, token: string, since: Date): Promise<string> {
   const { key, content, stop } = upload
-  try {
-    return await beginMultipart(store, key, { sha256: content.sha256, token }, stop.signal, () => leftovers.uncertain(key, since))
-  } catch (error) {
-    await leftovers.tidy()
-    throw error
-  }
+  return await beginMultipart(store, key, { sha256: content.sha256, token }, stop.signal, {
+    onBegun: leftovers.begun,
+    onUncertain: () => leftovers.uncertain(key, since),
+  })
 }
 
 interface BegunUpload {
@@ -205,7 +234,7 @@ interface BegunUpload {
 
 /** The journal is there before the store is asked, so that not even an upload is forgotten whose id did not arrive. */
 async function beginJournaled(parts: UploadParts, upload: Upload, partBytes: number, journaled: boolean): Promise<BegunUpload> {
-  const { store, journals, leftovers } = parts
+  const { store, journals } = parts
   const { key, content } = upload
   const { size, sha256 } = content
   const token = newToken()
@@ -213,7 +242,7 @@ async function beginJournaled(parts: UploadParts, upload: Upload, partBytes: num
   const { destination } = store.place
   const intent =
     journaled && size !== undefined && sha256 !== undefined
-      ? { destination, key, size, sha256, partBytes, token, begunAt: since.toISOString() }
+      ? { destination, key, size, sha256, partBytes, settings: creationFingerprint(store.settings), token, begunAt: since.toISOString() }
       : undefined
   try {
     if (intent !== undefined) await (await journals?.begin(intent))?.close()
@@ -225,15 +254,15 @@ async function beginJournaled(parts: UploadParts, upload: Upload, partBytes: num
   if (intent === undefined) return { facts }
   try {
     return { facts, journal: await journals?.begin({ ...intent, uploadId }) }
-  } catch (error) {
-    await leftovers.discard(key, uploadId)
-    throw journalError(error, store.settings.journalDirectory ?? '')
+  } catch {
+    // What the disk had room for a moment ago it has no more: the upload cannot go on after a crash, and goes on now.
+    return { facts }
   }
 }
 
 /**
  * What an earlier attempt with the same content left: an upload that goes on, or the object itself where it had been completed and
- * only the answer was missing. What was left of other content is removed.
+ * only the answer was missing. What was left of other content, or begun by other settings, is removed.
  */
 async function resumable(
   { store, journals, leftovers }: UploadParts,
@@ -246,20 +275,22 @@ async function resumable(
   const { facts, parts, whole } = found
   const { uploadId } = facts
   if (uploadId === undefined) {
-    await leftovers.removeUnknown(key, new Date(facts.begunAt))
+    const since = new Date(facts.begunAt)
+    if (leftovers.isShared(key)) leftovers.uncertain(key, since)
+    else await leftovers.removeUnknown(key, since, signal)
     await journals.remove(key)
     return undefined
   }
-  const same = facts.size === content.size && facts.sha256 === content.sha256 && facts.partBytes * mostParts >= content.size
-  if (!same) {
-    await abortUpload(store, key, uploadId)
+  const sameContent = facts.size === content.size && facts.sha256 === content.sha256 && facts.partBytes * mostParts >= content.size
+  if (!sameContent || facts.settings !== creationFingerprint(store.settings)) {
+    await abortUpload(store, key, uploadId, signal)
     await journals.remove(key)
     return undefined
   }
   const stored = await listParts(store, key, uploadId, signal)
   if (stored === undefined) {
     const expected = { key, token: facts.token, size: content.size, whole }
-    const committed = await committedBefore(store, expected)
+    const committed = await committedBefore(store, expected, signal)
     if (committed === undefined) await journals.remove(key)
     return committed === undefined ? undefined : { committed }
   }
@@ -281,10 +312,11 @@ async function resumable(
 async function committedBefore(
   store: S3Store,
   { whole, ...rest }: Omit<ExpectedObject, 'whole'> & { readonly whole: ExpectedObject['whole'] | undefined },
+  signal: AbortSignal,
 ): Promise<RemoteObject | undefined> {
   if (whole === undefined) return undefined
   try {
-    return await findCommitted(store, { ...rest, whole })
+    return await findCommitted(store, { ...rest, whole }, signal)
   } catch (error) {
     if (isOtherThanSent(error)) return undefined
     throw error
