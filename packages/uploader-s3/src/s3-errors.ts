@@ -212,7 +212,7 @@ export function s3Error(error: unknown, what: string, place: S3Place): unknown {
   )
   return new BackupError(`${what} failed${said.length === 0 ? '' : ` with ${said.join(', ')}`} at ${place.destination}`, {
     code,
-    retryable: mayPass(error, code),
+    retryable: mayPassAnew(error, code),
     hint: hintFor(error, code, place),
     cause: causeOf(error),
   })
@@ -226,7 +226,7 @@ export function roleError(error: unknown, roleArn: string): unknown {
   const { name, errno } = factsOf(error)
   return new BackupError(`the role ${roleArn} cannot be taken on: ${errno ?? name ?? 'no answer'}`, {
     code,
-    retryable: mayPass(error, code),
+    retryable: mayPassAnew(error, code),
     hint:
       code === 'ACCESS_DENIED'
         ? 'Let the trust policy of the role name whoever has these credentials, give externalId where the policy asks for one, and look at roleArn.'
@@ -250,7 +250,8 @@ function causeOf(error: unknown): unknown {
   })
 }
 
-function mayPass(error: unknown, code: FailureCode): boolean | undefined {
+/** Whether the whole operation may succeed when it begins anew; `undefined` where the code says it. */
+function mayPassAnew(error: unknown, code: FailureCode): boolean | undefined {
   // A checksum that did not arrive as it was sent: the line, and so the next attempt, may be better.
   if (isS3Error(error, 'BadDigest', 'XAmzContentSHA256Mismatch', 'XAmzContentChecksumMismatch', 'IncompleteBody')) return true
   // An upload that somebody else has ended begins anew.

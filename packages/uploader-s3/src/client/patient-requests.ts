@@ -26,6 +26,7 @@ export async function patiently<Result>(
   }
 }
 
+/** Whether the same request may succeed later; an upload that is gone does not come back. */
 export function mayPass(error: unknown): boolean {
   if (BackupError.is(error)) return error.retryable
   if (isS3Error(error, 'BadDigest', 'XAmzContentSHA256Mismatch', 'XAmzContentChecksumMismatch', 'OperationAborted')) return true
