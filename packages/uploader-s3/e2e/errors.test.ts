@@ -2,7 +2,13 @@ import { execFile } from 'node:child_process'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { inspect, promisify } from 'node:util'
-import { PutBucketPolicyCommand, PutObjectLockConfigurationCommand, S3Client } from '@aws-sdk/client-s3'
+import {
+  DeleteObjectCommand,
+  ListObjectVersionsCommand,
+  PutBucketPolicyCommand,
+  PutObjectLockConfigurationCommand,
+  S3Client,
+} from '@aws-sdk/client-s3'
 import { BackupError } from '@backup-planet/core'
 import { collect, eventually } from '@backup-planet/core/conformance'
 import { reopenable } from '@backup-planet/core/testing'
@@ -156,6 +162,24 @@ describe('a clear error with a hint', () => {
       /its own words are in the cause/,
       operations.slice(0, 1),
     )
+  })
+
+  it('of the lock in a check, which leaves no object that is locked, not even as an older version', async () => {
+    const bucket = 'checked-locks'
+    await ceph.server.createBucket(bucket, { objectLock: true })
+    const objectLock = { mode: 'COMPLIANCE', retainDays: 1, legalHold: true } as const
+    await using uploader = createS3Uploader(ceph.settings({ bucket, objectLock }))
+    // This gateway does not heed the condition where a bucket keeps versions.
+    expect(await uploader.check()).toMatchObject([{ severity: 'warning', message: expect.stringMatching(/^conditional put: /) }])
+    const owner = client()
+    const { Versions = [] } = await owner.send(new ListObjectVersionsCommand({ Bucket: bucket }))
+    expect(Versions.length).toBeGreaterThan(0)
+    for (const { Key = '', VersionId = '' } of Versions) await owner.send(new DeleteObjectCommand({ Bucket: bucket, Key, VersionId }))
+    owner.destroy()
+    await using nowhere = createS3Uploader(ceph.settings({ objectLock }))
+    expect((await nowhere.check()).map(({ severity, message }) => `${severity}: ${message}`)).toEqual([
+      expect.stringMatching(/^error: object lock: .*nothing can be stored with the lock that is set$/),
+    ])
   })
 
   it('for the removal of an object that is locked, with the end of its retention, and of one with a legal hold', async () => {

@@ -1,5 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { CompleteMultipartUploadCommand, CreateMultipartUploadCommand, PutObjectCommand, UploadPartCommand } from '@aws-sdk/client-s3'
+import {
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  GetObjectLockConfigurationCommand,
+  PutObjectCommand,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3'
 import { BackupError, checkKeyPrefix, type Problem, throwIfAborted } from '@backup-planet/core'
 import { patiently } from './client/patient-requests.ts'
 import type { S3Store } from './client/s3-store.ts'
@@ -11,6 +17,7 @@ import { removeObject, removeObjects } from './objects/object-removal.ts'
 import { headObject } from './objects/object-stat.ts'
 import { checksumsOf, multipartChecksumParameters, plainEtag } from './objects/sent-checksums.ts'
 import { classifyS3Error, s3Error, statusOf } from './s3-errors.ts'
+import type { ResolvedS3Settings } from './s3-settings.ts'
 
 interface Trial {
   readonly name: string
@@ -52,7 +59,7 @@ export async function checkStore(store: S3Store, signal: AbortSignal | undefined
 }
 
 function trialsOf(store: S3Store, folder: string, signal: AbortSignal | undefined): readonly Trial[] {
-  const { settings } = store
+  const settings = withoutLock(store.settings)
   const bytes = randomBytes(4096)
   const small = `${folder}/small + object`
   const second = `${folder}/small, the second`
@@ -115,6 +122,12 @@ function trialsOf(store: S3Store, folder: string, signal: AbortSignal | undefine
       run: () => tryMultipart(store, large, bytes, signal),
     },
     {
+      name: 'object lock',
+      severity: 'error',
+      otherwise: 'nothing can be stored with the lock that is set',
+      run: () => tryLock(store, `${folder}/locked`, signal),
+    },
+    {
       name: 'list of unfinished uploads',
       severity: 'warning',
       otherwise: 'what a crash leaves is not removed by itself',
@@ -150,8 +163,32 @@ function trialsOf(store: S3Store, folder: string, signal: AbortSignal | undefine
   ]
 }
 
+/** An object that is locked could not be removed after the check: none is made with the lock of the settings. */
+function withoutLock(settings: ResolvedS3Settings): ResolvedS3Settings {
+  return { ...settings, objectLock: undefined }
+}
+
+/**
+ * Asks whether the bucket has locks, where these credentials may, since some stores do not look before there is an object; then begins an
+ * upload with the lock and ends it before there is one.
+ */
+async function tryLock(store: S3Store, key: string, signal: AbortSignal | undefined): Promise<void> {
+  if (store.settings.objectLock === undefined) return
+  await store.send(new GetObjectLockConfigurationCommand({ Bucket: store.settings.bucket }), signal).catch((error: unknown) => {
+    if (!['ACCESS_DENIED', 'UNSUPPORTED'].includes(classifyS3Error(error))) throw error
+  })
+  const { output } = await store.send(
+    new CreateMultipartUploadCommand({
+      ...keyParameters(store, key),
+      ...newObjectParameters(store.settings, { sha256: undefined, token: key }),
+    }),
+    signal,
+  )
+  if (output.UploadId !== undefined) await abortUpload(store, key, output.UploadId)
+}
+
 async function tryMultipart(store: S3Store, key: string, bytes: Buffer, signal: AbortSignal | undefined): Promise<void> {
-  const { settings } = store
+  const settings = withoutLock(store.settings)
   const checksums = checksumsOf(bytes, await store.md5.md5Of(bytes), settings.profile.checksum)
   const { output } = await store.send(
     new CreateMultipartUploadCommand({
