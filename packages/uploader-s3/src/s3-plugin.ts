@@ -11,6 +11,7 @@ export const plugin: UploaderPlugin = {
   contract: 'uploader-plugin/1',
   schemes: ['s3'],
   exampleDestination: 's3://bucket/prefix?region=eu-central-1',
+  journalSetting: 'journalDirectory',
   create(destination, settings) {
     const given = parseSettings(z.looseObject({}), settings, 'uploader settings')
     const twice = fromDestination.filter((name) => name in given)

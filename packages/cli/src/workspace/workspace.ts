@@ -77,7 +77,7 @@ export function createWorkspace({ configuration, plugins, ...sources }: Workspac
     const scheme = url.slice(0, url.indexOf(':')).toLowerCase()
     const plugin = await at(place, () => registry.uploader(scheme, uploader.plugin))
     const settings = await resolveSecrets(uploader.settings, configuration.place(...path, 'uploader', 'settings'), sources)
-    const opened = await at(place, () => plugin.create(url, settings))
+    const opened = await at(place, () => plugin.create(url, withJournal(settings, plugin.journalSetting, join(directory, 'uploads'))))
     return limitedUploader(contractChecked(opened, 'uploader/1', scheme), configuration.content.limits)
   }
 
@@ -121,6 +121,11 @@ export function createWorkspace({ configuration, plugins, ...sources }: Workspac
 
 function omit(settings: Readonly<Record<string, unknown>>, keys: readonly string[]): Readonly<Record<string, unknown>> {
   return Object.fromEntries(Object.entries(settings).filter(([key]) => !keys.includes(key)))
+}
+
+/** What uploads leave when they are interrupted is noted where files on their way are, so that the next run goes on. */
+function withJournal(settings: unknown, name: string | undefined, directory: string): unknown {
+  return name === undefined ? settings : { [name]: directory, ...(settings as object) }
 }
 
 /** Where settings come from is said in front of what is wrong with them. */

@@ -22,6 +22,11 @@ export interface UploaderPlugin {
   /** URL schemes without colon: `['s3']`. */
   readonly schemes: readonly string[]
   readonly exampleDestination: string
+  /**
+   * Name of a setting for the absolute path of a directory in which uploads that were interrupted are noted. Where the settings do not give
+   * it, who has a place for state of this machine gives one, which need not be there yet. None when left out.
+   */
+  readonly journalSetting?: string
   /** Throws `INVALID_SETTINGS`. Connects to nothing. */
   create(destination: string, settings: unknown): Uploader
 }
