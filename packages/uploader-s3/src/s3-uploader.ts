@@ -11,6 +11,7 @@ import { createS3Store } from './client/s3-store.ts'
 import { createLeftovers } from './multipart/leftovers.ts'
 import { createPartMemory } from './multipart/part-memory.ts'
 import { createUploadJournals } from './multipart/upload-journal.ts'
+import { createUploadMarks } from './multipart/upload-marks.ts'
 import { downloadObject } from './objects/object-download.ts'
 import { assertKey } from './objects/object-key.ts'
 import { listObjects } from './objects/object-listing.ts'
@@ -26,8 +27,9 @@ export interface S3Uploader extends Uploader {
   removeAll(keys: readonly string[], options?: OperationOptions): Promise<void>
   /**
    * Removes multipart uploads below the prefix to which nothing was sent for so long (7 days when left out), by the clock of the store,
-   * and which are not on their way here, and what journals of earlier processes know. Happens by itself beside the first upload. Resolves
-   * with how many were removed. What cannot be removed does not keep the others: it rejects at the end.
+   * and which are not on their way here, and what journals of earlier processes know; and at once what an earlier process of this machine
+   * was killed over and nobody can go on with. Happens by itself beside the first upload. Resolves with how many were removed. What cannot
+   * be removed does not keep the others: it rejects at the end.
    */
   removeAbandonedUploads(request?: { readonly olderThanSeconds?: number }, options?: OperationOptions): Promise<number>
   /**
@@ -51,7 +53,8 @@ export function createS3Uploader(settings: S3UploaderSettings): S3Uploader {
   const store = createS3Store(resolved)
   const { place } = store
   const journals = resolved.journalDirectory === undefined ? undefined : createUploadJournals(resolved.journalDirectory, place.destination)
-  const leftovers = createLeftovers(store, journals)
+  const marks = resolved.journalDirectory === undefined ? undefined : createUploadMarks(resolved.journalDirectory, place.destination)
+  const leftovers = createLeftovers(store, journals, marks)
   const memory = createPartMemory(resolved.memoryBytes)
   let firstUpload: Promise<unknown> | undefined
   const closing = new AbortController()
@@ -84,7 +87,7 @@ export function createS3Uploader(settings: S3UploaderSettings): S3Uploader {
       firstUpload ??= leftovers.removeAbandoned(resolved.abandonedAfterSeconds, closing.signal).catch(() => undefined)
       await leftovers.tidy(signal)
       try {
-        return await named(what, () => uploadObject({ store, memory, journals, leftovers }, key, content, signal))
+        return await named(what, () => uploadObject({ store, memory, journals, marks, leftovers }, key, content, signal))
       } finally {
         await leftovers.tidy(signal?.aborted ? AbortSignal.timeout(tidyAfterAbortMilliseconds) : signal)
       }

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Reopenable } from '@backup-planet/core'
+import { ownedName, type Reopenable } from '@backup-planet/core'
 import { sha256Of } from '@backup-planet/core/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createMemoryS3, type MemoryS3, type S3Call, s3Failure } from '../__fixtures__/memory-s3.ts'
+import { createMemoryS3, type MemoryS3, type MemoryUpload, type S3Call, s3Failure } from '../__fixtures__/memory-s3.ts'
 import { createS3Store, type S3Store } from '../client/s3-store.ts'
 import { createS3Uploader, type S3Uploader, type S3UploaderSettings } from '../index.ts'
 import { creationFingerprint } from '../objects/object-parameters.ts'
@@ -231,6 +231,47 @@ describe('what is abandoned', () => {
     expect([...memory.uploads.keys()]).toEqual(['left-b', 'left-c'])
     await claim?.release()
     expect(await readdir(directory)).toHaveLength(2)
+  })
+})
+
+describe('an upload that nobody can go on with', () => {
+  const streamed: Reopenable = { open: content.open }
+
+  test('is marked while it is on its way, and is left alone as long as its process lives', async () => {
+    const uploader = createS3Uploader(settings)
+    const other = createS3Uploader(settings)
+    let names: readonly string[] = []
+    memory.meet = async ({ name }) => {
+      if (name !== 'UploadPart' || names.length > 0) return undefined
+      names = await readdir(directory)
+      expect(await other.removeAbandonedUploads()).toBe(0)
+      return undefined
+    }
+    await uploader.upload('key', streamed)
+    expect(names).toEqual([expect.stringMatching(/^upload\.begun~/)])
+    await expectStored(uploader)
+  })
+
+  test('is removed by the next process when its own was killed', async () => {
+    let left: { readonly name: string; readonly text: string } | undefined
+    memory.meet = async ({ name, input }) => {
+      if (name !== 'UploadPart' || left !== undefined) return undefined
+      const [found = ''] = await readdir(directory)
+      left = { name: found, text: await readFile(join(directory, found), 'utf8') }
+      // Not removed with the rest of the upload below.
+      memory.uploads.set('left', memory.uploads.get(input.UploadId ?? '') as MemoryUpload)
+      return undefined
+    }
+    const first = createS3Uploader(settings)
+    await first.upload('key', streamed)
+    await first[Symbol.asyncDispose]()
+    const [beginning = '', host = ''] = left?.name.split('~') ?? []
+    const killed = ownedName(beginning, { host, pid: 2 ** 22 + 1, started: 'unknown' })
+    await writeFile(join(directory, killed), left?.text.replace(/upload-\d+/, 'left') ?? '')
+    await writeFile(join(directory, ownedName(beginning, { host, pid: 2 ** 22 + 1, started: 'unknown' })), '{"cut')
+    const second = createS3Uploader(settings)
+    await second.upload('key', streamed)
+    await expectStored(second)
   })
 })
 

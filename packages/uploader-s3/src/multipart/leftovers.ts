@@ -1,6 +1,7 @@
 import type { S3Store } from '../client/s3-store.ts'
 import { abortUpload, listParts, listUnfinishedUploads, type UnfinishedUpload } from './unfinished-uploads.ts'
 import type { UploadJournals } from './upload-journal.ts'
+import type { UploadMarks } from './upload-marks.ts'
 
 /** Clocks of stores and our own differ a little. */
 const clockToleranceMilliseconds = 15 * 60_000
@@ -28,13 +29,13 @@ export interface Leftovers {
   /** Removes what is left of this uploader where nothing is on its way. Takes half a minute at most, less with a signal. Never rejects. */
   tidy(signal?: AbortSignal): Promise<void>
   /**
-   * Removes what was left by others and by earlier processes, and to which nothing was sent for so long. Resolves with how many. What
-   * cannot be removed does not keep the rest: then it rejects at the end, with the first failure.
+   * Removes what was left by others and by earlier processes, and to which nothing was sent for so long, and at once what nobody can go
+   * on with that an earlier process of this machine has marked. Resolves with how many. What cannot be removed does not keep the rest: then it rejects at the end, with the first failure.
    */
   removeAbandoned(olderThanSeconds: number, signal?: AbortSignal): Promise<number>
 }
 
-export function createLeftovers(store: S3Store, journals: UploadJournals | undefined): Leftovers {
+export function createLeftovers(store: S3Store, journals: UploadJournals | undefined, marks?: UploadMarks): Leftovers {
   const working = new Map<string, number>()
   const active = new Set<string>()
   const undone = new Map<string, string>()
@@ -145,6 +146,13 @@ export function createLeftovers(store: S3Store, journals: UploadJournals | undef
           if (signal?.aborted) throw error
           failures.push(error)
         }
+      }
+      for (const { key, uploadId, forget } of (await marks?.forsaken()) ?? []) {
+        await attempt(async () => {
+          await abortUpload(store, key, uploadId, signal)
+          await forget()
+          return true
+        })
       }
       for (const key of (await journals?.stale(olderThanSeconds)) ?? []) await attempt(() => removeStaleJournal(key, signal))
       for await (const upload of listUnfinishedUploads(store, '', signal)) {

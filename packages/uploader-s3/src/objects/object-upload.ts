@@ -20,6 +20,7 @@ import type { PartMemory } from '../multipart/part-memory.ts'
 import { largestObjectBytes, mostParts, planParts } from '../multipart/part-sizes.ts'
 import { abortUpload, listParts } from '../multipart/unfinished-uploads.ts'
 import type { JournalClaim, OpenJournal, UploadJournals } from '../multipart/upload-journal.ts'
+import type { UploadMarks } from '../multipart/upload-marks.ts'
 import { creationFingerprint, keyParameters, newObjectParameters } from './object-parameters.ts'
 import { assertFromStore } from './object-stat.ts'
 import { checksumsOf, contradicts, multipartChecksums } from './sent-checksums.ts'
@@ -29,6 +30,8 @@ export interface UploadParts {
   readonly store: S3Store
   readonly memory: PartMemory
   readonly journals: UploadJournals | undefined
+  /** Where there are journals. */
+  readonly marks?: UploadMarks | undefined
   readonly leftovers: Leftovers
 }
 
@@ -120,21 +123,23 @@ async function putObject(store: S3Store, key: string, bytes: Buffer, sha256: str
 
 /** Content of unknown size, of which nothing can be known beforehand and so nothing continued later. */
 async function sendStream(parts: UploadParts, upload: Upload, begun: Pick<PartsRequest, 'plan' | 'first'>): Promise<RemoteObject> {
-  const { store, memory, leftovers } = parts
+  const { store, memory, marks, leftovers } = parts
   const { key, checked, reader, stop, signal } = upload
   const token = newToken()
   const since = new Date()
   let given = false
   try {
     const uploadId = await begin(parts, upload, token, since)
+    const unmark = await marks?.mark({ key, uploadId })
     try {
       given = true
       const sent = await sendParts(store, memory, { key, uploadId, reader, ...begun }, stop)
       const object = await completeMultipart(store, { key, uploadId, token, parts: sent }, signal)
       leftovers.ended(uploadId)
+      await unmark?.()
       return withSha256(object, checked.facts().sha256)
     } catch (error) {
-      await leftovers.discard(key, uploadId)
+      if (await leftovers.discard(key, uploadId)) await unmark?.()
       throw error
     }
   } finally {
@@ -144,7 +149,7 @@ async function sendStream(parts: UploadParts, upload: Upload, begun: Pick<PartsR
 
 /** Content of known size; goes on where an earlier attempt stopped when there is a journal of it. */
 async function sendInParts(parts: UploadParts, upload: Upload, partBytes: number): Promise<RemoteObject> {
-  const { store, memory, journals, leftovers } = parts
+  const { store, memory, journals, marks, leftovers } = parts
   const { key, content, checked, reader, stop, signal } = upload
   const { size, sha256 } = content
   const announced = size === undefined || sha256 === undefined ? undefined : { size, sha256 }
@@ -160,6 +165,7 @@ async function sendInParts(parts: UploadParts, upload: Upload, partBytes: number
     const { facts, known } = begun
     const journal = begun.journal === undefined ? undefined : lenient(begun.journal)
     leftovers.begun(facts.uploadId)
+    const unmark = journal === undefined ? await marks?.mark({ key, uploadId: facts.uploadId }) : undefined
     let completing = false
     try {
       const plan = { bytesOf: () => facts.partBytes, capacityBytes: facts.partBytes * mostParts }
@@ -170,6 +176,7 @@ async function sendInParts(parts: UploadParts, upload: Upload, partBytes: number
       const object = await completeMultipart(store, { key, uploadId: facts.uploadId, token: facts.token, parts: sent }, signal)
       await journal?.close()
       if (journaled) await forget(journals, key)
+      await unmark?.()
       leftovers.ended(facts.uploadId)
       return withSha256(object, checked.facts().sha256)
     } catch (error) {
@@ -177,7 +184,10 @@ async function sendInParts(parts: UploadParts, upload: Upload, partBytes: number
       // What may pass is tried again, and goes on from here. Everything else leaves nothing, and so do parts that gave other bytes together.
       const goesOn = mayPass(error) && !(completing && isOtherThanSent(error))
       if (journal !== undefined && !signal?.aborted && goesOn) leftovers.ended(facts.uploadId)
-      else if ((await leftovers.discard(key, facts.uploadId)) && journaled) await forget(journals, key)
+      else if (await leftovers.discard(key, facts.uploadId)) {
+        await unmark?.()
+        if (journaled) await forget(journals, key)
+      }
       throw error
     }
   } finally {
