@@ -33,6 +33,10 @@ function contentOf(fill: string): Reopenable & { readonly bytes: Buffer } {
 }
 const content = contentOf('what is sent in parts ')
 
+function full(): Promise<never> {
+  return Promise.reject(Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' }))
+}
+
 let directory: string
 let memory: MemoryS3
 let settings: S3UploaderSettings
@@ -173,18 +177,20 @@ describe('what a journal says', () => {
     await expectStored(uploader)
   })
 
-  test('is given up when its disk is full, and the upload is not', async () => {
-    const full = () => Promise.reject(Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' }))
+  test.each([
+    ['before it', { claim: full }],
+    ['at its beginning', { begin: full }],
+    ['when it is gone on with', { resume: full }],
+    ['on the way', { note: full, noteWhole: full, remove: full }],
+  ])('is given up when the disk is full %s, and the upload is not', async (when, failing) => {
+    if (when === 'when it is gone on with') await leaveUpload('key')
     const real = createUploadJournals(directory, destination)
-    const journals: UploadJournals = {
-      ...real,
-      begin: async (facts) => ({ ...(await real.begin(facts)), note: full, noteWhole: full }),
-      remove: full,
-    }
+    const journals: UploadJournals = { ...real, begin: async (facts) => ({ ...(await real.begin(facts)), ...failing }), ...failing }
     const store = createS3Store(resolveS3Settings(settings))
     const parts = { store, journals, leftovers: createLeftovers(store, journals), memory: createPartMemory(4 * partBytes) }
     await uploadObject(parts, 'key', content, undefined)
     expect(memory.objects.get('key')?.bytes.equals(content.bytes)).toBe(true)
+    expect(memory.uploads.size).toBe(0)
   })
 })
 

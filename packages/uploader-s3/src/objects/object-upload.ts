@@ -199,6 +199,7 @@ async function claimJournal({ store, journals }: UploadParts, key: string): Prom
   try {
     return await journals?.claim(key)
   } catch (error) {
+    if (isFull(error)) return undefined
     throw journalError(error, store.settings.journalDirectory ?? '')
   }
 }
@@ -257,6 +258,7 @@ async function beginJournaled(parts: UploadParts, upload: Upload, partBytes: num
   try {
     if (intent !== undefined) await (await journals?.begin(intent))?.close()
   } catch (error) {
+    if (isFull(error)) return await beginJournaled(parts, upload, partBytes, false)
     throw journalError(error, store.settings.journalDirectory ?? '')
   }
   const uploadId = await begin(parts, upload, token, since)
@@ -314,6 +316,7 @@ async function resumable(
   try {
     return { begun: { facts: { ...facts, uploadId }, known, journal: await journals.resume(key) } }
   } catch (error) {
+    if (isFull(error)) return { begun: { facts: { ...facts, uploadId }, known } }
     throw journalError(error, store.settings.journalDirectory ?? '')
   }
 }
@@ -350,12 +353,17 @@ function tooSmallMemory(key: string, size: number): BackupError {
   })
 }
 
+/** A disk without room for a journal keeps no backup from being stored. */
+function isFull(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes(String((error as { code?: unknown } | undefined)?.code))
+}
+
 function journalError(error: unknown, directory: string): unknown {
   const code = (error as { code?: unknown } | undefined)?.code
   if (typeof code !== 'string' || !/^E[A-Z]+$/.test(code)) return error
   return new BackupError(`the journal of an upload cannot be written: ${code} in ${directory}`, {
-    code: code === 'ENOSPC' || code === 'EDQUOT' ? 'OUT_OF_SPACE' : 'ACCESS_DENIED',
-    hint: `Let the user that runs backups write to ${directory}, and free space there; without journalDirectory uploads cannot go on after a crash.`,
+    code: 'ACCESS_DENIED',
+    hint: `Let the user that runs backups write to ${directory}; without journalDirectory uploads cannot go on after a crash.`,
     cause: error,
   })
 }
