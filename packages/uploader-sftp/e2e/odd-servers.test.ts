@@ -1,7 +1,9 @@
 import { mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { withRetry } from '@backup-planet/core'
 import { describeUploaderContract, type UploaderHarness } from '@backup-planet/core/conformance'
 import { bytesOf, reopenable, sampleBytes } from '@backup-planet/core/testing'
+import { startTcpFaultProxy } from '@backup-planet/tooling/tcp-fault-proxy'
 import { describe, expect, it } from 'vitest'
 import { createSftpUploader, type SftpSettings, type SftpUploader } from '../src/index.ts'
 import { identityOf, newPartName } from '../src/part-name.ts'
@@ -113,6 +115,23 @@ describe('a server without extensions', () => {
     await uploader.upload('object', reopenable(bytes.subarray(0, 10)))
     expect((await uploader.stat('object'))?.size).toBe(10)
     expect(server.mostAtOnce()).toBeGreaterThan(1)
+  })
+
+  it.each([
+    ['stays broken', 2, bytes],
+    ['is whole again', 1, bytes.subarray(1)],
+  ])('has the old or the new object when the network breaks in the middle of a replacement, and %s', async (_, breaks, expected) => {
+    await using server = await startOddSftpServer()
+    await using direct = createSftpUploader(settingsOf(server))
+    await direct.upload('object', reopenable(bytes))
+    await using proxy = await startTcpFaultProxy(server)
+    proxy.plan(Array.from({ length: breaks }, () => ({ kind: 'cut', direction: 'up', afterBytes: 500_000 }) as const))
+    await using uploader = createSftpUploader(settingsOf(server, { port: proxy.port, connections: 1, requests: 1 }))
+    const replacement = withRetry(uploader, { attempts: 2, firstDelayMs: 1 }).upload('object', reopenable(bytes.subarray(1)))
+    if (breaks === 2) await expect(replacement).rejects.toMatchObject({ code: 'UNREACHABLE' })
+    else expect((await replacement).size).toBe(bytes.length - 1)
+    expect(uploader.supports.atomicReplace).toBe(false)
+    expect(expected.equals(await bytesOf(direct.download('object')))).toBe(true)
   })
 
   it('keeps the old object when what is to replace it is gone', async () => {

@@ -76,6 +76,18 @@ const broken: Readonly<Record<string, Fault<(sound: MemoryUploader) => Methods |
       },
     }),
   },
+  'replaces in place and calls that not atomic': {
+    caughtBy: 'shows nothing of an upload',
+    breakIt: (sound) => ({
+      ...uploaderLayer(sound, {
+        async upload(key, content, options) {
+          if (sound.objects.has(key)) await sound.upload(key, reopenable(Buffer.from('half')))
+          return await sound.upload(key, content, options)
+        },
+      }),
+      supports: { ...sound.supports, atomicReplace: false },
+    }),
+  },
   'ignores the signal of an upload': {
     caughtBy: 'aborted beforehand',
     breakIt: (sound) => ({ upload: (key, content) => sound.upload(key, content) }),

@@ -176,6 +176,15 @@ export const uploaderFailureChecks: readonly ConformanceCheck<UploaderHarness>[]
             } else if (uploader.supports.atomicReplace) {
               assert.deepEqual(sizes, [old.byteLength], 'list must show the old object while it is being replaced')
               await assertHolds(reader, key, old)
+            } else {
+              assert.ok(
+                [undefined, old.byteLength].includes(found?.size),
+                'stat must show the old object or none while it is being replaced',
+              )
+              assert.ok(
+                sizes.every((size) => size === old.byteLength),
+                'list must show the old object or none while it is being replaced',
+              )
             }
           }
         } finally {

@@ -15,7 +15,7 @@ export interface Uploader extends AsyncDisposable {
   /** Printable and free of secrets, such as `s3://bucket/prefix`. */
   readonly destination: string
   readonly supports: {
-    /** A reader never sees half of a replaced object. */
+    /** An object is replaced in one step. Where it is not, readers may find neither the old one nor the new one for a moment, and never half of one. */
     readonly atomicReplace: boolean
     /** How many transfers make sense at once. */
     readonly concurrency: number

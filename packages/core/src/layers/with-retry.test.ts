@@ -95,12 +95,17 @@ describe('withRetry', () => {
     expect(bytes.equals(Buffer.from(memory.objects.get('a')?.bytes ?? []))).toBe(true)
   })
 
-  it('removes what a failed upload may have left, only where replacing is not atomic', async () => {
+  it('keeps the old object while uploads fail, whether or not it is replaced in one step', async () => {
     for (const atomicReplace of [true, false]) {
-      const memory = createMemoryUploader({ faults: failing('upload', 2), supports: { atomicReplace } })
-      await retrying(memory).layer.upload('a', reopenable(Buffer.from('x')))
-      expect(memory.calls.remove).toBe(atomicReplace ? 0 : 2)
-      expect(memory.objects.has('a')).toBe(true)
+      const memory = createMemoryUploader({ supports: { atomicReplace } })
+      await memory.upload('a', reopenable(Buffer.from('old')))
+      for (const fault of failing('upload', 4)) memory.injectFault({ ...fault, occurrence: fault.occurrence + 1 })
+      const { layer } = retrying(memory, { attempts: 3 })
+      await expect(layer.upload('a', reopenable(Buffer.from('new')))).rejects.toBe(unreachable)
+      expect(Buffer.from(memory.objects.get('a')?.bytes ?? []).toString()).toBe('old')
+      await layer.upload('a', reopenable(Buffer.from('new')))
+      expect(Buffer.from(memory.objects.get('a')?.bytes ?? []).toString()).toBe('new')
+      expect(memory.calls.remove).toBe(0)
     }
   })
 

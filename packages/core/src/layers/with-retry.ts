@@ -33,7 +33,8 @@ const healing: ReadonlySet<FailureCode> = new Set(['UNREACHABLE', 'TIMED_OUT', '
 /**
  * Tries again what fails for a reason that may pass. Never after an abort, never after a mistake of the programmer, never
  * when the failure is permanent. A download goes on at the byte where it broke; a list begins again and leaves out what it
- * has already given. Where a replaced object is not atomic, what a failed upload left is removed before the next attempt.
+ * has already given. Nothing is removed before another attempt: a failed upload leaves nothing of its own at its key, and what is there is
+ * the old object, which may be the only one for long.
  * Errors of client libraries leave here as BackupErrors, named by the uploader's `classify`.
  *
  * A download that goes on reads the object as it is then. Objects that are replaced while they are read need a
@@ -64,12 +65,12 @@ export function withRetry(uploader: Uploader, settings: RetrySettings = {}): Upl
     operation: RetryNotice['operation'],
     key: string,
     options: OperationOptions | undefined,
-    run: (attempt: number) => Promise<Result>,
+    run: () => Promise<Result>,
   ): Promise<Result> {
     throwIfAborted(options?.signal, `${operation} of ${key}`)
     for (let attempt = 1; ; attempt++) {
       try {
-        return await run(attempt)
+        return await run()
       } catch (error) {
         await pause(error, operation, key, attempt, options?.signal)
       }
@@ -77,11 +78,7 @@ export function withRetry(uploader: Uploader, settings: RetrySettings = {}): Upl
   }
 
   return uploaderLayer(uploader, {
-    upload: (key, content, options) =>
-      retried('upload', key, options, async (attempt) => {
-        if (attempt > 1 && !uploader.supports.atomicReplace) await uploader.remove(key, options)
-        return await uploader.upload(key, content, options)
-      }),
+    upload: (key, content, options) => retried('upload', key, options, () => uploader.upload(key, content, options)),
     stat: (key, options) => retried('stat', key, options, () => uploader.stat(key, options)),
     remove: (key, options) => retried('remove', key, options, () => uploader.remove(key, options)),
 
