@@ -89,3 +89,58 @@ describe('an upload that lost its connection with its last request', () => {
     expect(await readdir(folder)).toEqual(['object'])
   })
 })
+
+/** As of a server that cannot replace in one step. Loses its connection with the rename `lastOf` chooses, before or after the server does it. */
+function withoutReplacing(session: SftpSession, lastOf: (from: string) => boolean, isHeard: boolean): SftpSession {
+  return {
+    ...session,
+    abilities: { ...session.abilities, posixRename: false },
+    async rename(from, to) {
+      if (!lastOf(from)) return await session.rename(from, to)
+      if (isHeard) await session.rename(from, to)
+      session.giveUp()
+      throw session.lost()
+    },
+  }
+}
+
+describe('an upload that cannot replace in one step and loses its connection', () => {
+  const old = Buffer.from('old')
+  it.each([
+    ['with the rename that sets the old object aside', (from: string) => from.endsWith('/object'), true],
+    ['with that rename, which the server never hears', (from: string) => from.endsWith('/object'), false],
+  ])('%s gives it back with the next upload, also when that fails', async (what, lastOf, isHeard) => {
+    const { folder, uploads, open } = await placeNamed(what)
+    await writeFile(join(folder, 'object'), old)
+    await expect(store(uploads, withoutReplacing(await open(), lastOf, isHeard))).rejects.toMatchObject({ code: 'TIMED_OUT' })
+    expect(await filesBelow(folder)).toHaveLength(2)
+    const failing: Reopenable = {
+      // biome-ignore lint/correctness/useYield: it fails before it gives anything
+      async *open() {
+        throw new Error('no content')
+      },
+    }
+    await expect(store(uploads, await open(), failing)).rejects.toThrow('no content')
+    expect(old.equals(await readFile(join(folder, 'object')))).toBe(true)
+    await store(
+      uploads,
+      withoutReplacing(await open(), () => false, false),
+    )
+    expect(bytes.equals(await readFile(join(folder, 'object')))).toBe(true)
+    expect(await readdir(folder)).toEqual(['object'])
+  })
+
+  it.each([true, false])('with the rename that puts the part in its place, heard by the server: %s', async (isHeard) => {
+    const { folder, uploads, open } = await placeNamed(`in-steps-${isHeard}`)
+    await writeFile(join(folder, 'object'), old)
+    let renames = 0
+    const second = (from: string): boolean => from.endsWith('.part') && ++renames === 2
+    await expect(store(uploads, withoutReplacing(await open(), second, isHeard))).rejects.toMatchObject({ code: 'TIMED_OUT' })
+    await store(
+      uploads,
+      withoutReplacing(await open(), () => false, false),
+    )
+    expect(bytes.equals(await readFile(join(folder, 'object')))).toBe(true)
+    expect(await readdir(folder)).toEqual(['object'])
+  })
+})

@@ -6,7 +6,7 @@ import { bytesOf, reopenable, sampleBytes } from '@backup-planet/core/testing'
 import { startTcpFaultProxy } from '@backup-planet/tooling/tcp-fault-proxy'
 import { describe, expect, it } from 'vitest'
 import { createSftpUploader, type SftpSettings, type SftpUploader } from '../src/index.ts'
-import { identityOf, newPartName } from '../src/part-name.ts'
+import { identityOf, newAsideName, newPartName } from '../src/part-name.ts'
 import { type OddSftpServer, type OddSftpServerOptions, startOddSftpServer } from './odd-sftp-server.ts'
 import { filesBelow } from './sftp-place.ts'
 
@@ -150,6 +150,68 @@ describe('a server without extensions', () => {
       message: expect.stringContaining('removed what was sent') as string,
     })
     expect(bytes.equals(await readFile(join(folder, 'object')))).toBe(true)
+  })
+
+  it.each([
+    ['every rename', () => true],
+    ['the rename that puts a part in its place', (from: string) => from.endsWith('.part')],
+  ])('keeps the old object when it refuses %s, and lets files be removed', async (_, refusesRename) => {
+    await using server = await startOddSftpServer({ refusesRename })
+    await using uploader = createSftpUploader(settingsOf(server))
+    const folder = join(server.files, 'place')
+    await mkdir(folder)
+    await writeFile(join(folder, 'object'), bytes)
+    await expect(uploader.upload('object', reopenable(bytes.subarray(1)))).rejects.toMatchObject({
+      message: expect.stringContaining('rename') as string,
+    })
+    expect(bytes.equals(await readFile(join(folder, 'object')))).toBe(true)
+    expect(await readdir(folder)).toEqual(['object'])
+  })
+
+  it('keeps the old object when its name is too long to set it aside, and says so', async () => {
+    await using server = await startOddSftpServer()
+    await using uploader = createSftpUploader(settingsOf(server))
+    const key = 'x'.repeat(232)
+    await uploader.upload(key, reopenable(bytes))
+    await expect(uploader.upload(key, reopenable(bytes.subarray(1)))).rejects.toMatchObject({ code: 'UNSUPPORTED' })
+    expect((await uploader.stat(key))?.size).toBe(bytes.length)
+    await uploader.upload('y'.repeat(231), reopenable(bytes))
+    await uploader.upload('y'.repeat(231), reopenable(bytes.subarray(1)))
+    expect((await uploader.stat('y'.repeat(231)))?.size).toBe(bytes.length - 1)
+  })
+
+  /** As a run leaves it that is killed while it replaces `name`. */
+  async function setAside(folder: string, name: string): Promise<string> {
+    const aside = newAsideName(name) ?? ''
+    await mkdir(folder, { recursive: true })
+    await writeFile(join(folder, aside), bytes)
+    return aside
+  }
+
+  it('gets back an old object that a killed run has set aside, with the first upload; one that was replaced goes', async () => {
+    await using server = await startOddSftpServer()
+    await using uploader = createSftpUploader(settingsOf(server))
+    const folder = join(server.files, 'place')
+    const aside = await setAside(join(folder, 'a'), 'lost')
+    await setAside(join(folder, 'a'), 'replaced')
+    await writeFile(join(folder, 'a', 'replaced'), 'new')
+    const keys: string[] = []
+    for await (const { key } of uploader.list('')) keys.push(key)
+    expect(keys, 'what is aside is no object').toEqual(['a/replaced'])
+    await expect(uploader.stat(`a/${aside}`)).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+    await uploader.upload('other', reopenable(bytes))
+    expect((await filesBelow(folder)).sort()).toEqual(['a/lost', 'a/replaced', 'other'])
+    expect(bytes.equals(await readFile(join(folder, 'a', 'lost')))).toBe(true)
+    expect(await readFile(join(folder, 'a', 'replaced'), 'utf8')).toBe('new')
+  })
+
+  it('never gets back an object that was removed', async () => {
+    await using server = await startOddSftpServer()
+    await using uploader = createSftpUploader(settingsOf(server))
+    await setAside(join(server.files, 'place'), 'object')
+    await uploader.remove('object')
+    await uploader.upload('other', reopenable(bytes))
+    expect(await filesBelow(join(server.files, 'place'))).toEqual(['other'])
   })
 
   it.each([

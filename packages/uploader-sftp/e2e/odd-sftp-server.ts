@@ -15,6 +15,8 @@ export interface OddSftpServerOptions {
   readonly readBytes?: number
   /** Refuses writes beyond this sum, with this answer. */
   readonly quota?: { readonly bytes: number; readonly message: string }
+  /** Whether it refuses a rename, while it lets everything else be done. */
+  readonly refusesRename?: (from: string, to: string) => boolean
   /** Let in with this password, by the method `password` or by questions. */
   readonly login?: { readonly method: 'password' | 'keyboard-interactive'; readonly password: string }
 }
@@ -160,6 +162,7 @@ export async function startOddSftpServer(options: OddSftpServerOptions = {}): Pr
     on('RMDIR', async (_id, path: string) => rmdir(path))
     on('MKDIR', async (_id, path: string) => mkdir(path, { mode: 0o700 }))
     on('RENAME', async (_id, from: string, to: string) => {
+      if (options.refusesRename?.(from, to) === true) throw new Error('no rename')
       if ((await lstat(to).catch(() => undefined)) !== undefined) throw new Error('there is something')
       await rename(from, to)
     })

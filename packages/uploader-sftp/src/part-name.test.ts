@@ -1,7 +1,7 @@
 import { sha256Of } from '@backup-planet/core/testing'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { identityOf, isPartOf, newPartName, partNameOf } from './part-name.ts'
+import { identityOf, isPartOf, isUnfinished, nameOfAside, newAsideName, newPartName, partNameOf } from './part-name.ts'
 
 const content = (size: number, sha256: string) => ({ size, sha256, open: () => (async function* () {})() })
 const identities = fc.option(fc.stringMatching(/^[0-9a-f]{8}$/), { nil: undefined })
@@ -31,6 +31,29 @@ describe('part names', () => {
   ])('takes the object %s for none', (name) => {
     expect(partNameOf(name)).toBeUndefined()
   })
+})
+
+describe('names of old objects set aside', () => {
+  it('hold the name, fit, are told from objects and parts, and are never twice the same', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 300 }), (name) => {
+        const aside = newAsideName(name)
+        if (aside === undefined) return expect(Buffer.byteLength(name)).toBeGreaterThan(231)
+        expect(Buffer.byteLength(aside)).toBeLessThanOrEqual(255)
+        expect(nameOfAside(aside)).toBe(name)
+        expect(isUnfinished(aside)).toBe(true)
+        expect(partNameOf(aside)).toBeUndefined()
+        expect(newAsideName(name)).not.toBe(aside)
+      }),
+    )
+  })
+
+  it.each(['object', 'a.aside', '.a.aside', '.a.0123456789abcdef.aside.', '..0123456789abcdef.aside'])(
+    'take the object %s for none',
+    (name) => {
+      expect(isUnfinished(name)).toBe(false)
+    },
+  )
 })
 
 describe('identityOf', () => {

@@ -7,6 +7,30 @@ import type { Reopenable } from '@backup-planet/core'
  */
 const partName = /^\..*\.([0-9a-f]{8})[0-9a-f]{8}\.part$/s
 
+/**
+ * Of an old object that makes room for the new one where a server cannot replace in one step; invisible as an object too:
+ * `.<name>.<random>.aside`.
+ */
+const asideName = /^\.(.+)\.[0-9a-f]{16}\.aside$/s
+
+/** Longer names do not fit with what an aside name has beside them, which is 24 bytes: file systems take 255. */
+const longestAsideBytes = 231
+
+/** Whether a file of this name is none of the objects. */
+export function isUnfinished(name: string): boolean {
+  return partNameOf(name) !== undefined || nameOfAside(name) !== undefined
+}
+
+/** The name of the object that was set aside under this one; `undefined` where none was. */
+export function nameOfAside(name: string): string | undefined {
+  return asideName.exec(name)?.[1]
+}
+
+/** A name for the old object `name` to be set aside under, which nobody else takes; `undefined` where there is no room for it. */
+export function newAsideName(name: string): string | undefined {
+  return Buffer.byteLength(name) > longestAsideBytes ? undefined : `.${name}.${randomBytes(8).toString('hex')}.aside`
+}
+
 /** What a part is of, or `undefined` for a name that is none of a part. */
 export function partNameOf(name: string): { readonly identity: string } | undefined {
   const [, identity] = partName.exec(name) ?? []

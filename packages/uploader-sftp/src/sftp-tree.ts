@@ -1,5 +1,4 @@
 import { BackupError } from '@backup-planet/core'
-import { newPartName, partNameOf } from './part-name.ts'
 import type { SftpAttributes, SftpSession } from './session/sftp-session.ts'
 import { isStatus } from './session/sftp-session.ts'
 import { sftpStatus } from './sftp-errors.ts'
@@ -87,30 +86,6 @@ async function makeRoot(session: SftpSession, root: string): Promise<void> {
   })
 }
 
-/**
- * Puts a finished part in its place, over what is there. Where the server cannot do that in one step, the old object is removed first: but
- * only for a part that is there.
- */
-export async function putInPlace(session: SftpSession, part: string, path: string): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await (session.abilities.posixRename ? session.renameOver(part, path) : session.rename(part, path))
-    } catch (error) {
-      if (!isStatus(error, sftpStatus.FAILURE, sftpStatus.FILE_ALREADY_EXISTS, sftpStatus.PERMISSION_DENIED, 24) || attempt >= 5)
-        throw error
-      const found = await find(session, path)
-      if (found === undefined) {
-        if (attempt === 1) continue
-        throw error
-      }
-      // An empty folder that a crash left is in the way; one with anything in it stays.
-      if (found.kind === 'folder') await session.removeFolder(path).catch((reason: unknown) => Promise.reject(folderInTheWay(path, reason)))
-      else if (session.abilities.posixRename || (await find(session, part)) === undefined) throw error
-      else await session.removeFile(path).catch(ignoreMissing)
-    }
-  }
-}
-
 /** Removes `folders` below `root` from the deepest on, as long as they are empty. */
 export async function pruneFolders(session: SftpSession, root: string, folders: readonly string[]): Promise<void> {
   for (let depth = folders.length; depth > 0; depth--) {
@@ -154,64 +129,6 @@ export async function* entriesOf(session: SftpSession, folder: string): AsyncGen
   }
 }
 
-export interface PartRemoval {
-  readonly olderThanSeconds: number
-  /** By the clock of the server, in milliseconds. */
-  readonly now: number
-  /** Parts that are being written by this very uploader. */
-  readonly spared: (path: string) => boolean
-}
-
-/** What time it is on the server, in milliseconds, by a file that is gone again; `undefined` where there is no such folder. */
-export async function serverTime(session: SftpSession, folder: string): Promise<number | undefined> {
-  const path = below(folder, newPartName('clock', undefined))
-  let handle: Buffer
-  try {
-    handle = await session.open(path, 'wx')
-  } catch (error) {
-    if (isStatus(error, sftpStatus.NO_SUCH_FILE, 10)) return undefined
-    throw error
-  }
-  try {
-    return (await session.handleAttributes(handle)).modified.getTime()
-  } finally {
-    await session.closeHandle(handle)
-    await session.removeFile(path).catch(ignoreMissing)
-  }
-}
-
-/** Folders that are looked through side by side: far servers answer late, not slowly. */
-const foldersAtOnce = 16
-
-/** Removes parts whose last write is longer ago than `olderThanSeconds`, anywhere below `root`. Returns how many. */
-export async function removeParts(
-  session: SftpSession,
-  root: string,
-  removal: PartRemoval,
-  folders: readonly string[] = [],
-): Promise<number> {
-  const { olderThanSeconds, now, spared } = removal
-  const folder = folders.reduce(below, root)
-  const inner: string[] = []
-  let removed = 0
-  for await (const { name, attributes } of entriesOf(session, folder)) {
-    const path = below(folder, name)
-    if (attributes.kind === 'folder') inner.push(name)
-    else if (partNameOf(name) !== undefined && !spared(path)) {
-      if (olderThanSeconds > 0 && now - attributes.modified.getTime() < olderThanSeconds * 1000) continue
-      await session.removeFile(path).catch(ignoreMissing)
-      removed++
-    }
-  }
-  for (let index = 0; index < inner.length; index += foldersAtOnce) {
-    const some = inner.slice(index, index + foldersAtOnce)
-    const counts = await Promise.all(some.map((name) => removeParts(session, root, removal, [...folders, name])))
-    removed += counts.reduce((sum, count) => sum + count, 0)
-  }
-  if (removed > 0) await pruneFolders(session, root, folders)
-  return removed
-}
-
 export function ignoreMissing(error: unknown): void {
   if (!isStatus(error, sftpStatus.NO_SUCH_FILE, 10)) throw error
 }
@@ -227,14 +144,6 @@ function assertFolder(path: string, found: SftpAttributes | undefined): void {
   throw new BackupError(`folder ${path} cannot be created: an object has this name`, {
     code: 'CONFLICT',
     hint: 'A key cannot be an object and a folder of other objects at once in a directory: remove one of them or use another prefix.',
-  })
-}
-
-function folderInTheWay(path: string, cause: unknown): BackupError {
-  return new BackupError(`${path} cannot be stored: it is a folder of other objects`, {
-    code: 'CONFLICT',
-    hint: 'A key cannot be an object and a folder of other objects at once in a directory: remove one of them or use another prefix.',
-    cause,
   })
 }
 

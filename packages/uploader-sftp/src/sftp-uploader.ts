@@ -10,14 +10,15 @@ import {
   type Uploader,
   unlessAborted,
 } from '@backup-planet/core'
-import { partNameOf } from './part-name.ts'
+import { removeParts, serverTime, settleAsides } from './abandoned-parts.ts'
+import { isUnfinished } from './part-name.ts'
 import { breaksThatTell, requestsAtOnce } from './session/requests-at-once.ts'
 import { sftpConnections } from './session/sftp-connections.ts'
 import { openSftpSession, type SftpSession } from './session/sftp-session.ts'
 import { printSftpDestination } from './sftp-destination.ts'
 import { classifySftpError, sftpError } from './sftp-errors.ts'
 import { resolveSftpSettings, type SftpSettings } from './sftp-settings.ts'
-import { assertNoLink, below, ensureRoot, entriesOf, find, ignoreMissing, pruneFolders, removeParts, serverTime } from './sftp-tree.ts'
+import { assertNoLink, below, ensureRoot, entriesOf, find, ignoreMissing, pruneFolders } from './sftp-tree.ts'
 import { connectSsh } from './ssh/ssh-connection.ts'
 import { serversOnTheWay } from './ssh/ssh-server.ts'
 import { partUploads } from './transfer/part-upload.ts'
@@ -73,6 +74,8 @@ export function createSftpUploader(settings: SftpSettings): SftpUploader {
   /** Known for sure only after the first connection; nearly every server can. */
   let atomicReplace = true
   let firstUpload: Promise<unknown> | undefined
+  /** Folders where no run that was killed has left an old object aside. */
+  const settledFolders = new Set<string>()
 
   /** Runs `work` on a connection, and names its failures. */
   async function perform<Result>(
@@ -110,6 +113,15 @@ export function createSftpUploader(settings: SftpSettings): SftpUploader {
     const path = below(folders.reduce(below, root), name)
     const [found] = await Promise.all([find(session, path), assertPlainWay(session, folders)])
     return found?.kind === 'file' || found?.kind === 'unknown' ? { path, size: found.size, modified: found.modified } : undefined
+  }
+
+  /** What is removed must not be put back later, out of what a killed run has set aside. */
+  async function settleBeside(session: SftpSession, key: string): Promise<void> {
+    await uploads.settleLeft(session)
+    const folder = key.split('/').slice(0, -1).reduce(below, root)
+    if (session.abilities.posixRename || settledFolders.has(folder)) return
+    await settleAsides(session, folder, uploads.isWriting)
+    settledFolders.add(folder)
   }
 
   async function assertPlainWay(session: SftpSession, folders: readonly string[]): Promise<void> {
@@ -159,7 +171,7 @@ export function createSftpUploader(settings: SftpSettings): SftpUploader {
       if (attributes.kind === 'folder') {
         if (`${key}/`.startsWith(prefix) || prefix.startsWith(`${key}/`))
           yield* walk(session, below(folder, name), `${key}/`, prefix, signal)
-      } else if (key.startsWith(prefix) && partNameOf(name) === undefined) {
+      } else if (key.startsWith(prefix) && !isUnfinished(name)) {
         yield { key, size: attributes.size, modifiedAt: attributes.modified.toISOString() }
       }
     }
@@ -242,6 +254,7 @@ export function createSftpUploader(settings: SftpSettings): SftpUploader {
       throwIfAborted(options.signal, `removal of ${key}`)
       assertKey(key)
       await perform(`removal of ${key}`, options, async (session) => {
+        await unlessAborted(settleBeside(session, key), `removal of ${key}`, options.signal)
         const found = await unlessAborted(locate(session, key), `removal of ${key}`, options.signal)
         if (found === undefined) return
         await session.removeFile(found.path).catch(ignoreMissing)
@@ -272,7 +285,7 @@ function mayTakeFewer(session: SftpSession, attempt: number): boolean {
 
 function assertKey(key: string): void {
   assertSafePath(key, 'key')
-  if (partNameOf(key.slice(key.lastIndexOf('/') + 1)) === undefined) return
+  if (!isUnfinished(key.slice(key.lastIndexOf('/') + 1))) return
   throw new BackupError(`key ${JSON.stringify(key)} is refused: such names are given to unfinished uploads`, {
     code: 'INVALID_INPUT',
     hint: 'Nothing was changed. Use another name; repositories of this project encode theirs so that they fit everywhere.',

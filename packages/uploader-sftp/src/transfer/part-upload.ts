@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
 import { type CheckedContent, checkedContent, type RemoteObject, type Reopenable, throwIfAborted, unlessAborted } from '@backup-planet/core'
-import { isPartOf, newPartName } from '../part-name.ts'
+import { isPartOf, newAsideName, newPartName } from '../part-name.ts'
+import { putInPlace, settleAside } from '../put-in-place.ts'
 import { isStatus, type SftpSession } from '../session/sftp-session.ts'
 import { SftpFailure, sftpStatus } from '../sftp-errors.ts'
 import type { ResolvedSftpSettings } from '../sftp-settings.ts'
-import { assertNoLink, below, entriesOf, find, ignoreMissing, makeFolders, pruneFolders, putInPlace } from '../sftp-tree.ts'
+import { assertNoLink, below, entriesOf, find, ignoreMissing, makeFolders, pruneFolders } from '../sftp-tree.ts'
 import { remoteHash } from './remote-hash.ts'
 import { surelyWritten, windowBytes } from './resume-point.ts'
 import { otherOnServer, reasonOf } from './upload-failures.ts'
@@ -20,6 +21,8 @@ export interface PartUploads {
     signal: AbortSignal | undefined,
     onOpen: (now: number) => void,
   ): Promise<RemoteObject>
+  /** Puts old objects back, or removes them, that lost connections have left aside. */
+  settleLeft(session: SftpSession): Promise<void>
   isWriting(path: string): boolean
 }
 
@@ -62,6 +65,8 @@ export function partUploads({ root, destination, verify }: PartUploadsSettings):
   const identities = new Set<string>()
   /** Parts whose connection broke: removed by a later upload, unless it goes on with them. */
   const left = new Map<string, Left>()
+  /** Old objects that were set aside, where a lost connection kept us from settling them, each with its place. */
+  const leftAside = new Map<string, string>()
   const hashes = remoteHash()
 
   async function openPart(session: SftpSession, target: Target, signal: AbortSignal | undefined): Promise<Part> {
@@ -225,11 +230,45 @@ export function partUploads({ root, destination, verify }: PartUploadsSettings):
     }
   }
 
+  async function settleLeft(session: SftpSession): Promise<void> {
+    for (const [aside, path] of leftAside) {
+      if (writing.has(aside)) continue
+      if ((await settleAside(session, aside, path)) !== 'stays') leftAside.delete(aside)
+    }
+  }
+
+  /** Puts a part in its place. An old object that is set aside for that is removed afterwards, or put back by {@link settleLeft}. */
+  async function replace(session: SftpSession, part: string, { folder, name, path }: Target): Promise<void> {
+    const used: string[] = []
+    const aside = (): string | undefined => {
+      const asideName = newAsideName(name)
+      if (asideName === undefined) return undefined
+      const next = below(folder, asideName)
+      used.push(next)
+      writing.add(next)
+      leftAside.set(next, path)
+      return next
+    }
+    try {
+      await putInPlace(session, { part, path, aside })
+      for (const old of used) {
+        // The new object is in its place, whatever comes of this.
+        await session.removeFile(old).then(
+          () => leftAside.delete(old),
+          () => undefined,
+        )
+      }
+    } finally {
+      for (const old of used) writing.delete(old)
+    }
+  }
+
   /** Removes what a failed upload wrote; what a lost connection keeps us from is remembered. */
   async function tidy(session: SftpSession, part: Part | undefined, { target, whole }: Left): Promise<void> {
     const work = async (): Promise<void> => {
       if (part !== undefined) {
         if (!part.isClosed) await session.closeHandle(part.handle).catch(() => undefined)
+        await settleLeft(session)
         await session.removeFile(part.path).catch(ignoreMissing)
       }
       await pruneFolders(session, root, target.folders)
@@ -252,6 +291,7 @@ export function partUploads({ root, destination, verify }: PartUploadsSettings):
 
   return {
     isWriting: (path) => writing.has(path),
+    settleLeft,
 
     async store(session, key, content, signal, onOpen) {
       const what = `upload of ${key}`
@@ -261,6 +301,7 @@ export function partUploads({ root, destination, verify }: PartUploadsSettings):
       let since = 0
       let whole: Whole | undefined
       try {
+        await settleLeft(session)
         const stored = await alreadyInPlace(session, target)
         if (stored !== undefined) return objectOf(key, stored)
         await removeLeft(session, target)
@@ -276,7 +317,7 @@ export function partUploads({ root, destination, verify }: PartUploadsSettings):
         await assertNoLink(session, root, target.folders)
         throwIfAborted(signal, what)
         whole = { ...facts, modified }
-        await putInPlace(session, part.path, target.path)
+        await replace(session, part.path, target)
         return objectOf(key, whole)
       } catch (error) {
         const written = part === undefined ? undefined : { path: part.path, since }
