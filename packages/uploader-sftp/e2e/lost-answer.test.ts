@@ -1,15 +1,13 @@
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Reopenable } from '@backup-planet/core'
 import { reopenable, sampleBytes, sha256Of } from '@backup-planet/core/testing'
 import { startThrowawaySshd, type ThrowawaySshd } from '@backup-planet/tooling/throwaway-sshd'
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { openSftpSession, type SftpSession } from '../src/session/sftp-session.ts'
-import { resolveSftpSettings } from '../src/sftp-settings.ts'
-import { connectSsh } from '../src/ssh/ssh-connection.ts'
-import { serversOnTheWay } from '../src/ssh/ssh-server.ts'
-import { type PartUploads, partUploads } from '../src/transfer/part-upload.ts'
-import { filesBelow, settingsFor } from './sftp-place.ts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { SftpSession } from '../src/session/sftp-session.ts'
+import type { PartUploads } from '../src/transfer/part-upload.ts'
+import { filesBelow } from './sftp-place.ts'
+import { type UploadPlace, uploadPlace } from './upload-place.ts'
 
 const bytes = sampleBytes(16 * 1024 ** 2, 13)
 
@@ -19,21 +17,7 @@ beforeAll(async () => {
 })
 afterAll(() => server.stop())
 
-/** Uploads below an empty folder, on sessions that the test opens, and breaks. */
-async function placeNamed(name: string): Promise<{ readonly folder: string; readonly uploads: PartUploads; open(): Promise<SftpSession> }> {
-  const folder = join(server.files, name)
-  await mkdir(folder)
-  const settings = resolveSftpSettings(settingsFor(server, { path: `${server.remotePath}/${name}` }))
-  return {
-    folder,
-    uploads: partUploads({ root: settings.path, destination: name, verify: 'size' }),
-    async open() {
-      const connection = await connectSsh(await serversOnTheWay(settings), settings)
-      onTestFinished(() => connection.close())
-      return await openSftpSession(connection, { requests: 64, where: name, timeoutSeconds: 20 })
-    },
-  }
-}
+const placeNamed = (name: string): Promise<UploadPlace> => uploadPlace(server, name)
 
 /** Loses its connection with the last request of an upload: before the server hears it, or before its answer is heard. */
 function losingTheLastAnswer(session: SftpSession, isHeard: boolean): SftpSession {

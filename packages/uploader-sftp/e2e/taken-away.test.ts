@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, utimes } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Reopenable, withRetry } from '@backup-planet/core'
 import { eventually } from '@backup-planet/core/conformance'
@@ -6,6 +6,7 @@ import { bytesOf, reopenable, sampleBytes } from '@backup-planet/core/testing'
 import { startThrowawaySshd, type ThrowawaySshd } from '@backup-planet/tooling/throwaway-sshd'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { createSftpUploader, type SftpSettings, type SftpUploader } from '../src/index.ts'
+import { identityOf, newPartName } from '../src/part-name.ts'
 import { filesBelow, settingsFor } from './sftp-place.ts'
 
 const mebibyte = 1024 ** 2
@@ -112,4 +113,32 @@ it('an upload whose part is gone, and that nobody else stores, says that the ser
   content.goOn()
   expect(await upload).toMatchObject({ code: 'OUT_OF_SPACE', retryable: false, hint: expect.stringContaining('quota') as string })
   expect(await readdir(folder), 'the old one stays').toEqual(['object'])
+})
+
+it('what was taken over and has got a hole since is not stored, and stored when it is tried again', async () => {
+  const folder = join(server.files, 'hole')
+  await mkdir(folder)
+  const content = paused(14 * mebibyte)
+  await writeFile(join(folder, newPartName('object', identityOf('object', content))), bytes.subarray(0, 12 * mebibyte))
+  const uploader = uploaderAt('hole')
+  const upload = uploader.upload('object', content).catch((error: unknown) => error)
+  await content.reached
+  await eventually(async () => (await sizeOfPart('hole')) > 13 * mebibyte, 'what was given is written')
+  const [part = ''] = await readdir(folder)
+  await truncate(join(folder, part), mebibyte)
+  content.goOn()
+  expect(await upload).toMatchObject({ code: 'CORRUPTED', retryable: true })
+  expect(await readdir(folder)).toEqual([])
+  await uploader.upload('object', content)
+  expect(bytes.equals(await readFile(join(folder, 'object')))).toBe(true)
+})
+
+it('a part that is longer than the content is gone on with by nobody, and goes', async () => {
+  const folder = join(server.files, 'longer')
+  await mkdir(folder)
+  const content = reopenable(bytes)
+  await writeFile(join(folder, newPartName('object', identityOf('object', content))), Buffer.concat([bytes, Buffer.from('more')]))
+  await uploaderAt('longer').upload('object', content)
+  expect(bytes.equals(await readFile(join(folder, 'object')))).toBe(true)
+  expect(await readdir(folder)).toEqual(['object'])
 })

@@ -66,7 +66,6 @@ export interface SftpSession {
   write(handle: Buffer, bytes: Buffer, position: number): Promise<void>
   sync(handle: Buffer): Promise<void>
   handleAttributes(handle: Buffer): Promise<SftpAttributes>
-  truncate(handle: Buffer, size: number): Promise<void>
   /** Without following a link; `undefined` when there is nothing. */
   attributes(path: string): Promise<SftpAttributes | undefined>
   /** Of what a link leads to. */
@@ -210,7 +209,6 @@ export async function openSftpSession(
     },
     sync: (handle) => ask('fsync', undefined, (answer) => sftp.ext_openssh_fsync(handle, answer)),
     handleAttributes: async (handle) => attributesOf(await ask<Stats>('fstat', undefined, (answer) => sftp.fstat(handle, answer))),
-    truncate: (handle, size) => ask('fsetstat', undefined, (answer) => sftp.fsetstat(handle, { size } as never, answer)),
     attributes: attributesBy('lstat'),
     target: attributesBy('stat'),
     makeFolder: (path) => ask('mkdir', path, (answer) => sftp.mkdir(path, { mode: 0o700 }, answer)),

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { throwIfAborted } from '@backup-planet/core'
 import type { SftpSession } from '../session/sftp-session.ts'
 import { readWindow } from './read-window.ts'
 import { windowBytes } from './resume-point.ts'
@@ -6,29 +7,46 @@ import { windowBytes } from './resume-point.ts'
 /** What needs no thought in any shell. */
 const plainPath = /^[A-Za-z0-9_./@+=:, -]+$/
 
+/** What a server answers that has no `head`. */
+const sha256OfNothing = createHash('sha256').digest('hex')
+
 const slowestBytesPerSecond = 20 * 1024 * 1024
 
 /** Computes SHA-256 on a server, by its own `sha256sum` where commands can be run there. */
 export interface RemoteHash {
   /** Lower-case hex, or `undefined` where the server does not compute it. */
   byServer(session: SftpSession, path: string, size: number): Promise<string | undefined>
-  readBack(session: SftpSession, handle: Buffer, size: number, what: string): Promise<string>
+  /** The same of the first `bytes` of a file that may be longer. */
+  beginningByServer(session: SftpSession, path: string, bytes: number): Promise<string | undefined>
+  readBack(session: SftpSession, handle: Buffer, size: number, what: string, signal: AbortSignal | undefined): Promise<string>
 }
 
 export function remoteHash(): RemoteHash {
   let works: boolean | undefined
 
+  async function hashBy(session: SftpSession, command: string, size: number): Promise<string | undefined> {
+    if (works === false) return undefined
+    const output = await outputOf(session, command, 10_000 + (size / slowestBytesPerSecond) * 1000)
+    const hash = /^([0-9a-f]{64}) /.exec(output ?? '')?.[1]
+    works ??= hash !== undefined
+    return hash
+  }
+
   return {
     async byServer(session, path, size) {
-      if (works === false || !plainPath.test(path)) return undefined
-      const output = await outputOf(session, `sha256sum -- '${path}'`, 10_000 + (size / slowestBytesPerSecond) * 1000)
-      const hash = /^([0-9a-f]{64}) /.exec(output ?? '')?.[1]
-      works ??= hash !== undefined
-      return hash
+      return plainPath.test(path) ? await hashBy(session, `sha256sum -- '${path}'`, size) : undefined
     },
-    async readBack(session, handle, size, what) {
+    async beginningByServer(session, path, bytes) {
+      if (!plainPath.test(path)) return undefined
+      const hash = await hashBy(session, `head -c ${bytes} -- '${path}' | sha256sum`, bytes)
+      return hash === sha256OfNothing && bytes > 0 ? undefined : hash
+    },
+    async readBack(session, handle, size, what, signal) {
       const hash = createHash('sha256')
-      for await (const chunk of readWindow(session, handle, { begin: 0, end: size, windowBytes, what })) hash.update(chunk)
+      for await (const chunk of readWindow(session, handle, { begin: 0, end: size, windowBytes, what })) {
+        throwIfAborted(signal, what)
+        hash.update(chunk)
+      }
       return hash.digest('hex')
     },
   }

@@ -8,6 +8,6 @@ export const windowBytes = 4 * 1024 * 1024
 export const leastResumedBytes = 2 * windowBytes
 
 /** How much of a part of `size` bytes was surely written without holes, and may be kept when its hash is right. */
-export function surelyWritten(size: number, contentSize: number): number {
-  return Math.max(0, Math.min(size, contentSize) - windowBytes)
+export function surelyWritten(size: number): number {
+  return Math.max(0, size - windowBytes)
 }

@@ -91,9 +91,11 @@ function outOfSpace(destination: string, freeBytes: number | undefined, cause: u
   })
 }
 
-export function otherOnServer(what: string, found: string): BackupError {
+/** What was taken over from another upload is sent anew when it is tried again. */
+export function otherOnServer(what: string, found: string, isTakenOver: boolean): BackupError {
   return new BackupError(`${what}: the server holds ${found}`, {
     code: 'CORRUPTED',
+    ...(isTakenOver ? { retryable: true } : {}),
     hint: 'Another program changed the file meanwhile, or the disk of the server is damaged: check both and try again.',
   })
 }

@@ -136,15 +136,9 @@ describe('readWindow', () => {
 })
 
 describe('surelyWritten', () => {
-  it('keeps nothing of what may have holes, and never more than there is', () => {
-    fc.assert(
-      fc.property(fc.nat(2 ** 40), fc.nat(2 ** 40), (size, contentSize) => {
-        const kept = surelyWritten(size, contentSize)
-        expect(kept).toBeGreaterThanOrEqual(0)
-        expect(kept).toBeLessThanOrEqual(Math.max(0, size - windowBytes))
-        expect(kept).toBeLessThanOrEqual(contentSize)
-        if (size <= contentSize && size > windowBytes) expect(size - kept).toBe(windowBytes)
-      }),
-    )
+  it('keeps nothing of what may have holes', () => {
+    for (const size of [0, 1, windowBytes, windowBytes + 1, 2 ** 40]) {
+      expect(surelyWritten(size)).toBe(size > windowBytes ? size - windowBytes : 0)
+    }
   })
 })
