@@ -85,25 +85,36 @@ describe('a server with another clock', () => {
   it.each([
     ['behind', -2 * hour],
     ['ahead', 2 * hour],
-  ])('that is two hours %s keeps what others upload, and loses what they have left for an hour', async (_, clockAheadSeconds) => {
-    await using server = await startOddSftpServer({ clockAheadSeconds })
-    const large = sampleBytes(10 * 1024 ** 2, 5)
-    const content = reopenable(large)
-    const folder = join(server.files, 'place')
-    await mkdir(folder)
-    const part = newPartName('object', identityOf('object', content))
-    const [young, old] = [newPartName('young', undefined), newPartName('old', undefined)]
-    for (const name of [young, old, part]) await writeFile(join(folder, name), large.subarray(0, 9 * 1024 ** 2))
-    await aged(join(folder, young), 0.9 * hour)
-    await aged(join(folder, old), 1.1 * hour)
-    await using uploader = createSftpUploader(settingsOf(server))
-    await uploader.upload('object', content)
-    expect((await readdir(folder)).sort(), 'after an upload that went on with a part').toEqual([young, 'object'].sort())
-    await writeFile(join(folder, old), '')
-    await aged(join(folder, old), 1.1 * hour)
-    expect(await uploader.removeAbandonedParts()).toBe(1)
-    expect((await readdir(folder)).sort()).toEqual([young, 'object'].sort())
-  })
+  ])(
+    'that is two hours %s keeps what others upload, and loses what they have left for an hour, or for a week where it can be gone on with',
+    async (_, clockAheadSeconds) => {
+      await using server = await startOddSftpServer({ clockAheadSeconds })
+      const large = sampleBytes(10 * 1024 ** 2, 5)
+      const content = reopenable(large)
+      const folder = join(server.files, 'place')
+      await mkdir(folder)
+      const part = newPartName('object', identityOf('object', content))
+      const [young, old] = [newPartName('young', undefined), newPartName('old', undefined)]
+      for (const name of [young, old, part]) await writeFile(join(folder, name), large.subarray(0, 9 * 1024 ** 2))
+      await aged(join(folder, young), 0.9 * hour)
+      await aged(join(folder, old), 1.1 * hour)
+      // Of last night, under other keys.
+      const [lastNight, lastWeek] = [newPartName('other', identityOf('a', content)), newPartName('other', identityOf('b', content))]
+      for (const name of [lastNight, lastWeek]) await writeFile(join(folder, name), large.subarray(0, 9 * 1024 ** 2))
+      await aged(join(folder, lastNight), 24 * hour)
+      await aged(join(folder, lastWeek), 7.1 * 24 * hour)
+      await using uploader = createSftpUploader(settingsOf(server))
+      await uploader.upload('object', content)
+      expect((await readdir(folder)).sort(), 'after an upload that went on with a part').toEqual([young, lastNight, 'object'].sort())
+      await writeFile(join(folder, old), '')
+      await aged(join(folder, old), 1.1 * hour)
+      expect(await uploader.removeAbandonedParts()).toBe(1)
+      expect((await readdir(folder)).sort()).toEqual([young, lastNight, 'object'].sort())
+      await using hurried = createSftpUploader(settingsOf(server, { abandonedAfterSeconds: hour }))
+      expect(await hurried.removeAbandonedParts()).toBe(1)
+      expect((await readdir(folder)).sort()).toEqual([young, 'object'].sort())
+    },
+  )
 })
 
 describe('a server without extensions', () => {

@@ -1,6 +1,6 @@
 import { createHash, generateKeyPairSync } from 'node:crypto'
 import { constants, type Stats } from 'node:fs'
-import { type FileHandle, lstat, mkdir, mkdtemp, open, readdir, rename, rm, rmdir, stat, truncate, unlink } from 'node:fs/promises'
+import { type FileHandle, lstat, mkdir, mkdtemp, open, readdir, rename, rm, rmdir, stat, unlink } from 'node:fs/promises'
 import type { AddressInfo, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,6 +17,8 @@ export interface OddSftpServerOptions {
   readonly quota?: { readonly bytes: number; readonly message: string }
   /** Whether it refuses a rename, while it lets everything else be done. */
   readonly refusesRename?: (from: string, to: string) => boolean
+  /** Whether it never answers a request of this kind, such as `OPEN`. */
+  readonly stallsAt?: (request: string) => boolean
   /** Let in with this password, by the method `password` or by questions. */
   readonly login?: { readonly method: 'password' | 'keyboard-interactive'; readonly password: string }
 }
@@ -29,6 +31,8 @@ export interface OddSftpServer extends AsyncDisposable {
   readonly files: string
   /** Of requests under way at the same time, on connections that were not ended for it. */
   readonly mostAtOnce: () => number
+  /** So many requests have come that it never answers. */
+  readonly stalled: () => number
 }
 
 const { STATUS_CODE, OPEN_MODE } = ssh2.utils.sftp
@@ -39,6 +43,7 @@ export async function startOddSftpServer(options: OddSftpServerOptions = {}): Pr
   const hostKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'sec1', format: 'pem' }).toString()
   const connections = new Set<Connection>()
   let mostAtOnce = 0
+  let stalled = 0
   let written = 0
   const { oneAtATime = false } = options
   let connectionsToEnd = typeof oneAtATime === 'boolean' ? (oneAtATime ? Number.POSITIVE_INFINITY : 0) : oneAtATime.connections
@@ -104,6 +109,7 @@ export async function startOddSftpServer(options: OddSftpServerOptions = {}): Pr
           return void client.end()
         }
         mostAtOnce = Math.max(mostAtOnce, underWay)
+        if (options.stallsAt?.(name) === true) return void stalled++
         work(id, ...(given as never[]))
           .then(
             (answered) => answered === undefined && sftp.status(id, STATUS_CODE.OK),
@@ -140,9 +146,6 @@ export async function startOddSftpServer(options: OddSftpServerOptions = {}): Pr
       handles.delete(handle.readUInt32BE())
     })
     on('FSTAT', async (id, handle: Buffer) => sftp.attrs(id, attributesOf((await entryOf(handle).file?.stat()) as Stats)) ?? true)
-    on('FSETSTAT', async (_id, handle: Buffer, { size }: { size?: number }) => {
-      if (size !== undefined) await truncate(entryOf(handle).path, size)
-    })
     on('LSTAT', async (id, path: string) => sftp.attrs(id, attributesOf(await lstat(path))) ?? true)
     on('STAT', async (id, path: string) => sftp.attrs(id, attributesOf(await stat(path))) ?? true)
     on('OPENDIR', async (id, path: string) => sftp.handle(id, newHandle({ names: await readdir(path), path })) ?? true)
@@ -178,6 +181,7 @@ export async function startOddSftpServer(options: OddSftpServerOptions = {}): Pr
     fingerprint: `SHA256:${fingerprint}`,
     files,
     mostAtOnce: () => mostAtOnce,
+    stalled: () => stalled,
     async [Symbol.asyncDispose]() {
       for (const connection of connections) connection.end()
       await new Promise<void>((resolve) => server.close(() => resolve()))

@@ -1,15 +1,24 @@
+import { throwIfAborted } from '@backup-planet/core'
 import { nameOfAside, newPartName, partNameOf } from './part-name.ts'
 import { settleAside } from './put-in-place.ts'
 import { isStatus, type SftpSession } from './session/sftp-session.ts'
 import { sftpStatus } from './sftp-errors.ts'
 import { below, entriesOf, ignoreMissing, pruneFolders } from './sftp-tree.ts'
 
+/** When parts count as abandoned, by the time since the last write. */
+export interface AbandonedAfter {
+  /** Those that the next upload of the same content goes on with. */
+  readonly resumableSeconds: number
+  readonly othersSeconds: number
+}
+
 export interface PartRemoval {
-  readonly olderThanSeconds: number
+  readonly after: AbandonedAfter
   /** By the clock of the server, in milliseconds. */
   readonly now: number
   /** Parts, and old objects set aside, that this very uploader works on. */
   readonly spared: (path: string) => boolean
+  readonly signal: AbortSignal | undefined
 }
 
 /** What time it is on the server, in milliseconds, by a file that is gone again; `undefined` where there is no such folder. */
@@ -34,7 +43,7 @@ export async function serverTime(session: SftpSession, folder: string): Promise<
 const foldersAtOnce = 16
 
 /**
- * Removes parts whose last write is longer ago than `olderThanSeconds`, anywhere below `root`. Old objects that were set aside by a run that
+ * Removes parts whose last write is longer ago than `after` says, anywhere below `root`. Old objects that were set aside by a run that
  * was killed then are settled, whatever their age. Returns how many files were removed.
  */
 export async function removeParts(
@@ -43,18 +52,18 @@ export async function removeParts(
   removal: PartRemoval,
   folders: readonly string[] = [],
 ): Promise<number> {
-  const { olderThanSeconds, now, spared } = removal
+  const { spared, signal } = removal
   const folder = folders.reduce(below, root)
   const inner: string[] = []
   let removed = 0
   for await (const { name, attributes } of entriesOf(session, folder)) {
+    throwIfAborted(signal, 'removal of abandoned parts')
     const path = below(folder, name)
     const object = nameOfAside(name)
     if (attributes.kind === 'folder') inner.push(name)
     else if (spared(path)) continue
     else if (object !== undefined) removed += (await settleAside(session, path, below(folder, object))) === 'removed' ? 1 : 0
-    else if (partNameOf(name) !== undefined) {
-      if (olderThanSeconds > 0 && now - attributes.modified.getTime() < olderThanSeconds * 1000) continue
+    else if (isAbandoned(name, attributes.modified, removal)) {
       await session.removeFile(path).catch(ignoreMissing)
       removed++
     }
@@ -66,6 +75,13 @@ export async function removeParts(
   }
   if (removed > 0) await pruneFolders(session, root, folders)
   return removed
+}
+
+function isAbandoned(name: string, modified: Date, { after, now }: PartRemoval): boolean {
+  const part = partNameOf(name)
+  if (part === undefined) return false
+  const seconds = part.identity === undefined ? after.othersSeconds : after.resumableSeconds
+  return seconds <= 0 || now - modified.getTime() >= seconds * 1000
 }
 
 /** Settles old objects that were set aside directly in `folder` by a run that was killed. */

@@ -2,8 +2,8 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { Reopenable } from '@backup-planet/core'
 
 /**
- * Of a file that is being written; invisible as an object. The first eight digits are of what is written, the others of who
- * writes: `.<name>.<identity><random>.part`.
+ * Of a file that is being written; invisible as an object. The first eight digits are of what is written, zeros where nobody can go on
+ * with it, the others of who writes: `.<name>.<identity><random>.part`.
  */
 const partName = /^\..*\.([0-9a-f]{8})[0-9a-f]{8}\.part$/s
 
@@ -31,22 +31,25 @@ export function newAsideName(name: string): string | undefined {
   return Buffer.byteLength(name) > longestAsideBytes ? undefined : `.${name}.${randomBytes(8).toString('hex')}.aside`
 }
 
-/** What a part is of, or `undefined` for a name that is none of a part. */
-export function partNameOf(name: string): { readonly identity: string } | undefined {
+const noIdentity = '00000000'
+
+/** What a part is of, where it can be gone on with; `undefined` for a name that is none of a part. */
+export function partNameOf(name: string): { readonly identity: string | undefined } | undefined {
   const [, identity] = partName.exec(name) ?? []
-  return identity === undefined ? undefined : { identity }
+  if (identity === undefined) return undefined
+  return { identity: identity === noIdentity ? undefined : identity }
 }
 
 /** Equal for the same announced content under the same key, in any process; `undefined` where content is not announced. */
 export function identityOf(key: string, { size, sha256 }: Reopenable): string | undefined {
   if (size === undefined || sha256 === undefined) return undefined
-  return createHash('sha256').update(`${size}\0${sha256}\0${key}`).digest('hex').slice(0, 8)
+  const identity = createHash('sha256').update(`${size}\0${sha256}\0${key}`).digest('hex').slice(0, 8)
+  return identity === noIdentity ? undefined : identity
 }
 
 /** A name beside `name` that no object can have, that nobody else takes, and that fits where `name` fits. */
 export function newPartName(name: string, identity: string | undefined): string {
-  const random = randomBytes(8).toString('hex')
-  return `${partStem(name)}${identity === undefined ? random : identity + random.slice(8)}.part`
+  return `${partStem(name)}${identity ?? noIdentity}${randomBytes(4).toString('hex')}.part`
 }
 
 /** Whether `candidate` is a part of this very content. */

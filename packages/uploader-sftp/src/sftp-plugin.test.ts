@@ -26,6 +26,7 @@ describe('createSftpUploader', () => {
     [{ hostKeyFingerprint: [] }, 'hostKeyFingerprint'],
     [{ connections: 0 }, 'connections'],
     [{ requests: 0 }, 'requests'],
+    [{ abandonedAfterSeconds: 60 }, 'abandonedAfterSeconds'],
     [{ verify: 'sometimes' }, 'verify'],
     [{ passphrse: 'x' }, 'did you mean "passphrase"?'],
     [{ jump: { host: 'j', passwrd: 'x' } }, 'did you mean "password"?'],

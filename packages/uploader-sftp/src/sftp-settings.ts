@@ -50,6 +50,11 @@ export interface SftpSettings extends SshServerSettings {
   readonly verify?: 'size' | 'checksum' | 'readback' | undefined
   /** Whether the first upload creates `path`; `true` when left out. */
   readonly createDirectory?: boolean | undefined
+  /**
+   * When a part that the next upload of the same content goes on with counts as abandoned and is removed: 604 800, a week, when left out.
+   * An hour at least. Other parts are of no use to anybody, and are removed after an hour.
+   */
+  readonly abandonedAfterSeconds?: number | undefined
   /** 20 when left out. */
   readonly connectTimeoutSeconds?: number | undefined
   /** A connection that answers nothing for three times as long is given up; 10 when left out. */
@@ -92,6 +97,10 @@ const placeShape = {
   requests: z.int().min(1).max(512).default(64),
   verify: z.enum(['size', 'checksum', 'readback']).default('size'),
   createDirectory: z.boolean().default(true),
+  abandonedAfterSeconds: z
+    .int()
+    .min(3600)
+    .default(7 * 24 * 3600),
   connectTimeoutSeconds: z.number().min(1).max(600).default(20),
   keepaliveSeconds: z.number().min(1).max(600).default(10),
 }

@@ -10,7 +10,7 @@ import {
   type Uploader,
   unlessAborted,
 } from '@backup-planet/core'
-import { removeParts, serverTime, settleAsides } from './abandoned-parts.ts'
+import { type AbandonedAfter, removeParts, serverTime, settleAsides } from './abandoned-parts.ts'
 import { isUnfinished } from './part-name.ts'
 import { breaksThatTell, requestsAtOnce } from './session/requests-at-once.ts'
 import { sftpConnections } from './session/sftp-connections.ts'
@@ -27,13 +27,15 @@ import { windowBytes } from './transfer/resume-point.ts'
 
 export interface SftpUploader extends Uploader {
   /**
-   * Removes what uploads that were killed left half-written, when nothing was written to it for `olderThanSeconds` (3600 when left out).
+   * Removes what uploads that were killed left half-written, when nothing was written to it for `olderThanSeconds`. When that is left out:
+   * for `abandonedAfterSeconds` of the settings where the next upload of the same content goes on with it, otherwise for an hour.
    * Happens by itself beside the first upload. Returns how many were removed.
    */
-  removeAbandonedParts(request?: { readonly olderThanSeconds?: number }): Promise<number>
+  removeAbandonedParts(request?: { readonly olderThanSeconds?: number }, options?: OperationOptions): Promise<number>
 }
 
-const abandonedAfterSeconds = 3600
+/** When parts count as abandoned that nobody can go on with. */
+const uselessAfterSeconds = 3600
 /** Transfers at once on one connection: while one waits for an answer another sends. */
 const transfersPerConnection = 2
 
@@ -49,6 +51,7 @@ export function createSftpUploader(settings: SftpSettings): SftpUploader {
   const root = resolved.path.replace(/(?<=.)\/+$/, '')
   const destination = printSftpDestination({ host, port, user, path: root })
   const uploads = partUploads({ root, destination, verify: resolved.verify })
+  const abandonedAfter: AbandonedAfter = { resumableSeconds: resolved.abandonedAfterSeconds, othersSeconds: uselessAfterSeconds }
   const pipelining = requestsAtOnce(requests)
   const connections = sftpConnections(async () => {
     const connection = await connectSsh(await serversOnTheWay(resolved), resolved).catch((error: unknown) => {
@@ -73,7 +76,8 @@ export function createSftpUploader(settings: SftpSettings): SftpUploader {
   }, mostConnections)
   /** Known for sure only after the first connection; nearly every server can. */
   let atomicReplace = true
-  let firstUpload: Promise<unknown> | undefined
+  /** For what killed runs have left, beside the first upload. */
+  let firstLook: Promise<void> | undefined
   /** Folders where no run that was killed has left an old object aside. */
   const settledFolders = new Set<string>()
 
@@ -124,6 +128,15 @@ export function createSftpUploader(settings: SftpSettings): SftpUploader {
     settledFolders.add(folder)
   }
 
+  async function lookForParts(session: SftpSession, now: number, signal: AbortSignal | undefined): Promise<void> {
+    try {
+      await removeParts(session, root, { after: abandonedAfter, now, spared: uploads.isWriting, signal })
+    } catch {
+      // Of no matter to what is stored; after an abort the next upload looks.
+      if (signal?.aborted) firstLook = undefined
+    }
+  }
+
   async function assertPlainWay(session: SftpSession, folders: readonly string[]): Promise<void> {
     try {
       await assertNoLink(session, root, folders)
@@ -146,10 +159,8 @@ export function createSftpUploader(settings: SftpSettings): SftpUploader {
     try {
       const { begin, end } = clampRange(range, (await session.handleAttributes(handle)).size)
       const blocks = readWindow(session, handle, { begin, end, windowBytes, what })
-      for (;;) {
-        const next = await unlessAborted(blocks.next(), what, signal)
-        if (next.done === true) break
-        yield next.value
+      for await (const block of blocks) {
+        yield block
         throwIfAborted(signal, what)
       }
     } finally {
@@ -177,7 +188,7 @@ export function createSftpUploader(settings: SftpSettings): SftpUploader {
     }
   }
 
-  /** An operation that gives something again and again holds its connection until it is closed. */
+  /** An operation that gives something again and again holds its connection until it is closed. An abort ends every wait at once. */
   async function* stream<Value>(
     what: string,
     { signal }: OperationOptions,
@@ -187,16 +198,21 @@ export function createSftpUploader(settings: SftpSettings): SftpUploader {
     let given = false
     for (let attempt = 1; ; attempt++) {
       const { session, release } = await takeUnlessAborted(what, signal)
+      const values = open(session)
       try {
-        for await (const value of open(session)) {
+        for (;;) {
+          const next = await unlessAborted(values.next(), what, signal)
+          if (next.done === true) break
           given = true
-          yield value
+          yield next.value
         }
         throwIfAborted(signal, what)
         return
       } catch (error) {
         if (given || error !== session.lost() || !mayTakeFewer(session, attempt)) throw sftpError(error, what, destination)
       } finally {
+        // Not waited for: it closes files and folders, and the server may be stalled.
+        values.return().catch(() => undefined)
         release()
       }
     }
@@ -219,14 +235,13 @@ export function createSftpUploader(settings: SftpSettings): SftpUploader {
       throwIfAborted(options.signal, what)
       assertKey(key)
       return await perform(what, options, async (session) => {
-        await ensureRoot(session, root, createDirectory)
-        const tidied = firstUpload
+        await unlessAborted(ensureRoot(session, root, createDirectory), what, options.signal)
+        const isFirst = firstLook === undefined
         const object = await uploads.store(session, key, content, options.signal, (now) => {
-          firstUpload ??= removeParts(session, root, { olderThanSeconds: abandonedAfterSeconds, now, spared: uploads.isWriting }).catch(
-            () => undefined,
-          )
+          firstLook ??= lookForParts(session, now, options.signal)
         })
-        if (tidied === undefined) await firstUpload
+        // The object is stored, whatever comes of this.
+        if (isFirst && firstLook !== undefined) await unlessAborted(firstLook, what, options.signal).catch(() => undefined)
         return object
       })
     },
@@ -251,22 +266,30 @@ export function createSftpUploader(settings: SftpSettings): SftpUploader {
     },
 
     async remove(key: string, options: OperationOptions = {}) {
-      throwIfAborted(options.signal, `removal of ${key}`)
+      const what = `removal of ${key}`
+      throwIfAborted(options.signal, what)
       assertKey(key)
-      await perform(`removal of ${key}`, options, async (session) => {
-        await unlessAborted(settleBeside(session, key), `removal of ${key}`, options.signal)
-        const found = await unlessAborted(locate(session, key), `removal of ${key}`, options.signal)
+      await perform(what, options, async (session) => {
+        await unlessAborted(settleBeside(session, key), what, options.signal)
+        const found = await unlessAborted(locate(session, key), what, options.signal)
         if (found === undefined) return
-        await session.removeFile(found.path).catch(ignoreMissing)
-        await pruneFolders(session, root, key.split('/').slice(0, -1))
+        await unlessAborted(session.removeFile(found.path).catch(ignoreMissing), what, options.signal)
+        await unlessAborted(pruneFolders(session, root, key.split('/').slice(0, -1)), what, options.signal)
       })
     },
 
-    async removeAbandonedParts({ olderThanSeconds = abandonedAfterSeconds } = {}) {
-      return await perform('removal of abandoned parts', {}, async (session) => {
-        // Without an age no clock is needed, and none can be asked where there is no folder.
-        const now = olderThanSeconds > 0 ? await serverTime(session, root) : 0
-        return now === undefined ? 0 : await removeParts(session, root, { olderThanSeconds, now, spared: uploads.isWriting })
+    async removeAbandonedParts({ olderThanSeconds } = {}, options: OperationOptions = {}) {
+      const what = 'removal of abandoned parts'
+      const after =
+        olderThanSeconds === undefined ? abandonedAfter : { resumableSeconds: olderThanSeconds, othersSeconds: olderThanSeconds }
+      const { signal } = options
+      return await perform(what, options, async (session) => {
+        const work = async (): Promise<number> => {
+          // Without an age no clock is needed, and none can be asked where there is no folder.
+          const now = olderThanSeconds === 0 ? 0 : await serverTime(session, root)
+          return now === undefined ? 0 : await removeParts(session, root, { after, now, spared: uploads.isWriting, signal })
+        }
+        return await unlessAborted(work(), what, signal)
       })
     },
 
