@@ -179,7 +179,8 @@ class Server implements ThrowawaySshd {
       // The one keyword of which sshd takes the last line.
       ...(configuration.some((line) => /^MaxStartups\b/i.test(line)) ? [] : ['MaxStartups 100']),
       'LogLevel VERBOSE',
-      'Subsystem sftp internal-sftp',
+      // Which may be said once only.
+      ...(configuration.some((line) => /^Subsystem\s+sftp\b/i.test(line)) ? [] : ['Subsystem sftp internal-sftp']),
       ...(chroot ? [`ChrootDirectory ${join(this.#directory, 'root')}`] : []),
       ...(chroot || !commands ? ['ForceCommand internal-sftp'] : []),
     ]

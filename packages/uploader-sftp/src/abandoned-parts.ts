@@ -1,8 +1,8 @@
 import { throwIfAborted } from '@backup-planet/core'
 import { nameOfAside, newPartName, partNameOf } from './part-name.ts'
 import { settleAside } from './put-in-place.ts'
-import { isStatus, type SftpSession } from './session/sftp-session.ts'
-import { sftpStatus } from './sftp-errors.ts'
+import type { SftpSession } from './session/sftp-session.ts'
+import { isStatus, sftpStatus } from './sftp-errors.ts'
 import { below, entriesOf, ignoreMissing, pruneFolders } from './sftp-tree.ts'
 
 /** When parts count as abandoned, by the time since the last write. */

@@ -1,6 +1,6 @@
 import { BackupError } from '@backup-planet/core'
-import { isStatus, type SftpSession } from './session/sftp-session.ts'
-import { SftpFailure, sftpStatus } from './sftp-errors.ts'
+import type { SftpSession } from './session/sftp-session.ts'
+import { isStatus, SftpFailure, sftpStatus } from './sftp-errors.ts'
 import { find, ignoreMissing } from './sftp-tree.ts'
 
 /** How a finished part gets to its place. */

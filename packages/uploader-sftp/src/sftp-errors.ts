@@ -15,6 +15,10 @@ export class SftpFailure extends Error {
   }
 }
 
+export function isStatus(error: unknown, ...statuses: readonly number[]): boolean {
+  return error instanceof SftpFailure && statuses.includes(error.status)
+}
+
 /** Numbers of draft-ietf-secsh-filexfer-02, 7, and those that draft-ietf-secsh-filexfer-13, 9.1, has added. */
 export const sftpStatus = { EOF: 1, NO_SUCH_FILE: 2, PERMISSION_DENIED: 3, FAILURE: 4, OP_UNSUPPORTED: 8, FILE_ALREADY_EXISTS: 11 } as const
 

@@ -1,7 +1,6 @@
 import { BackupError } from '@backup-planet/core'
 import type { SftpAttributes, SftpSession } from './session/sftp-session.ts'
-import { isStatus } from './session/sftp-session.ts'
-import { sftpStatus } from './sftp-errors.ts'
+import { isStatus, sftpStatus } from './sftp-errors.ts'
 
 /** Paths on the server are joined here: they have slashes, whatever this machine has. */
 export function below(folder: string, name: string): string {

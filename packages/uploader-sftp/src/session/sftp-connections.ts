@@ -3,9 +3,7 @@ import type { SftpSession } from './sftp-session.ts'
 
 /** A few connections that are made when they are needed, and again after they broke. */
 export interface SftpConnections {
-  /** Runs `work` on the connection that has least to do. */
-  use<Result>(work: (session: SftpSession) => Promise<Result>): Promise<Result>
-  /** The same for work that ends later: `release` must be called, once. */
+  /** The connection that has least to do. `release` must be called, once. Throws a TypeError when they have been closed. */
   take(): Promise<{ readonly session: SftpSession; readonly release: () => void }>
   close(): void
 }
@@ -18,6 +16,7 @@ interface Line {
 
 export function sftpConnections(open: () => Promise<SftpSession>, most: number): SftpConnections {
   const lines = new Set<Line>()
+  let isClosed = false
 
   function newLine(): Line {
     const line: Line = { users: 0, session: undefined, opened: open() }
@@ -37,6 +36,7 @@ export function sftpConnections(open: () => Promise<SftpSession>, most: number):
   }
 
   async function take(): Promise<{ session: SftpSession; release: () => void }> {
+    if (isClosed) throw new TypeError('this uploader has been disposed: create another one')
     const quietest = leastBusy()
     const line = quietest === undefined || (quietest.users > 0 && lines.size < most) ? newLine() : quietest
     line.users++
@@ -59,15 +59,8 @@ export function sftpConnections(open: () => Promise<SftpSession>, most: number):
 
   return {
     take,
-    async use(work) {
-      const { session, release } = await take()
-      try {
-        return await work(session)
-      } finally {
-        release()
-      }
-    },
     close() {
+      isClosed = true
       for (const { session, opened } of lines) {
         if (session === undefined) opened.then((late) => late.connection.close()).catch((_: BackupError) => undefined)
         else session.connection.close()

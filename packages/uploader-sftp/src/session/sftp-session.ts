@@ -1,9 +1,11 @@
-import { BackupError } from '@backup-planet/core'
+import type { BackupError } from '@backup-planet/core'
 import { discard } from '@backup-planet/core/memory'
 import type { FileEntryWithStats, SFTPWrapper, Stats } from 'ssh2'
-import { connectError, SftpFailure, sftpStatus } from '../sftp-errors.ts'
+import { connectError, isStatus, sftpStatus } from '../sftp-errors.ts'
 import type { SshConnection } from '../ssh/ssh-connection.ts'
 import type { LostDuring } from './requests-at-once.ts'
+import { channelClosed, noAnswer, openChannel } from './sftp-channel.ts'
+import { type Answer, type SftpRequests, sftpRequests } from './sftp-requests.ts'
 
 /** What a server can do beside the third version of the protocol: OpenSSH's PROTOCOL, section 4. */
 export interface SftpAbilities {
@@ -42,8 +44,6 @@ interface PendingRead {
   buffer: Buffer | undefined
   cb: Answer<Buffer>
 }
-
-type Answer<Value> = (error: (Error & { code?: unknown }) | null | undefined, value?: Value) => void
 
 /** The requests of one SFTP channel as promises. Each is rejected when the connection is lost, which ssh2 does not promise. */
 export interface SftpSession {
@@ -106,65 +106,63 @@ export async function openSftpSession(
     fsync: extensions['fsync@openssh.com'] === '1',
     statvfs: extensions['statvfs@openssh.com'] === '2',
   }
-  const pending = new Set<(reason: BackupError) => void>()
-  const listeners: ((reason: BackupError) => void)[] = []
-  let lost: BackupError | undefined
-  let running = 0
-  let lostDuring: LostDuring | undefined
-  /** Answers came while others were still awaited. */
-  let pipelines = false
-  const pipelined = (): void => {
-    if (pipelines) return
-    pipelines = true
-    onPipelined?.()
+  const queue = sftpRequests({ connection, where, most: requests, onPipelined: onPipelined ?? (() => undefined) })
+  if (announced._isOpenSSH === true) queue.pipelined()
+  sftp.on('error', (error: Error) => queue.lose(connectError(error, where, timeoutSeconds)))
+  sftp.on('close', () => queue.lose(channelClosed(where)))
+  sftp.on('end', () => queue.lose(connection.lost() ?? channelClosed(where)))
+  const { lost, lostDuring, onLost } = queue
+  return {
+    connection,
+    abilities,
+    lost,
+    lostDuring,
+    onLost,
+    giveUp: () => queue.lose(noAnswer(where)),
+    ...requestsOnFiles(sftp, announced, queue),
+    ...requestsOnPaths(sftp, queue),
   }
-  if (announced._isOpenSSH === true) pipelined()
-  const lose = (reason: BackupError): void => {
-    if (lost !== undefined) return
-    lost = reason
-    const brokeOff = running > 1 && !pipelines && reason.code !== 'TIMED_OUT'
-    lostDuring = running === 0 ? 'idle' : brokeOff ? 'pipelining' : 'request'
-    connection.close()
-    for (const reject of [...pending]) reject(reason)
-    pending.clear()
-    for (const listener of listeners) listener(reason)
-  }
-  connection.onLost(lose)
-  sftp.on('error', (error: Error) => lose(connectError(error, where, timeoutSeconds)))
-  sftp.on('close', () => lose(channelClosed(where)))
-  sftp.on('end', () => lose(connection.lost() ?? channelClosed(where)))
+}
 
+type OnFiles = 'readBytes' | 'writeBytes' | 'open' | 'closeHandle' | 'read' | 'write' | 'sync' | 'handleAttributes'
+type OnPaths = Exclude<keyof SftpSession, OnFiles | 'connection' | 'abilities' | 'lost' | 'lostDuring' | 'onLost' | 'giveUp'>
+
+function requestsOnFiles(sftp: SFTPWrapper, announced: Announced, { ask, isFull }: SftpRequests): Pick<SftpSession, OnFiles> {
   /** Never written to. */
   const nowhere = Buffer.allocUnsafeSlow(announced._maxReadLen)
-  const waiting: (() => void)[] = []
 
-  /** Sends one request as soon as its turn comes; settles with the answer or with the loss of the connection. */
-  function ask<Value>(request: string, path: string | undefined, send: (answer: Answer<Value>) => void): Promise<Value> {
-    return new Promise((resolve, reject) => {
-      if (lost !== undefined) return reject(lost)
-      const finish = (): void => {
-        pending.delete(onLost)
-        running--
-        waiting.shift()?.()
-      }
-      const onLost = (reason: BackupError): void => reject(reason)
-      pending.add(onLost)
-      const start = (): void => {
-        if (lost !== undefined) return
-        running++
-        const isSecond = running > 1
-        send((error, value) => {
-          if (lost === undefined && isSecond) pipelined()
-          finish()
-          if (error === undefined || error === null) resolve(value as Value)
-          else reject(lost ?? answerError(error, request, path))
+  return {
+    readBytes: announced._maxReadLen,
+    writeBytes: announced._maxWriteLen,
+    open: (path, flags, mode = 0o600) => ask('open', path, (answer) => sftp.open(path, flags, { mode }, answer)),
+    closeHandle: (handle) => ask('close', undefined, (answer) => sftp.close(handle, answer)),
+    async read(handle, size, position) {
+      try {
+        const answered = await ask<Buffer>('read', undefined, (answer) => {
+          sftp.read(handle, nowhere, 0, Math.min(size, nowhere.length), position, answer as never)
+          // Without a place to copy them to ssh2 gives the bytes where they are, which spares a copy of everything.
+          const pending = announced._requests[announced._writeReqid]
+          if (pending === undefined) return answer(new Error('ssh2 did not keep what it asked for'))
+          pending.buffer = undefined
+          pending.cb = answer
         })
+        return ownMemory(answered)
+      } catch (error) {
+        if (isStatus(error, sftpStatus.EOF)) return Buffer.alloc(0)
+        throw error
       }
-      if (running < requests) start()
-      else waiting.push(start)
-    })
+    },
+    write(handle, bytes, position) {
+      // ssh2 copies what it sends; what waits for its turn is copied here.
+      const sent = isFull() ? Buffer.from(bytes) : bytes
+      return ask('write', undefined, (answer) => sftp.write(handle, sent, 0, sent.length, position, answer as never))
+    },
+    sync: (handle) => ask('fsync', undefined, (answer) => sftp.ext_openssh_fsync(handle, answer)),
+    handleAttributes: async (handle) => attributesOf(await ask<Stats>('fstat', undefined, (answer) => sftp.fstat(handle, answer))),
   }
+}
 
+function requestsOnPaths(sftp: SFTPWrapper, { ask }: SftpRequests): Pick<SftpSession, OnPaths> {
   const attributesBy =
     (request: 'lstat' | 'stat') =>
     async (path: string): Promise<SftpAttributes | undefined> => {
@@ -177,38 +175,6 @@ export async function openSftpSession(
     }
 
   return {
-    connection,
-    abilities,
-    readBytes: announced._maxReadLen,
-    writeBytes: announced._maxWriteLen,
-    lost: () => lost,
-    lostDuring: () => lostDuring,
-    onLost: (listener) => void (lost === undefined ? listeners.push(listener) : listener(lost)),
-    giveUp: () => lose(noAnswer(where)),
-    open: (path, flags, mode = 0o600) => ask('open', path, (answer) => sftp.open(path, flags, { mode }, answer)),
-    closeHandle: (handle) => ask('close', undefined, (answer) => sftp.close(handle, answer)),
-    async read(handle, size, position) {
-      try {
-        return await ask<Buffer>('read', undefined, (answer) => {
-          sftp.read(handle, nowhere, 0, Math.min(size, nowhere.length), position, answer as never)
-          // Without a place to copy them to ssh2 gives the bytes where they are, which spares a copy of everything.
-          const pending = announced._requests[announced._writeReqid]
-          if (pending === undefined) return answer(new Error('ssh2 did not keep what it asked for'))
-          pending.buffer = undefined
-          pending.cb = answer
-        })
-      } catch (error) {
-        if (isStatus(error, sftpStatus.EOF)) return Buffer.alloc(0)
-        throw error
-      }
-    },
-    write(handle, bytes, position) {
-      // ssh2 copies what it sends; what waits for its turn is copied here.
-      const sent = running < requests ? bytes : Buffer.from(bytes)
-      return ask('write', undefined, (answer) => sftp.write(handle, sent, 0, sent.length, position, answer as never))
-    },
-    sync: (handle) => ask('fsync', undefined, (answer) => sftp.ext_openssh_fsync(handle, answer)),
-    handleAttributes: async (handle) => attributesOf(await ask<Stats>('fstat', undefined, (answer) => sftp.fstat(handle, answer))),
     attributes: attributesBy('lstat'),
     target: attributesBy('stat'),
     makeFolder: (path) => ask('mkdir', path, (answer) => sftp.mkdir(path, { mode: 0o700 }, answer)),
@@ -240,6 +206,18 @@ export async function openSftpSession(
   }
 }
 
+/** Before the bytes of an answer are its type, its number and their length: draft-ietf-secsh-filexfer-02, 7. */
+const answerHeaderBytes = 9
+
+/** Copies bytes that share their memory with other answers, as small ones do that came in one packet: whoever lets one go must not empty another. */
+function ownMemory(bytes: Buffer): Buffer {
+  const isAlone = bytes.byteOffset <= answerHeaderBytes && bytes.byteOffset + bytes.length === bytes.buffer.byteLength
+  if (isAlone) return bytes
+  const own = Buffer.allocUnsafeSlow(bytes.length)
+  bytes.copy(own)
+  return own
+}
+
 /** Gives the memory of each request back when its last piece is in a packet: ssh2 makes one for every request, and keeps none. */
 function giveBackRequests({ _protocol: protocol }: Announced): void {
   const send = protocol.channelData.bind(protocol)
@@ -248,61 +226,6 @@ function giveBackRequests({ _protocol: protocol }: Announced): void {
     send(channel, bytes)
     if (isLast) discard(bytes)
   }
-}
-
-export function isStatus(error: unknown, ...statuses: readonly number[]): boolean {
-  return error instanceof SftpFailure && statuses.includes(error.status)
-}
-
-function openChannel(connection: SshConnection, where: string, timeoutSeconds: number): Promise<SFTPWrapper> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      reject(connectError(Object.assign(new Error('the server opens no SFTP channel'), { level: 'client-timeout' }), where, timeoutSeconds))
-    }, timeoutSeconds * 1000)
-    connection.onLost(reject)
-    connection.client.sftp((error, sftp) => {
-      clearTimeout(timer)
-      if (error === undefined || error === null) resolve(sftp)
-      else reject(noSubsystem(error, where, timeoutSeconds))
-    })
-  })
-}
-
-/** RFC 4254, 5.1: OpenSSH gives this reason for a session beyond MaxSessions. */
-const connectFailed = 2
-
-function noSubsystem(error: Error, where: string, timeoutSeconds: number): BackupError {
-  if ((error as { reason?: unknown }).reason === connectFailed) {
-    return new BackupError(`${where} lets this user in and opens no session: ${error.message}`, {
-      code: 'OVERLOADED',
-      hint: 'The server takes no more sessions on a connection: raise MaxSessions in its sshd_config, which must be 1 at least.',
-      cause: error,
-    })
-  }
-  if (!/Unable to start subsystem|exit code|session termination/i.test(error.message)) return connectError(error, where, timeoutSeconds)
-  return new BackupError(`${where} lets this user in and offers no SFTP: ${error.message}`, {
-    code: 'UNSUPPORTED',
-    hint: 'Switch SFTP on there (Subsystem sftp internal-sftp in sshd_config); a shell that prints something when it starts breaks it too.',
-    cause: error,
-  })
-}
-
-function channelClosed(where: string): BackupError {
-  return new BackupError(`the SFTP server at ${where} has ended its channel`, {
-    code: 'UNREACHABLE',
-    hint: 'Look at the log of the server for why; what was interrupted can be done again and goes on where it stopped.',
-  })
-}
-
-function noAnswer(where: string): BackupError {
-  return new BackupError(`the SFTP server at ${where} answers nothing any more`, {
-    code: 'TIMED_OUT',
-    hint: 'Check the network and the disk of the server; what was interrupted can be done again and goes on where it stopped.',
-  })
-}
-
-function answerError(error: Error & { code?: unknown }, request: string, path: string | undefined): unknown {
-  return typeof error.code === 'number' ? new SftpFailure(error.code, error.message, request, path, undefined) : error
 }
 
 function attributesOf(stats: Stats): SftpAttributes {

@@ -1,6 +1,5 @@
 import type { SftpSession } from '../session/sftp-session.ts'
-import { isStatus } from '../session/sftp-session.ts'
-import { sftpStatus } from '../sftp-errors.ts'
+import { isStatus, sftpStatus } from '../sftp-errors.ts'
 import type { ResolvedSftpSettings } from '../sftp-settings.ts'
 import type { Part } from './open-part.ts'
 import type { RemoteHash } from './remote-hash.ts'

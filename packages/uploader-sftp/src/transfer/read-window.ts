@@ -31,7 +31,9 @@ export async function* readWindow(
       pieces.push(next)
       filled += next.length
     }
-    return Buffer.concat(pieces, size)
+    const whole = Buffer.allocUnsafeSlow(size)
+    pieces.reduce((at, piece) => at + piece.copy(whole, at), 0)
+    return whole
   }
 
   function askForMore(): void {

@@ -1,7 +1,7 @@
 import { BackupError } from '@backup-planet/core'
 import { isPartOf } from '../part-name.ts'
-import { isStatus, type SftpSession } from '../session/sftp-session.ts'
-import { SftpFailure, sftpStatus } from '../sftp-errors.ts'
+import type { SftpSession } from '../session/sftp-session.ts'
+import { isStatus, SftpFailure, sftpStatus } from '../sftp-errors.ts'
 import { entriesOf, find } from '../sftp-tree.ts'
 import type { Target } from './upload-target.ts'
 
