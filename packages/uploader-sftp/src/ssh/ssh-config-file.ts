@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { dirname, resolve } from 'node:path'
 import { BackupError } from '@backup-planet/core'
 import SSHConfig from 'ssh-config'
 import type { SshServerSettings } from '../sftp-settings.ts'
+import { readWithIncludes } from './ssh-config-includes.ts'
 
 /** What an ssh_config(5) says of one alias, as far as it is used here. */
 export interface AliasFacts {
@@ -19,11 +18,9 @@ export interface SshConfigFile {
   factsOf(alias: string, user: string | undefined): AliasFacts
 }
 
-const deepestInclude = 16
-
-/** Reads an ssh_config(5) with the plain files that it includes. `Match exec` is never run, so its sections do not apply. */
+/** Reads an ssh_config(5) with the files that it includes. `Match exec` is never run, so its sections do not apply. */
 export async function readSshConfig(path: string): Promise<SshConfigFile> {
-  const configuration = SSHConfig.parse(await readWithIncludes(path, 0))
+  const configuration = SSHConfig.parse(await readWithIncludes(path))
   return { factsOf: (alias, user) => factsIn(configuration, alias, user) }
 }
 
@@ -73,29 +70,4 @@ function jumpOf(hop: string): SshServerSettings {
 function expanded(path: string, { host, alias, user }: { host: string; alias: string; user: string }): string {
   const values: Readonly<Record<string, string>> = { '%': '%', d: homedir(), h: host, n: alias, r: user }
   return path.replace(/%(.)/g, (whole, token: string) => values[token] ?? whole)
-}
-
-async function readWithIncludes(path: string, depth: number): Promise<string> {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    if (depth > 0) return ''
-    throw new BackupError(`the ssh configuration ${path} cannot be read: ${(error as Error).message}`, {
-      code: 'INVALID_SETTINGS',
-      hint: 'Correct sshConfig, or leave it out and give host, user and key in the settings.',
-      cause: error,
-    })
-  })
-  const lines = await Promise.all(
-    text.split(/\r?\n/).map(async (line) => {
-      const included = /^\s*Include\s+(.+?)\s*$/i.exec(line)?.[1]
-      if (included === undefined || depth >= deepestInclude) return line
-      const files = included.split(/\s+/).map((file) => includedPath(file.replace(/^"|"$/g, ''), path))
-      return (await Promise.all(files.map((file) => readWithIncludes(file, depth + 1)))).join('\n')
-    }),
-  )
-  return lines.join('\n')
-}
-
-/** Relative ones lie beside the file: ssh_config(5) says ~/.ssh, which is the same for that of a user. */
-function includedPath(file: string, from: string): string {
-  return file.startsWith('~/') ? resolve(homedir(), file.slice(2)) : resolve(dirname(from), file)
 }
