@@ -9,8 +9,6 @@ export const smallYoungSpace = '--max-semi-space-size=1'
  * - Blocks on their way live for milliseconds, but their buffers stay until V8 looks through its young objects. It knows only the few
  *   bytes by which an object holds its buffer, so the less room there is for them, the sooner it looks.
  * - What is known of each file lives until its blocks are stored, which makes it old; V8 would let the old grow to the double first.
- * - Buffers count as memory that V8 is told of, so it marks its heap again and again, a little at a time, which costs more than marking a
- *   heap of a few megabytes at once: a fifth to a third of the processor time of an upload.
  * - glibc gives every thread an allocation arena of its own, and what one of them frees is of no use to the others.
  *
  * The first and the last can only be told when a process starts, so this one starts anew in its own place: same process id, same streams.
@@ -20,7 +18,6 @@ export const smallYoungSpace = '--max-semi-space-size=1'
 export function keepMemoryLean(): void {
   setFlagsFromString('--semi-space-growth-factor=1')
   setFlagsFromString('--heap-growing-percent=20')
-  setFlagsFromString('--no-incremental-marking')
   const { MALLOC_ARENA_MAX: arenas } = process.env
   if (process.platform !== 'linux' || arenas !== undefined || typeof process.execve !== 'function') return
   // Before the others: who asks for another size gets it.
