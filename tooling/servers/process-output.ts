@@ -16,7 +16,7 @@ export async function processOutput(program: string, programArguments: readonly 
   const child = spawn(program, programArguments, {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, ...options.environment },
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    ...(options.signal === undefined ? {} : { signal: options.signal, killSignal: 'SIGKILL' }),
   })
   const output: Buffer[] = []
   const errors: Buffer[] = []
