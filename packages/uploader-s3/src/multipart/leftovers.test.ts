@@ -258,6 +258,20 @@ describe('an upload that nobody can go on with', () => {
     await expectStored(uploader)
   })
 
+  test('is marked until it is gone, when it cannot be removed at once', async () => {
+    const uploader = createS3Uploader(settings)
+    memory.meet = ({ name }) => {
+      if (name === 'UploadPart' || name === 'AbortMultipartUpload') throw s3Failure('AccessDenied', 403)
+      return undefined
+    }
+    await expect(uploader.upload('key', streamed)).rejects.toMatchObject({ code: 'ACCESS_DENIED' })
+    expect(await readdir(directory)).toEqual([expect.stringMatching(/^upload\.begun~/)])
+    memory.meet = () => undefined
+    await uploader[Symbol.asyncDispose]()
+    expect(memory.uploads.size).toBe(0)
+    expect(await readdir(directory)).toEqual([])
+  })
+
   test('is removed by the next process when its own was killed', async () => {
     let left: { readonly name: string; readonly text: string } | undefined
     memory.meet = async ({ name, input }) => {

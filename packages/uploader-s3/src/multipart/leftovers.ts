@@ -20,8 +20,10 @@ export interface Leftovers {
   begun(uploadId: string): void
   /** Nothing of it is left, or what is left is wanted. */
   ended(uploadId: string): void
-  /** Removes a begun upload; what cannot be removed now is removed before the next upload. Resolves with whether it is gone. */
-  discard(key: string, uploadId: string, signal?: AbortSignal): Promise<boolean>
+  /**
+   * Removes a begun upload, then calls `onGone`; what cannot be removed now is removed before the next upload. Resolves with whether it is gone.
+   */
+  discard(key: string, uploadId: string, onGone?: () => Promise<void>): Promise<boolean>
   /** An upload of this key may have been begun whose id nobody knows. */
   uncertain(key: string, since: Date): void
   /** Removes the uploads of exactly this key that were begun since then and are neither on their way here nor noted in its journal. */
@@ -35,23 +37,29 @@ export interface Leftovers {
   removeAbandoned(olderThanSeconds: number, signal?: AbortSignal): Promise<number>
 }
 
+interface Undone {
+  readonly key: string
+  readonly onGone: (() => Promise<void>) | undefined
+}
+
 export function createLeftovers(store: S3Store, journals: UploadJournals | undefined, marks?: UploadMarks): Leftovers {
   const working = new Map<string, number>()
   const active = new Set<string>()
-  const undone = new Map<string, string>()
+  const undone = new Map<string, Undone>()
   const uncertainKeys = new Map<string, Date>()
 
-  async function discard(key: string, uploadId: string, signal?: AbortSignal): Promise<boolean> {
+  async function discard(uploadId: string, of: Undone, signal?: AbortSignal): Promise<boolean> {
     try {
-      await abortUpload(store, key, uploadId, signal)
+      await abortUpload(store, of.key, uploadId, signal)
       undone.delete(uploadId)
-      return true
     } catch {
-      undone.set(uploadId, key)
+      undone.set(uploadId, of)
       return false
     } finally {
       active.delete(uploadId)
     }
+    await of.onGone?.()
+    return true
   }
 
   /** Resolves with whether it came to its end; `goesOn` is asked before each removal. */
@@ -116,7 +124,7 @@ export function createLeftovers(store: S3Store, journals: UploadJournals | undef
     isShared: (key) => (working.get(key) ?? 0) > 1,
     begun: (uploadId) => void active.add(uploadId),
     ended: (uploadId) => void active.delete(uploadId),
-    discard,
+    discard: (key, uploadId, onGone) => discard(uploadId, { key, onGone }),
     async removeUnknown(key, since, signal) {
       await removeUnknownWhile(() => true, key, since, bounded(signal))
     },
@@ -126,9 +134,9 @@ export function createLeftovers(store: S3Store, journals: UploadJournals | undef
     },
     async tidy(signal) {
       const within = bounded(signal)
-      for (const [uploadId, key] of undone) {
+      for (const [uploadId, of] of undone) {
         if (within.aborted) return
-        await discard(key, uploadId, within)
+        await discard(uploadId, of, within)
       }
       for (const [key, since] of uncertainKeys) {
         if (within.aborted) return

@@ -139,7 +139,7 @@ async function sendStream(parts: UploadParts, upload: Upload, begun: Pick<PartsR
       await unmark?.()
       return withSha256(object, checked.facts().sha256)
     } catch (error) {
-      if (await leftovers.discard(key, uploadId)) await unmark?.()
+      await leftovers.discard(key, uploadId, unmark)
       throw error
     }
   } finally {
@@ -184,10 +184,7 @@ async function sendInParts(parts: UploadParts, upload: Upload, partBytes: number
       // What may pass is tried again, and goes on from here. Everything else leaves nothing, and so do parts that gave other bytes together.
       const goesOn = mayPass(error) && !(completing && isOtherThanSent(error))
       if (journal !== undefined && !signal?.aborted && goesOn) leftovers.ended(facts.uploadId)
-      else if (await leftovers.discard(key, facts.uploadId)) {
-        await unmark?.()
-        if (journaled) await forget(journals, key)
-      }
+      else if ((await leftovers.discard(key, facts.uploadId, unmark)) && journaled) await forget(journals, key)
       throw error
     }
   } finally {
