@@ -1,10 +1,11 @@
 import { createReadStream } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 import type { SftpSettings } from '@backup-planet/uploader-sftp'
-import { keepMemoryLean } from '../packages/cli/src/lean-memory.ts'
+import { keepMemoryLean, markHeapAtOnce } from '../packages/cli/src/lean-memory.ts'
 
-/** One transfer in a process of its own, its memory as lean as that of the command: `put` or `get`, a local file, and the settings as JSON. */
+/** One transfer in a process of its own, its memory as that of the command with such a destination: `put` or `get`, a local file, and the settings as JSON. */
 keepMemoryLean()
+markHeapAtOnce()
 // Only now: it starts the program anew, as the command does before it loads any plugin.
 const { createSftpUploader } = await import('@backup-planet/uploader-sftp')
 const [task, file = '', settings = '{}'] = process.argv.slice(2)

@@ -6,6 +6,7 @@ import { createSftpUploader } from './sftp-uploader.ts'
 export const plugin: UploaderPlugin = {
   contract: 'uploader-plugin/1',
   schemes: ['sftp'],
+  manyBuffers: true,
   exampleDestination: 'sftp://backup@backup.example.org/srv/backups',
   create(destination, settings) {
     const place = parseSftpDestination(destination)

@@ -15,6 +15,7 @@ import {
 } from '@backup-planet/core'
 import type { Configuration } from '../configuration/configuration-file.ts'
 import { resolveSecrets, type SecretSources } from '../configuration/secret-references.ts'
+import { markHeapAtOnce } from '../lean-memory.ts'
 import { createPluginRegistry } from '../plugins/plugin-registry.ts'
 import { limitedUploader } from './limited-uploader.ts'
 
@@ -76,6 +77,7 @@ export function createWorkspace({ configuration, plugins, ...sources }: Workspac
     const url = /^[a-z][a-z0-9+.-]+:/i.test(resolved) ? resolved : pathToFileURL(resolve(folder, resolved)).href
     const scheme = url.slice(0, url.indexOf(':')).toLowerCase()
     const plugin = await at(place, () => registry.uploader(scheme, uploader.plugin))
+    if (plugin.manyBuffers === true) markHeapAtOnce()
     const settings = await resolveSecrets(uploader.settings, configuration.place(...path, 'uploader', 'settings'), sources)
     const opened = await at(place, () => plugin.create(url, withJournal(settings, plugin.journalSetting, join(directory, 'uploads'))))
     return limitedUploader(contractChecked(opened, 'uploader/1', scheme), configuration.content.limits)

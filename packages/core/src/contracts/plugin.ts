@@ -27,6 +27,11 @@ export interface UploaderPlugin {
    * it, who has a place for state of this machine gives one, which need not be there yet. None when left out.
    */
   readonly journalSetting?: string
+  /**
+   * Whether so many buffers pass through an upload that V8 spends more time on marking its heap in small steps than on the upload. Who runs
+   * a process for backups alone may then let it mark in one go (`--no-incremental-marking`), which costs some tens of megabytes. No when left out.
+   */
+  readonly manyBuffers?: boolean
   /** Throws `INVALID_SETTINGS`. Connects to nothing. */
   create(destination: string, settings: unknown): Uploader
 }
