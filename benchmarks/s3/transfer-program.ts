@@ -2,10 +2,11 @@ import { createReadStream, createWriteStream } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { keepMemoryLean } from '../../packages/cli/src/lean-memory.ts'
+import { keepMemoryLean, markHeapAtOnce } from '../../packages/cli/src/lean-memory.ts'
 
 /** `node transfer-program.ts put|put-all|get PATH KEY`, with the place in the environment: what the benchmark measures, as a program of its own. */
 keepMemoryLean()
+markHeapAtOnce()
 // Only now: it starts the program anew, as the command does before it loads any plugin.
 const { createS3Uploader } = await import('@backup-planet/uploader-s3')
 const [verb, path = '', key = ''] = process.argv.slice(2)

@@ -29,7 +29,7 @@ export function keepMemoryLean(): void {
   }
 }
 
-/** For uploads through which many buffers pass, see `manyBuffers` of their plugin: a third to a half of their processor time is spared. */
+/** For uploads through which many buffers pass, see `manyBuffers` of their plugin: a third to a half of the processor time is spared. */
 export function markHeapAtOnce(): void {
   setFlagsFromString('--no-incremental-marking')
 }

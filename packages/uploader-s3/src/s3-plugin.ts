@@ -10,6 +10,7 @@ const fromDestination = ['bucket', 'prefix', 'endpoint', 'region', 'profile', 'p
 export const plugin: UploaderPlugin = {
   contract: 'uploader-plugin/1',
   schemes: ['s3'],
+  manyBuffers: true,
   exampleDestination: 's3://bucket/prefix?region=eu-central-1',
   journalSetting: 'journalDirectory',
   create(destination, settings) {
