@@ -7,7 +7,7 @@ const shared = {
 }
 const sharedTests = {
   execArgv: ['--conditions=@backup-planet/source'],
-  testTimeout: 60_000,
+  testTimeout: 30_000,
   hookTimeout: 60_000,
 }
 

@@ -60,9 +60,7 @@ it(`lists nothing that does not restore after kill -9 at ${sweep.count} random m
     await writers.stop()
   }
   await recordEvidence(import.meta.url, { ...hits, 'backups listed, all restored': proven.size })
-  expect(hits['after the end'], `kills hit a running command: ${JSON.stringify(hits)}`).toBeLessThan(
-    sweep.count < 20 ? sweep.count : sweep.count / 2,
-  )
+  expect(hits['after the end'], `most kills hit a running command: ${JSON.stringify(hits)}`).toBeLessThan(sweep.count / 2)
 })
 
 function start(): RunningCommand {

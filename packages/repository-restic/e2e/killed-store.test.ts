@@ -83,7 +83,7 @@ it.skipIf(resticProgram === undefined)(
         missing.bytes === 0 ? 'nothing was missing' : (missing.sent / missing.bytes).toFixed(3),
       'and of all content': (missing.sent / missing.whole).toFixed(3),
     })
-    expect(hits['after the end'], `kills hit a running store: ${JSON.stringify(hits)}`).toBeLessThan(kills < 20 ? kills : kills / 2)
+    expect(hits['after the end'], `most kills hit a running store: ${JSON.stringify(hits)}`).toBeLessThan(Math.max(2, kills / 2))
   },
 )
 

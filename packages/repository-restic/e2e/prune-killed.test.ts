@@ -59,7 +59,7 @@ it.skipIf(resticProgram === undefined)(
       await place?.[Symbol.asyncDispose]()
     }
     await recordEvidence(import.meta.url, hits)
-    expect(hits['after the end'] ?? 0, `kills hit a running prune: ${JSON.stringify(hits)}`).toBeLessThan(kills < 20 ? kills : kills / 2)
+    expect(hits['after the end'] ?? 0, `most kills hit a running prune: ${JSON.stringify(hits)}`).toBeLessThan(Math.max(2, kills / 2))
   },
 )
 
@@ -95,21 +95,14 @@ function pruneUntil(
   const script = path.join(import.meta.dirname, 'prune-until-killed.ts')
   const child = spawn(
     process.execPath,
-    ['--conditions=@backup-planet/source', '--no-warnings', script, place.folder, JSON.stringify(request)],
+    ['--conditions=@backup-planet/source', '--no-warnings', script, place.folder, JSON.stringify(request), JSON.stringify(kill)],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   )
   const said: string[] = []
-  let seen = 0
-  let timer: NodeJS.Timeout | undefined
   return new Promise((resolve, reject) => {
-    createInterface(child.stdout).on('line', (line) => {
-      said.push(line)
-      if (!line.startsWith(kill.begin) || ++seen !== kill.occurrence) return
-      timer = setTimeout(() => child.kill('SIGKILL'), kill.delay)
-    })
+    createInterface(child.stdout).on('line', (line) => said.push(line))
     child.on('error', reject)
     child.on('close', (code, signal) => {
-      clearTimeout(timer)
       if (signal === 'SIGKILL' || code === 0) resolve(said)
       else reject(new Error(`the prune ended by itself with ${code}, after ${said.join(', ')}`))
     })

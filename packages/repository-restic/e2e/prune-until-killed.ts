@@ -4,10 +4,17 @@ import { createResticRepository, type ResticPruneRequest } from '../src/index.ts
 
 /**
  * Prunes the repository in `<folder>/repository` and says on standard output what it does to the store, one line before and one behind
- * each upload and removal, until somebody kills it.
+ * each upload and removal. It kills itself so many milliseconds behind the line that the third argument describes: another process would
+ * hear of that line late on a busy machine, and kill it after its end.
  */
-const [folder = '', requestText = '{}'] = process.argv.slice(2)
-const say = (line: string) => process.stdout.write(`${line}\n`)
+const [folder = '', requestText = '{}', killText = '{}'] = process.argv.slice(2)
+const kill = JSON.parse(killText) as { readonly begin: string; readonly occurrence: number; readonly delay: number }
+let seen = 0
+const say = (line: string): void => {
+  process.stdout.write(`${line}\n`)
+  if (!line.startsWith(kill.begin) || ++seen !== kill.occurrence) return
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), kill.delay).unref()
+}
 
 const store = createDirectoryUploader({ directory: `${folder}/repository` })
 const uploader = uploaderLayer(store, {
