@@ -6,12 +6,13 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { backUp, createStreamStaging, type Repository, type Uploader } from '@backup-planet/core'
 import { describeRepositoryContract } from '@backup-planet/core/conformance'
-import { bytesOf, createMemoryAgent, reopenable } from '@backup-planet/core/testing'
+import { createMemoryAgent } from '@backup-planet/core/testing'
 import { createArchiveRepository } from '@backup-planet/repository-archive'
 import { createResticRepository } from '@backup-planet/repository-restic'
 import { startThrowawayCephS3, type ThrowawayCephS3 } from '@backup-planet/tooling/throwaway-ceph-s3'
 import { createS3Uploader } from '@backup-planet/uploader-s3'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
+import { damageObjects } from './damaged-objects.ts'
 
 const bucket = 'repositories'
 const password = 'correct horse'
@@ -36,24 +37,13 @@ function uploaderAt(prefix: string): Uploader {
   return uploader
 }
 
-/** Turns a bit of every object that is content. */
-async function damage(uploader: Uploader, isContent: (key: string) => boolean): Promise<void> {
-  for await (const { key, size } of uploader.list('')) {
-    if (size === 0 || !isContent(key)) continue
-    const bytes = await bytesOf(uploader.download(key))
-    const place = Math.min(100, bytes.byteLength - 1)
-    bytes.writeUInt8(bytes.readUInt8(place) ^ 1, place)
-    await uploader.upload(key, reopenable(bytes))
-  }
-}
-
 describeRepositoryContract('the restic repository on a Ceph gateway', {
   async makeRepository() {
     const prefix = newPrefix()
     const open = () => createResticRepository({ uploader: uploaderAt(prefix), password, cacheDirectory: false })
     const repository = open()
     await repository.initialize()
-    return { repository, another: open, corruptSomething: () => damage(uploaderAt(prefix), (key) => key.startsWith('data/')) }
+    return { repository, another: open, corruptSomething: () => damageObjects(uploaderAt(prefix), (key) => key.startsWith('data/')) }
   },
 })
 
@@ -61,7 +51,11 @@ describeRepositoryContract('the archive repository on a Ceph gateway', {
   async makeRepository() {
     const prefix = newPrefix()
     const open = () => createArchiveRepository({ uploader: uploaderAt(prefix) })
-    return { repository: open(), another: open, corruptSomething: () => damage(uploaderAt(prefix), (key) => /\.tar\.zst$/.test(key)) }
+    return {
+      repository: open(),
+      another: open,
+      corruptSomething: () => damageObjects(uploaderAt(prefix), (key) => /\.tar\.zst$/.test(key)),
+    }
   },
 })
 

@@ -6,12 +6,13 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { backUp, createDirectoryStaging, type Repository, restore, restorePlan, type Uploader } from '@backup-planet/core'
 import { collect, describeRepositoryContract } from '@backup-planet/core/conformance'
-import { bytesOf, createMemoryAgent, createMemoryApplication, reopenable } from '@backup-planet/core/testing'
+import { createMemoryAgent, createMemoryApplication } from '@backup-planet/core/testing'
 import { createArchiveRepository } from '@backup-planet/repository-archive'
 import { createResticRepository } from '@backup-planet/repository-restic'
 import { startThrowawaySshd, type ThrowawaySshd } from '@backup-planet/tooling/throwaway-sshd'
 import { createSftpUploader, type SshServerSettings } from '@backup-planet/uploader-sftp'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { damageObjects } from './damaged-objects.ts'
 
 const password = 'correct horse'
 const plain = 'internal-sftp'
@@ -68,17 +69,6 @@ function uploaderAt({ server, jump }: Place, path: string): Uploader {
   return uploader
 }
 
-/** Turns a bit of every object that is content. */
-async function damage(uploader: Uploader, isContent: (key: string) => boolean): Promise<void> {
-  for await (const { key, size } of uploader.list('')) {
-    if (size === 0 || !isContent(key)) continue
-    const bytes = await bytesOf(uploader.download(key))
-    const place = Math.min(100, bytes.byteLength - 1)
-    bytes.writeUInt8(bytes.readUInt8(place) ^ 1, place)
-    await uploader.upload(key, reopenable(bytes))
-  }
-}
-
 /** Runs restic on a repository on `place`, over the `ssh` of OpenSSH with the keys and the way of our settings. */
 async function resticOn({ server, jump }: Place, path: string, directory: string): Promise<(...words: string[]) => Promise<string>> {
   const section = (alias: string, { host, port, user, keyFile, knownHostsFile }: ThrowawaySshd): string =>
@@ -133,7 +123,11 @@ for (const name of process.env.BACKUP_PLANET_SFTP_CONTRACTS === '1' ? everywhere
       const open = () => createResticRepository({ uploader: uploaderAt(place, folder), password, cacheDirectory: false })
       const repository = open()
       await repository.initialize()
-      return { repository, another: open, corruptSomething: () => damage(uploaderAt(place, folder), (key) => key.startsWith('data/')) }
+      return {
+        repository,
+        another: open,
+        corruptSomething: () => damageObjects(uploaderAt(place, folder), (key) => key.startsWith('data/')),
+      }
     },
   })
 
@@ -145,7 +139,7 @@ for (const name of process.env.BACKUP_PLANET_SFTP_CONTRACTS === '1' ? everywhere
       return {
         repository: open(),
         another: open,
-        corruptSomething: () => damage(uploaderAt(place, folder), (key) => /\.tar\.zst$/.test(key)),
+        corruptSomething: () => damageObjects(uploaderAt(place, folder), (key) => /\.tar\.zst$/.test(key)),
       }
     },
   })
