@@ -151,6 +151,27 @@ describe('whatever happens to a server and its backups', () => {
     )
   })
 
+  test('the change at a position can be left out exactly when a log that holds it can be applied, and nothing else is', {
+    timeout: patience,
+  }, () => {
+    fc.assert(
+      fc.property(scenario, (given) => {
+        const { model, history, reach } = remainingOf(given)
+        for (const beforePosition of positions(model)) {
+          const plan = planChain(history, { beforePosition })
+          expect(plan.possible, JSON.stringify(beforePosition)).toBe(reach.reachesBefore(beforePosition))
+          if (!plan.possible) continue
+          const timeline = model.contents.get(plan.backups.at(-1)?.id ?? '')?.timeline
+          expect(timeline && model.chainOf(timeline)).toBe(beforePosition.chain)
+          assertFromWhereItIs(plan, history)
+          expect(plan.stop).toEqual({ beforePosition })
+          expect(replay(model.contents, plan.backups, plan.stop)).toEqual(timeline && stateAt(timeline, numberOf(beforePosition) - 1))
+        }
+      }),
+      runs,
+    )
+  })
+
   test('a backup has a plan exactly when something leads up to it, and what comes back is what was in it', { timeout: patience }, () => {
     fc.assert(
       fc.property(scenario, (given) => {

@@ -1,7 +1,7 @@
 import type { Position, RestoreStop } from '../contracts/index.ts'
 import { chainOf, chainsNewestFirst } from './chain-branches.ts'
 import { type ChainLink, oldestFirst } from './chain-link.ts'
-import { isSpan, type PlacedLog, type Reach } from './chain-reach.ts'
+import { isSpan, isStill, type PlacedLog, type Reach } from './chain-reach.ts'
 import { type ChainWarning, clockWarning, forkWarning, olderHistoryWarning } from './chain-warnings.ts'
 import { type Passage, passagesOf } from './clock-passages.ts'
 import { spanHolds } from './clock-spans.ts'
@@ -57,6 +57,17 @@ export function searchPosition(reach: Reach, position: Position, asked: Asked): 
   return lesser && { links: linksTo(reach, lesser) ?? [], warnings: [] }
 }
 
+/** The log that holds the change, though another backup may end exactly there: what is left out lies in it. */
+export function searchBefore(reach: Reach, position: Position, asked: Asked): FoundChain | undefined {
+  const place = reach.places.locate(position)
+  if (place === undefined) return undefined
+  const ways = reach.logs
+    .flatMap((log) => [...wayInto(reach, log, place), ...wayToEnd(reach, log, place)])
+    .filter(({ links }) => yields(links, asked))
+  const [way] = ways.sort(cheapestFirst)
+  return way && { links: way.links, stop: { beforePosition: position }, warnings: [] }
+}
+
 export function searchBackup(reach: Reach, link: ChainLink, asked: Asked): FoundChain | undefined {
   const links = linksTo(reach, link)
   if (links !== undefined) return yields(links, asked) ? { links, warnings: [] } : undefined
@@ -90,6 +101,13 @@ function wayInto(reach: Reach, log: PlacedLog, place: Place): Way[] {
   if (entry === undefined || entry.rank >= place.rank) return []
   const links = [...reach.route(place.line, log.from.rank, place.rank), log.link]
   return [{ log, links, base: reach.basesWithin(place.line, log.from.rank, place.rank)[0] ?? Number.NEGATIVE_INFINITY }]
+}
+
+/** How to get into a log that can only be applied to the state at its beginning, whose last change ends at the place. */
+function wayToEnd(reach: Reach, log: PlacedLog, place: Place): Way[] {
+  if (isSpan(log) || isStill(log) || !samePlace(log.to, place) || reach.entryOf(log) === undefined) return []
+  const links = [...reach.route(log.from.line, log.from.rank, log.from.rank + 1), log.link]
+  return [{ log, links, base: Number.NEGATIVE_INFINITY }]
 }
 
 function cheapestFirst(a: Way, b: Way): number {

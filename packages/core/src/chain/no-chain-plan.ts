@@ -43,6 +43,7 @@ export function noPlan(reach: Reach, history: ChainHistory, target: ChainTarget)
   }
   if ('backup' in target) return noPlanTo(reach, history, target.backup)
   if ('position' in target) return noPlanAt(reach, target.position)
+  if ('beforePosition' in target) return noPlanBefore(reach, target.beforePosition)
   if ('at' in target) return noPlanFor(history, target.at, chain)
   return refuse('no-full', 'There is no full backup to begin with.')
 }
@@ -83,6 +84,17 @@ function noPlanAt(reach: Reach, position: Position): NoChainPlan {
   const after = ends.find(({ rank }) => rank > place.rank)?.point
   const nearest = { ...(before === undefined ? {} : { before }), ...(after === undefined ? {} : { after }) }
   return refuse(codeOf(nearest), `${capital(text)} ${lies(nearest)}.`, nearest)
+}
+
+function noPlanBefore(reach: Reach, position: Position): NoChainPlan {
+  const place = reach.places.locate(position)
+  const text = `The change at the position ${describePosition(position)} of ${position.chain}`
+  const ends = place === undefined ? [] : pointsOn(reach, place.line)
+  if (place === undefined || ends.length === 0) return refuse('unknown-position', `${text} is in no backup that could be restored.`)
+  const before = ends.findLast(({ rank }) => rank < place.rank)?.point
+  const after = ends.find(({ rank }) => rank >= place.rank)?.point
+  const nearest = { ...(before === undefined ? {} : { before }), ...(after === undefined ? {} : { after }) }
+  return refuse(codeOf(nearest), `${text} is in no log backup from which it could be left out: it ${lies(nearest)}.`, nearest)
 }
 
 function noPlanFor(history: ChainHistory, at: string, chain: string | undefined): NoChainPlan {

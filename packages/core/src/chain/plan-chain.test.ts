@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Backup } from '../contracts/index.ts'
+import type { Backup, PositionOrder } from '../contracts/index.ts'
 import { at, minute, numbered, sketched, withoutItemB } from './__fixtures__/numbered-positions.ts'
 import { historyOf } from './chain-history.ts'
 import { type ChainPlan, type ChainTarget, planChain } from './plan-chain.ts'
@@ -163,6 +163,69 @@ describe('a position', () => {
       after: { position: at('c', 35), backup: 'full2' },
     })
     expect(refused(all, { position: at('other', 15) }).reason.code).toBe('unknown-position')
+  })
+})
+
+describe('the time before a change', () => {
+  test('is reached by the log that holds it, also where a backup ends exactly at it', () => {
+    const leftOut = (number: number) => {
+      const plan = planned(all, { beforePosition: at('c', number) })
+      return [ids(plan), plan.stop]
+    }
+    expect(leftOut(25)).toEqual([['full', 'log1', 'log2'], { beforePosition: at('c', 25) }])
+    expect(leftOut(30)).toEqual([['full', 'log1', 'log2'], { beforePosition: at('c', 30) }])
+    expect(leftOut(35)).toEqual([['full', 'log1', 'log2', 'log3'], { beforePosition: at('c', 35) }])
+    expect(leftOut(38)).toEqual([['full2', 'diff', 'log3'], { beforePosition: at('c', 38) }])
+  })
+
+  test('cannot be reached where the change is in a full, or in nothing', () => {
+    expect(refused([full, full2], { beforePosition: at('c', 35) })).toMatchObject({
+      reason: {
+        code: 'in-a-gap',
+        message: expect.stringMatching(
+          /^The change at the position number 35 of c is in no log backup from which it could be left out: it lies/,
+        ),
+      },
+      before: { backup: 'full' },
+      after: { backup: 'full2' },
+    })
+    expect(refused(all, { beforePosition: at('c', 10) }).reason.code).toBe('before-first')
+    expect(refused(all, { beforePosition: at('c', 41) }).reason.code).toBe('after-last')
+    expect(refused(all, { beforePosition: at('d', 20) }).reason.code).toBe('unknown-position')
+  })
+})
+
+describe('a position that is a set of changes, which does not compare with those before it', () => {
+  const among = (...changes: number[]) => ({ chain: 'c', value: { set: changes.join(' ') } })
+  const sets: PositionOrder = (a, b) => {
+    if (a.chain !== b.chain) return undefined
+    const [one, other] = [a, b].map(({ value }) => new Set(value.set?.split(' ')))
+    if (one === undefined || other === undefined) return undefined
+    const isPart = (part: ReadonlySet<string>, whole: ReadonlySet<string>) => [...part].every((change) => whole.has(change))
+    const [within, around] = [isPart(one, other), isPart(other, one)]
+    return within && around ? 0 : within ? -1 : around ? 1 : undefined
+  }
+  const history = historyOf(
+    [
+      { ...full, position: among(1, 2) },
+      { ...log1, from: among(1, 2), position: among(1, 2, 3, 4) },
+      { ...log2, from: among(1, 2, 3, 4), position: among(1, 2, 3, 4, 5) },
+    ],
+    sets,
+  )
+
+  test('lies in the log that completes it', () => {
+    expect(planChain(history, { position: among(4) })).toMatchObject({
+      backups: [{ id: 'full' }, { id: 'log1' }],
+      stop: { position: among(4) },
+    })
+    expect(planChain(history, { beforePosition: among(4) })).toMatchObject({ backups: [{ id: 'full' }, { id: 'log1' }] })
+    expect(planChain(history, { beforePosition: among(5) })).toMatchObject({ backups: [{ id: 'full' }, { id: 'log1' }, { id: 'log2' }] })
+  })
+
+  test('has no plan where a full has it, or nothing', () => {
+    expect(planChain(history, { beforePosition: among(2) })).toMatchObject({ possible: false, reason: { code: 'before-first' } })
+    expect(planChain(history, { position: among(9) })).toMatchObject({ possible: false, reason: { code: 'unknown-position' } })
   })
 })
 

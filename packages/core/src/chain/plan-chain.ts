@@ -3,7 +3,7 @@ import { chainOf, noChain } from './chain-branches.ts'
 import type { ChainHistory } from './chain-history.ts'
 import type { ChainLink } from './chain-link.ts'
 import { type Reach, reachOf } from './chain-reach.ts'
-import { type FoundChain, searchBackup, searchLatest, searchMoment, searchPosition } from './chain-search.ts'
+import { type FoundChain, searchBackup, searchBefore, searchLatest, searchMoment, searchPosition } from './chain-search.ts'
 import { type ChainWarning, itemsWarning, limitWarning } from './chain-warnings.ts'
 import { chooseRepositories } from './chosen-repositories.ts'
 import { type NoChainPlan, noPlan } from './no-chain-plan.ts'
@@ -21,6 +21,8 @@ export type ChainTarget =
   | { readonly backup: string }
   /** Everything up to it. */
   | { readonly position: Position }
+  /** Everything before the change that ends at it or contains it, itself excluded. */
+  | { readonly beforePosition: Position }
 
 /** Which backups bring a job back to a target. Plain data. */
 export interface ChainPlan {
@@ -64,6 +66,7 @@ function search(reach: Reach, target: ChainTarget, asked: readonly string[] | un
   if ('latest' in target) return searchLatest(reach, target.chain, asked)
   if ('at' in target) return searchMoment(reach, target.at, target.chain, asked)
   if ('position' in target) return searchPosition(reach, target.position, asked)
+  if ('beforePosition' in target) return searchBefore(reach, target.beforePosition, asked)
   const link = reach.links.find(({ id }) => id === target.backup)
   return link && searchBackup(reach, link, asked)
 }

@@ -14,7 +14,10 @@ export interface Place {
 export interface Places {
   /** Of a position that was given when the places were made. */
   of(position: Position): Place
-  /** Of any position; `undefined` when it cannot be told. */
+  /**
+   * Of any position; `undefined` when it cannot be told. One that does not compare with the earlier ones of a line, as one transaction with
+   * the set of those before it, lies before the first of which it is said to be a part.
+   */
   locate(position: Position): Place | undefined
 }
 
@@ -55,7 +58,7 @@ export function placesOf(positions: readonly Position[], order: PositionOrder = 
     locate(position) {
       const exact = places.get(positionKey(position))
       if (exact !== undefined || order === equalPositions) return exact
-      const match = firstMatch(lines.get(position.chain) ?? [], position, order)
+      const match = firstReached(lines.get(position.chain) ?? [], position, order)
       return match && { line: match.line.name, rank: match.same ? 2 * match.index : 2 * match.index - 1 }
     },
   }
@@ -88,4 +91,32 @@ function search(line: Line, position: Position, order: PositionOrder): Match | u
     else high = middle
   }
   return { line, index: low, same: false }
+}
+
+/** The first position of a line that is not before this one: of one that compares with all of a line, else of one that a later one contains. */
+function firstReached(lines: readonly Line[], position: Position, order: PositionOrder): Match | undefined {
+  let contained: Match | undefined
+  for (const line of lines) {
+    const { match, compares } = lowerBound(line, position, order)
+    if (compares) return match
+    if (match.index < line.sorted.length) contained ??= match
+  }
+  return contained
+}
+
+function lowerBound(line: Line, position: Position, order: PositionOrder): { readonly match: Match; readonly compares: boolean } {
+  let compares = true
+  let same = false
+  let low = 0
+  let high = line.sorted.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    const compared = order(line.sorted[middle] as Position, position)
+    compares &&= compared !== undefined
+    if (compared === 0 || compared === 1) {
+      high = middle
+      same = compared === 0
+    } else low = middle + 1
+  }
+  return { match: { line, index: low, same }, compares }
 }

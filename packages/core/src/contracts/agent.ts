@@ -134,10 +134,14 @@ export interface RestoreRequest {
 }
 
 /**
- * Before the first change of the last backup that was made at this moment or later, by the server's clock, ISO 8601 in UTC; changes before the
- * state that it is applied to do not count. Or right after this position.
+ * - `before`: before the first change of the last backup that was made at this moment or later, by the server's clock, ISO 8601 in UTC; changes
+ *   before the state that it is applied to do not count.
+ * - `position`: right after it: every change that ends at it or earlier. Of a position that is a set of changes: right after the one that completes it.
+ * - `beforePosition`: everything before the change that ends at this position or contains it, itself excluded.
+ *
+ * Throws `INVALID_INPUT` in the plan or in the restore, before anything is changed, where the last backup holds no such change.
  */
-export type RestoreStop = { readonly before: string } | { readonly position: Position }
+export type RestoreStop = { readonly before: string } | { readonly position: Position } | { readonly beforePosition: Position }
 
 export interface RestoreTarget {
   /** Item name in the backup → name on the target. */

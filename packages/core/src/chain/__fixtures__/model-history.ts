@@ -1,4 +1,4 @@
-import type { Backup, CaptureKind, Position, TimeSpan } from '../../contracts/index.ts'
+import type { Backup, CaptureKind, Position, RestoreStop, TimeSpan } from '../../contracts/index.ts'
 import { type NextCapture, nextKind, type ServerState } from '../next-kind.ts'
 import { historyName, newestHistory } from '../server-histories.ts'
 import { ModelServer, type ModelTimeline, stateAt } from './model-server.ts'
@@ -191,7 +191,7 @@ function coveredSpans({ ticks, forkedFrom }: ModelTimeline, from: NonNullable<Mo
 export function replay(
   contents: ReadonlyMap<string, ModelContent>,
   backups: readonly { readonly id: string; readonly kind: CaptureKind }[],
-  stop?: { readonly before: string } | { readonly position: Position },
+  stop?: RestoreStop,
 ): readonly number[] {
   let state: readonly number[] = []
   let reached: { readonly timeline: ModelTimeline; readonly number: number } | undefined
@@ -217,7 +217,10 @@ export function replay(
       const last = index === backups.length - 1
       const before = last && stop !== undefined && 'before' in stop ? Date.parse(stop.before) : Number.POSITIVE_INFINITY
       const upTo = last && stop !== undefined && 'position' in stop ? numberOf(stop.position) : to
-      const end = changes.findIndex(({ time, number }) => time >= before || number > upTo)
+      const left = last && stop !== undefined && 'beforePosition' in stop ? numberOf(stop.beforePosition) : Number.POSITIVE_INFINITY
+      if (left !== Number.POSITIVE_INFINITY && !changes.some(({ number }) => number === left))
+        throw new Error(`${id} has no change ${left}`)
+      const end = changes.findIndex(({ time, number }) => time >= before || number > upTo || number >= left)
       state = [...state, ...(end < 0 ? changes : changes.slice(0, end)).map(({ value }) => value)]
     }
     reached = { timeline, number: to }

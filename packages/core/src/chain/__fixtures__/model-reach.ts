@@ -59,6 +59,20 @@ export class ModelReach {
     })
   }
 
+  /** Whether the change that ends at the position can be left out, with everything before it restored. */
+  reachesBefore(position: Position): boolean {
+    const number = numberOf(position)
+    return this.#backups.some((backup) => {
+      const { kind, from, position: to } = backup
+      if (kind !== 'log' || from === undefined || to?.chain !== position.chain || !this.isWorth(backup)) return false
+      const [begin, end] = [numberOf(from), numberOf(to)]
+      if (from.chain === to.chain && begin === end) return false
+      const entries = this.#entries(backup)
+      if (from.chain !== to.chain || !this.#ordered) return end === number && entries.length > 0
+      return begin < end && number <= end && entries.some((state) => state.number < number)
+    })
+  }
+
   #applies(backup: Backup): boolean {
     if (backup.kind === 'full') return true
     const { from } = backup
