@@ -25,6 +25,11 @@ export interface Agent extends AsyncDisposable {
    * backups follow each other exactly: then positions are the same or unknown to each other.
    */
   readonly comparePositions?: PositionOrder
+  /**
+   * A position as an operator writes it, such as `mysql-bin.000012:4711` or a GTID, as the fields of one; its chain is found among the backups.
+   * Pure. Throws `INVALID_INPUT`, with a hint that says how one is written. Left out by an agent whose positions nobody writes.
+   */
+  readonly parsePosition?: (text: string) => Position['value']
   /** Everything that could be captured. Changes nothing. */
   discover(options?: OperationOptions): AsyncIterable<Source>
   /** What would make this capture fail now, missing rights first; empty when nothing would. Changes nothing. */
@@ -33,6 +38,16 @@ export interface Agent extends AsyncDisposable {
   plan(request: CaptureRequest, options?: OperationOptions): Promise<CapturePlan>
   /** Brings the source to a consistent point. The application runs normally again once this resolves. */
   beginCapture(request: CaptureRequest, options?: OperationOptions): Promise<Capture>
+  /**
+   * Follows the server as a replica does, from where the logs of the chain end, and yields a log capture whenever there is something to store.
+   * Each continues the one before it, and holds what was received: copying it asks the server for nothing. While one is being stored it goes on
+   * receiving, within bounds; what does not fit waits on the server. Aborting stops receiving: what had come is yielded last, and the iteration
+   * ends without an error.
+   *
+   * Throws, after what had come was yielded, `UNREACHABLE` when the server goes away, and `NOT_FOUND` when the server no longer has what follows
+   * the chain, or is in another history: then `beginCapture` says what is due. Left out by an agent that cannot follow.
+   */
+  follow?(request: FollowRequest, options?: OperationOptions): AsyncIterable<Capture>
   /** What a restore would do to the server of this agent, and what stands against it. Changes nothing. */
   planRestore(request: RestoreRequest, options?: OperationOptions): Promise<RestorePlan>
   /**
@@ -72,6 +87,16 @@ export interface CaptureRequest {
    * Without their file lists and storage.
    */
   readonly chain: readonly Backup[]
+}
+
+export interface FollowRequest {
+  readonly job: string
+  /** As of a capture request. The server still has what follows it, as far as that can be known: a capture of kind `log` was made just before. */
+  readonly chain: readonly Backup[]
+  /** What has come is yielded no later than so many seconds after it came, */
+  readonly everySeconds: number
+  /** or once it is so many bytes. */
+  readonly everyBytes: number
 }
 
 export interface PlanStep {
@@ -167,6 +192,10 @@ export interface RestorePlan {
   readonly items: readonly RestorePlanItem[]
   readonly bytes?: number
   readonly steps: readonly PlanStep[]
+  /** What the agent itself needs to know again when it executes the plan, such as where each backup ends. */
+  readonly facts?: Readonly<Record<string, Json>>
+  /** From where what is read: set by the pipeline, left out by agents. */
+  readonly chain?: RestoreChain
   /** Any of severity `error` forbids execution. */
   readonly problems: readonly Problem[]
   readonly request: {
@@ -175,6 +204,29 @@ export interface RestorePlan {
     readonly options: Readonly<Record<string, Json>>
     readonly stop?: RestoreStop
   }
+}
+
+/** The backups of a restore as they were chosen. */
+export interface RestoreChain {
+  /** In the order in which they are applied, as in `RestorePlan.backups`. */
+  readonly backups: readonly RestoreChainBackup[]
+  /** Of all that is read, before compression, as far as the backups say. */
+  readonly bytes: number
+  /** Room on the target for the full, and beside it for the largest backup that is applied to it. */
+  readonly spaceBytes: number
+  /** What an operator should know of the choice: stable codes, and sentences with the values. */
+  readonly warnings: readonly { readonly code: string; readonly message: string }[]
+}
+
+export interface RestoreChainBackup {
+  readonly id: string
+  readonly kind: CaptureKind
+  /** ISO 8601 in UTC. */
+  readonly consistentAt: string
+  readonly position?: Position
+  /** The name of the repository that it is read from, as it was given to the pipeline. */
+  readonly repository: string
+  readonly bytes: number
 }
 
 export interface RestorePlanItem {

@@ -16,6 +16,11 @@ export interface Staging {
   begin(run: StagedRun, options?: OperationOptions): Promise<RunStage>
   /** Sealed stages of this job that an earlier run could not send, oldest first. Half-filled ones are never among them. */
   resumable(job: string, options?: OperationOptions): AsyncIterable<RunStage>
+  /**
+   * Claims a job for who follows its logs, until it is disposed. Throws `CONFLICT` while somebody else follows it. Runs of the job are made beside
+   * it, and wait for the moments in which it stores. Left out where nobody else can follow.
+   */
+  follow?(job: string, options?: OperationOptions): Promise<AsyncDisposable>
 }
 
 export interface StagedRun {
