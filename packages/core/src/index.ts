@@ -1,10 +1,11 @@
+export { chainNames } from './chain/chain-branches.ts'
 export { type ChainHistory, historyOf, type RepositoryListing } from './chain/chain-history.ts'
 export type { ChainWarning, ChainWarningCode } from './chain/chain-warnings.ts'
 export { findGaps, type Gap, type GapKind, type GapSide } from './chain/find-gaps.ts'
 export { type NextCapture, type NextKindRequest, nextKind, type ServerState } from './chain/next-kind.ts'
 export type { NearestTarget, NoChainPlan, NoChainPlanCode } from './chain/no-chain-plan.ts'
 export { type ChainPlan, type ChainTarget, type PlannedBackup, planChain } from './chain/plan-chain.ts'
-export { equalPositions, orderOf } from './chain/position-order.ts'
+export { describePosition, equalPositions, orderOf } from './chain/position-order.ts'
 export type { PromotionCode, PromotionReason } from './chain/promotion-reasons.ts'
 export { type RestorePoint, type RestoreWindow, restoreWindows } from './chain/restore-windows.ts'
 export { historyName, historyNumber } from './chain/server-histories.ts'
@@ -29,8 +30,15 @@ export { type BackUpParts, type BackUpReport, backUp } from './pipeline/back-up.
 export { chainTo, readChain } from './pipeline/backup-chain.ts'
 export { type CopyBackupParts, type CopyBackupReport, copyBackup } from './pipeline/copy-backup.ts'
 export { type ExtractFilesReport, type ExtractFilesRequest, extractFiles } from './pipeline/extract-files.ts'
+export { type ListedRepository, listJob, type NamedRepository, notListed, type RepositoryListings } from './pipeline/named-repository.ts'
 export { isRestored, itemsLeftOut, type RestoreParts, restore, restoreOutcome } from './pipeline/restore.ts'
-export { type RestorePlanRequest, restorePlan } from './pipeline/restore-plan.ts'
+export type { AskedPosition, RestoreGoal } from './pipeline/restore-goal.ts'
+export {
+  type BackupRestorePlanRequest,
+  type GoalRestorePlanRequest,
+  type RestorePlanRequest,
+  restorePlan,
+} from './pipeline/restore-plan.ts'
 export { createRunId } from './pipeline/run-id.ts'
 export type { ScratchSettings } from './pipeline/scratch-space.ts'
 export { type VerifyParts, verify } from './pipeline/verify.ts'

@@ -1,5 +1,6 @@
+import type { ChainHistory } from './chain-history.ts'
 import { type ChainLink, oldestFirst } from './chain-link.ts'
-import type { Reach } from './chain-reach.ts'
+import { type Reach, reachOf } from './chain-reach.ts'
 import { historyNumber } from './server-histories.ts'
 
 /** The name for backups without a position, each of which stands for itself. */
@@ -7,6 +8,11 @@ export const noChain = ''
 
 export function chainOf({ to }: ChainLink): string {
   return to?.chain ?? noChain
+}
+
+/** The names of the chains of which there are backups, the newest first. */
+export function chainNames(history: ChainHistory): string[] {
+  return chainsNewestFirst(reachOf(history)).filter((name) => name !== noChain)
 }
 
 /**

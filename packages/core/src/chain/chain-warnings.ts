@@ -5,7 +5,7 @@ import type { Place } from './position-places.ts'
 import type { RestorableItems } from './restorable-items.ts'
 
 /** What an operator should know of a plan: stable codes. */
-export type ChainWarningCode = 'fork' | 'clock-set-back' | 'items-left-out' | 'limited' | 'older-history'
+export type ChainWarningCode = 'fork' | 'clock-set-back' | 'items-left-out' | 'limited' | 'older-history' | 'nearest'
 
 export interface ChainWarning {
   readonly code: ChainWarningCode

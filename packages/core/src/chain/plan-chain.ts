@@ -4,6 +4,7 @@ import type { ChainHistory } from './chain-history.ts'
 import type { ChainLink } from './chain-link.ts'
 import { type Reach, reachOf } from './chain-reach.ts'
 import { type FoundChain, searchBackup, searchBefore, searchLatest, searchMoment, searchPosition } from './chain-search.ts'
+import { bytesToRead, spaceToRestore } from './chain-sizes.ts'
 import { type ChainWarning, itemsWarning, limitWarning } from './chain-warnings.ts'
 import { chooseRepositories } from './chosen-repositories.ts'
 import { type NoChainPlan, noPlan } from './no-chain-plan.ts'
@@ -84,7 +85,7 @@ function planOf({ links, stop, warnings }: FoundChain, { listings, items: asked 
     id: link.id,
     kind: link.kind,
     repository: repositories[at] ?? '',
-    bytes: bytesOf(link, restorable.items),
+    bytes: bytesToRead(link.backup, restorable.items),
   }))
   return {
     possible: true,
@@ -93,14 +94,7 @@ function planOf({ links, stop, warnings }: FoundChain, { listings, items: asked 
     ...(stop === undefined ? {} : { stop }),
     ...restorable,
     bytes: backups.reduce((sum, { bytes }) => sum + bytes, 0),
-    spaceBytes: (backups[0]?.bytes ?? 0) + Math.max(0, ...backups.slice(1).map(({ bytes }) => bytes)),
+    spaceBytes: spaceToRestore(backups.map(({ bytes }) => bytes)),
     warnings: [...warnings, ...itemsWarning(restorable), ...limitWarning(limits)],
   }
-}
-
-/** A log is read as a whole, whatever is restored from it. */
-function bytesOf({ kind, backup }: ChainLink, wanted: readonly string[]): number {
-  return backup.items
-    .filter(({ item, failure }) => failure === undefined && (kind === 'log' || wanted.includes(item)))
-    .reduce((sum, { bytes, files }) => sum + (bytes ?? files?.reduce((size, file) => size + file.size, 0) ?? 0), 0)
 }

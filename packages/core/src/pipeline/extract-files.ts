@@ -10,7 +10,7 @@ import { diskError, freeBytes } from '../staging/disk-errors.ts'
 import { writeNewFile } from '../staging/file-writer.ts'
 import { createParents, itemFilePath } from '../staging/stage-paths.ts'
 import { assertAsStored, failureOf, type IncomingFile, readFiles, restorableFiles } from './backup-files.ts'
-import { assertItems } from './restore-plan.ts'
+import { assertItems } from './item-assertion.ts'
 
 export interface ExtractFilesRequest {
   readonly repository: Repository

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import type { RestoreRequest } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
 import { addBackup, Calls, planOf, RecordingRepository, recordingAgent } from './__fixtures__/recording-parts.ts'
 import { restorePlan } from './restore-plan.ts'
@@ -73,5 +74,97 @@ describe('planning a restore', () => {
     const request = { agent: agentOf([]), repository, backup, target }
     await expect(restorePlan({ ...request, items: ['oders'] })).rejects.toMatchObject({ code: 'NOT_FOUND', hint: 'Did you mean "orders"?' })
     await expect(restorePlan({ ...request, backup: { ...backup, application: 'oracle' } })).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+  })
+})
+
+describe('planning a restore by the backups in several repositories', () => {
+  const at = (offset: number) => ({ chain: 'c', value: { offset: String(offset) } })
+  const target = { overwrite: false }
+  let far: RecordingRepository
+  beforeEach(() => {
+    far = new RecordingRepository(new Calls())
+    addBackup(repository, '1', { a: { x: 'x' } }, { position: at(1) })
+    addBackup(far, '2', { a: { y: 'yyyy' } }, { kind: 'log', from: at(1), position: at(9), consistentAt: '2026-11-22T09:00:00Z' })
+  })
+
+  const agentOf = (seen: RestoreRequest[] = [], pointInTime = true) => ({
+    ...recordingAgent({
+      calls: new Calls(),
+      async planRestore(request) {
+        seen.push(request)
+        return planOf(request.backups)
+      },
+    }),
+    supports: { kinds: ['full', 'log'] as const, pointInTime, rename: false },
+  })
+  const repositories = () => [
+    { name: 'near', repository },
+    { name: 'far', repository: far },
+  ]
+
+  test('gives the agent the chain with its files and where it stops, and says what is read from where', async () => {
+    const seen: RestoreRequest[] = []
+    const to = { at: '2026-11-22T08:30:00Z' }
+    const plan = await restorePlan({ agent: agentOf(seen), job: 'shop', repositories: repositories(), to, target })
+    expect(seen[0]?.stop).toEqual({ before: to.at })
+    expect(seen[0]?.backups.map(({ items }) => items[0]?.files?.map(({ name }) => name))).toEqual([['x'], ['y']])
+    expect(JSON.parse(JSON.stringify(plan.chain))).toEqual({
+      backups: [
+        { id: '1', kind: 'full', consistentAt: '2026-11-22T08:00:00Z', position: at(1), repository: 'near', bytes: 1 },
+        { id: '2', kind: 'log', consistentAt: '2026-11-22T09:00:00Z', position: at(9), repository: 'far', bytes: 4 },
+      ],
+      bytes: 5,
+      spaceBytes: 5,
+      warnings: [],
+    })
+  })
+
+  test('an agent that cannot stop is never asked to', async () => {
+    const seen: RestoreRequest[] = []
+    const request = { agent: agentOf(seen, false), job: 'shop', repositories: repositories(), to: { at: '2026-11-22T08:30:00Z' }, target }
+    await expect(restorePlan(request)).rejects.toMatchObject({ code: 'UNSUPPORTED' })
+    expect(seen).toEqual([])
+  })
+
+  test('a repository that cannot be listed is a warning, and named where what it holds may be missing', async () => {
+    repository.list = async function* () {
+      yield* []
+      throw new BackupError('nobody answers', { code: 'UNREACHABLE', hint: 'Check the network.' })
+    }
+    addBackup(far, '1', { a: {} }, { position: at(1) })
+    const request = { agent: agentOf(), job: 'shop', repositories: repositories(), target }
+    const plan = await restorePlan({ ...request, to: { latest: true } })
+    expect(plan.chain?.backups.map((one) => one.repository)).toEqual(['far', 'far'])
+    expect(plan.problems).toEqual([
+      {
+        severity: 'warning',
+        code: 'UNREACHABLE',
+        message: 'the repository "near" cannot be listed, and what only it holds is not known: nobody answers',
+        hint: 'Check the network.',
+      },
+    ])
+    await expect(restorePlan({ ...request, to: { at: '2026-11-23T00:00:00Z' } })).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+      hint: expect.stringContaining('before it. The repository "near" cannot be listed'),
+    })
+    await expect(restorePlan({ ...request, repositories: repositories().slice(0, 1), to: { latest: true } })).rejects.toMatchObject({
+      code: 'UNREACHABLE',
+    })
+  })
+
+  test('files that this host cannot read stand against the plan, once for all of them', async () => {
+    for (const one of [repository, far]) {
+      one.inventory = async () => {
+        throw new BackupError('no key', { code: 'WRONG_CREDENTIALS', hint: 'Set identities.' })
+      }
+    }
+    const plan = await restorePlan({ agent: agentOf(), job: 'shop', repositories: repositories(), to: { latest: true }, target })
+    expect(plan.problems).toMatchObject([{ severity: 'error', code: 'WRONG_CREDENTIALS' }])
+  })
+
+  test('an abort while a repository is listed is one', async () => {
+    const signal = AbortSignal.abort()
+    const request = { agent: agentOf(), job: 'shop', repositories: repositories(), to: { latest: true } as const, target }
+    await expect(restorePlan(request, { signal })).rejects.toMatchObject({ code: 'ABORTED' })
   })
 })

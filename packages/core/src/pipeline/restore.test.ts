@@ -143,6 +143,44 @@ describe('restoring', () => {
     await expect(run(planOf([backup]), async () => undefined)).rejects.toMatchObject({ code: 'NOT_FOUND' })
   })
 
+  test('reads each backup from where the plan says, and from nowhere else', async () => {
+    const first = addBackup(repository, '1', { a: { '1': 'near' } })
+    const far = new RecordingRepository(new Calls())
+    const second = addBackup(far, '2', { a: { '2': 'far' } })
+    addBackup(repository, '2', { a: { '2': 'not this one' } })
+    const place = (backup: typeof first, name: string) => ({
+      id: backup.id,
+      kind: backup.kind,
+      consistentAt: backup.consistentAt,
+      repository: name,
+      bytes: 1,
+    })
+    const chain = { backups: [place(first, 'near'), place(second, 'far')], bytes: 2, spaceBytes: 2, warnings: [] }
+    const plan = { ...planOf([first, second]), chain }
+    const seen: string[] = []
+    const agent = recordingAgent({
+      calls: new Calls(),
+      async restore(_, files) {
+        for await (const file of files.stream(() => true)) seen.push(await text(file))
+        return { items: [], problems: [] }
+      },
+    })
+    const scratch = { directory: path.join(directory, 'scratch'), budgetBytes: 1000, minimumFreeBytes: 0, freeBytes: async () => 1e9 }
+    const repositories = [
+      { name: 'near', repository },
+      { name: 'far', repository: far },
+    ]
+    await restore({ agent, repositories, plan, scratch })
+    expect(seen).toEqual(['near', 'far'])
+    const without = restore({ agent, repositories: [...repositories.slice(0, 1), { name: 'third', repository: far }], plan, scratch })
+    await expect(without).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+      message: 'plan plan reads backup 2 from the repository "far", which was not given',
+    })
+    far.backups.length = 0
+    await expect(restore({ agent, repositories, plan, scratch })).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  })
+
   test('keeps to the budget: the next file waits until one is released', async () => {
     const backup = addBackup(repository, '1', { a: { '1': '12345', '2': '12345', '3': '12345' } })
     await run(

@@ -12,22 +12,26 @@ import type {
 import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
 import { type RunOptions, type RunReporter, reportRun } from '../events/run-reporter.ts'
 import { restorableFiles } from './backup-files.ts'
-import { assertItems } from './restore-plan.ts'
+import type { ChosenBackup } from './chosen-chain.ts'
+import { assertItems } from './item-assertion.ts'
+import type { NamedRepository } from './named-repository.ts'
 import { createRestoredFiles } from './restored-files.ts'
 import { type ScratchSettings, ScratchSpace } from './scratch-space.ts'
 import { tidy } from './tidy.ts'
 
-export interface RestoreParts {
+interface PartsOfRestore {
   readonly agent: Agent
-  readonly repository: Repository
   readonly plan: RestorePlan
   readonly scratch: ScratchSettings
 }
 
+/** From one repository, or from those that the plan was made with, under the same names. */
+export type RestoreParts = PartsOfRestore & ({ readonly repository: Repository } | { readonly repositories: readonly NamedRepository[] })
+
 /**
  * Carries out a plan. Every file is whole and verified on the local disk before the agent sees it (`CORRUPTED` otherwise), and
  * everything local is removed at the end, however it ends; what cannot be removed is a problem in the report. Throws `INVALID_INPUT` for a plan with errors or for another application,
- * `NOT_FOUND` when a backup of the plan is gone.
+ * `NOT_FOUND` when a backup of the plan is gone, or the repository that it is read from is not among those given.
  */
 export function restore(parts: RestoreParts, options: RunOptions = {}): Promise<RestoreReport> {
   return reportRun(options, async (reporter) => {
@@ -55,16 +59,14 @@ export function restoreOutcome({ items, problems }: RestoreReport, plan: Restore
   return problems.some(({ severity }) => severity === 'error') ? 'partial' : 'done'
 }
 
-async function run(
-  { agent, repository, plan, scratch }: RestoreParts,
-  reporter: RunReporter,
-  { signal }: RunOptions,
-): Promise<RestoreReport> {
+async function run(parts: RestoreParts, reporter: RunReporter, { signal }: RunOptions): Promise<RestoreReport> {
+  const { agent, plan, scratch } = parts
   const operation: OperationOptions = { signal, onProgress: reporter.onProgress }
   reporter.emit({ type: 'started', action: 'restore', id: plan.id, application: plan.application })
   throwIfAborted(signal, 'the restore')
   assertExecutable(plan, agent)
-  const backups = await findBackups(repository, plan, operation)
+  const chosen = await findBackups(parts, operation)
+  const backups = chosen.map(({ backup }) => backup)
   for (const { item, backup } of plan.items) {
     assertItems(
       [item],
@@ -72,7 +74,7 @@ async function run(
     )
   }
   const inventory: RestoredFileFacts[] = []
-  for (const backup of backups) inventory.push(...(await restorableFiles(repository, backup, operation)))
+  for (const { backup, from } of chosen) inventory.push(...(await restorableFiles(from.repository, backup, operation)))
   reporter.expect('read', expectedBytes(plan, inventory))
 
   const ended = new AbortController()
@@ -81,7 +83,7 @@ async function run(
   let report: RestoreReport
   let left: Problem | undefined
   try {
-    report = await agent.restore(plan, createRestoredFiles({ repository, backups, inventory, scratch: space }, running), operation)
+    report = await agent.restore(plan, createRestoredFiles({ chosen, inventory, scratch: space }, running), operation)
   } finally {
     // A stream that the agent forgot must not write into a folder that is being removed.
     ended.abort(new BackupError('the restore has ended', { code: 'ABORTED' }))
@@ -103,17 +105,35 @@ function assertExecutable(plan: RestorePlan, agent: Agent): void {
   throw new BackupError(`plan ${plan.id} cannot be carried out: ${error.message}`, { code: error.code, hint: error.hint })
 }
 
-async function findBackups(repository: Repository, plan: RestorePlan, options: OperationOptions): Promise<Backup[]> {
+/** The backups of a plan, each where the plan says that it is read. */
+async function findBackups(parts: RestoreParts, options: OperationOptions): Promise<ChosenBackup[]> {
+  const { plan } = parts
+  const given = 'repositories' in parts ? parts.repositories : [{ name: parts.repository.destination, repository: parts.repository }]
+  const places = plan.backups.map((id) => ({ id, from: placeOf(id, plan, given) }))
   const found = new Map<string, Backup>()
-  const wanted = new Set(plan.backups)
-  for await (const backup of repository.list({}, options)) if (wanted.has(backup.id)) found.set(backup.id, backup)
-  return plan.backups.map((id) => {
+  for (const from of new Set(places.map((place) => place.from))) {
+    const wanted = new Set(places.flatMap((place) => (place.from === from ? [place.id] : [])))
+    for await (const backup of from.repository.list({}, options)) if (wanted.has(backup.id)) found.set(backup.id, backup)
+  }
+  return places.map(({ id, from }) => {
     const backup = found.get(id)
-    if (backup !== undefined) return backup
-    throw new BackupError(`backup ${id} of the plan is not in ${repository.destination}`, {
+    if (backup !== undefined) return { backup, from }
+    throw new BackupError(`backup ${id} of the plan is not in ${from.repository.destination}`, {
       code: 'NOT_FOUND',
       hint: 'It may have been removed since the plan was made; make a new plan.',
     })
+  })
+}
+
+/** Where there is only one it is read from that, whatever the plan calls it. */
+function placeOf(id: string, plan: RestorePlan, given: readonly NamedRepository[]): NamedRepository {
+  const name = plan.chain?.backups.find((backup) => backup.id === id)?.repository
+  const place = given.length === 1 ? given[0] : given.find((repository) => repository.name === name)
+  if (place !== undefined) return place
+  const from = name === undefined ? 'no repository that it names' : `the repository "${name}", which was not given`
+  throw new BackupError(`plan ${plan.id} reads backup ${id} from ${from}`, {
+    code: 'NOT_FOUND',
+    hint: 'Give the repositories that the plan was made with, under the same names, or make a new plan.',
   })
 }
 

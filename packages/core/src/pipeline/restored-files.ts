@@ -1,27 +1,27 @@
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
-import type { Backup, ByteRange, OperationOptions, Repository, RestoredFile, RestoredFileFacts, RestoredFiles } from '../contracts/index.ts'
+import type { ByteRange, OperationOptions, RestoredFile, RestoredFileFacts, RestoredFiles } from '../contracts/index.ts'
 import { encodeSegment } from '../naming/path-segment.ts'
 import { writeNewFile } from '../staging/file-writer.ts'
 import { createParents, itemFilePath } from '../staging/stage-paths.ts'
 import { type LocalFileFacts, readUnchanged } from '../staging/staged-file.ts'
 import { assertAsStored, type IncomingFile, readFiles } from './backup-files.ts'
+import type { ChosenBackup } from './chosen-chain.ts'
 import type { ScratchSpace } from './scratch-space.ts'
 
 export interface RestoredFilesParts {
-  readonly repository: Repository
   /** In the order in which they are applied. */
-  readonly backups: readonly Backup[]
+  readonly chosen: readonly ChosenBackup[]
   readonly inventory: readonly RestoredFileFacts[]
   readonly scratch: ScratchSpace
 }
 
 /**
- * What a restoring agent sees of a repository: every file first comes whole into the scratch folder and is compared with
+ * What a restoring agent sees of the repositories: every file first comes whole into the scratch folder and is compared with
  * the inventory. Files of one `stream` call lie below one folder per backup and item, under their own names.
  */
 export function createRestoredFiles(parts: RestoredFilesParts, run: OperationOptions): RestoredFiles {
-  const { repository, backups, inventory, scratch } = parts
+  const { chosen, inventory, scratch } = parts
   let streams = 0
 
   async function* stream(
@@ -32,9 +32,9 @@ export function createRestoredFiles(parts: RestoredFilesParts, run: OperationOpt
     const operation: OperationOptions = { signal: AbortSignal.any(signals), onProgress: run.onProgress }
     const folder = path.join(scratch.folder, String(++streams))
     const wanted = inventory.filter(select)
-    for (const backup of backups) {
+    for (const { backup, from } of chosen) {
       const files = wanted.filter((file) => file.backup === backup.id)
-      for await (const file of readFiles(repository, backup, files, operation)) {
+      for await (const file of readFiles(from.repository, backup, files, operation)) {
         yield await spool(file, path.join(folder, encodeSegment(backup.id)), operation)
       }
     }
