@@ -10,6 +10,7 @@ import type {
   Json,
   OperationOptions,
   PlanStep,
+  Position,
   Problem,
   RestoredFiles,
   RestorePlan,
@@ -35,6 +36,14 @@ export interface AgentServer {
   busy(): Promise<boolean>
   /** Changes the data of this item as its users would; creates it where it does not exist. */
   change(item: string): Promise<void>
+  /** Where the server is now: right after its last change. Needed of an agent with `pointInTime`. */
+  readonly position?: () => Promise<Position>
+  /** What its clock shows now, ISO 8601 in UTC; that of this process when left out. */
+  readonly now?: () => Promise<string>
+  /** Ends every session as a server that dies; it can be connected to again afterwards. Left out where an agent that follows cannot be tried so. */
+  readonly breakOff?: () => Promise<void>
+  /** Removes all logs that are there. Left out where an agent that follows cannot be tried so. */
+  readonly purgeLogs?: () => Promise<void>
 }
 
 export interface AgentHarness {
@@ -48,6 +57,8 @@ export interface AgentHarness {
   readonly failItem?: (item: string) => Promise<void>
   /** Texts that must not come out anywhere, such as the passwords in the settings. */
   readonly secrets?: readonly string[]
+  /** Two changes have to be so many milliseconds apart to be told apart by their time; 1 when left out. */
+  readonly clockMilliseconds?: number
   /** Restore options of the agent that the round trip needs. */
   readonly restoreOptions?: Readonly<Record<string, Json>>
   readonly dispose?: () => Promise<void>
@@ -100,14 +111,22 @@ export async function backUpOnce(
 }
 
 /** Runs `act` with the files of these backups; local copies are gone afterwards. */
-export async function withFiles<Result>(
+export function withFiles<Result>(
   captured: Captured,
+  backups: readonly Backup[],
+  act: (files: RestoredFiles) => Promise<Result>,
+): Promise<Result> {
+  return withFilesOf(captured.repository, backups, act)
+}
+
+export async function withFilesOf<Result>(
+  repository: MemoryRepository,
   backups: readonly Backup[],
   act: (files: RestoredFiles) => Promise<Result>,
 ): Promise<Result> {
   const scratch = await mkdtemp(join(tmpdir(), 'agent-conformance-'))
   try {
-    return await act(await restoredFilesOf(captured.repository, backups, scratch))
+    return await act(await restoredFilesOf(repository, backups, scratch))
   } finally {
     await rm(scratch, { recursive: true, force: true })
   }

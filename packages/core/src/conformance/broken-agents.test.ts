@@ -1,4 +1,4 @@
-import type { Agent, Capture, RestorePlan } from '../contracts/index.ts'
+import type { Agent, Capture, RestorePlan, RestoreStop } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
 import { chunksOf } from '../testing/chunks-of.ts'
 import type { MemoryAgent } from '../testing/memory-agent.ts'
@@ -304,6 +304,131 @@ const broken: Readonly<Record<string, Fault<(sound: MemoryAgent) => Partial<Agen
       planRestore: (request, options) => sound.planRestore({ ...request, target: { ...request.target, options: {} } }, options),
     }),
   },
+  'applies a log as a whole wherever it should stop': {
+    caughtBy: 'stops a restore exactly where it is told',
+    breakIt: (sound) => ({ planRestore: ({ stop: _, ...request }, options) => sound.planRestore(request, options) }),
+  },
+  'stops after the change that should be left out': {
+    caughtBy: 'stops a restore exactly where it is told',
+    breakIt: (sound) => withStop(sound, (stop) => ('beforePosition' in stop ? { position: stop.beforePosition } : stop)),
+  },
+  'stops one change too early': {
+    caughtBy: 'stops a restore exactly where it is told',
+    breakIt: (sound) => withStop(sound, (stop) => ('position' in stop ? { beforePosition: stop.position } : stop)),
+  },
+  'looks for the moment to stop in each item by itself': {
+    caughtBy: 'leaves out of a log, for all items alike',
+    breakIt: (sound) => ({
+      async restore(plan, files, options) {
+        const report = await sound.restore(plan, files, options)
+        if (plan.request.stop !== undefined) sound.server.write('orders', 'a later change of another item')
+        return report
+      },
+    }),
+  },
+  'takes a stop that its last backup does not hold for none': {
+    caughtBy: 'refuses a stop that it cannot honour',
+    breakIt: (sound) => ({
+      planRestore: (request, options) =>
+        sound.planRestore(request, options).catch(() => {
+          const { stop: _, ...without } = request
+          return sound.planRestore(without, options)
+        }),
+    }),
+  },
+  'overlooks a stop that it does not support': {
+    caughtBy: 'refuses a stop that it cannot honour',
+    breakIt: (sound) => ({
+      supports: { ...sound.supports, pointInTime: false },
+      planRestore: ({ stop: _, ...request }, options) => sound.planRestore(request, options),
+    }),
+  },
+  'takes any text for a position': {
+    caughtBy: 'reads positions as operators write them',
+    breakIt: () => ({ parsePosition: (text) => ({ sequence: String(Number.parseInt(text, 10)) }) }),
+  },
+  'follows without saying what its logs continue': {
+    caughtBy: 'follows the server with logs that continue each other',
+    breakIt: (sound) =>
+      withFollowed(sound, (capture) => ({ facts: { ...capture.facts, from: { chain: 'another', value: { sequence: '1' } } } })),
+  },
+  'waits for the time to pass, however much has come': {
+    caughtBy: 'as soon as it is as many bytes',
+    breakIt: (sound) => ({ follow: (request, options) => soundFollow(sound)({ ...request, everyBytes: 2 ** 40 }, options) }),
+  },
+  'forgets what had come when following is aborted': {
+    caughtBy: 'yields what has come when following is aborted',
+    breakIt: (sound) => ({
+      async *follow(request, options) {
+        for await (const capture of soundFollow(sound)(request, options)) {
+          if (options?.signal?.aborted !== true) yield capture
+          else await capture[Symbol.asyncDispose]()
+        }
+      },
+    }),
+  },
+  'ends following with an error when it is aborted': {
+    caughtBy: 'yields what has come when following is aborted',
+    breakIt: (sound) => ({
+      async *follow(request, options) {
+        yield* soundFollow(sound)(request, options)
+        throw new BackupError('following was aborted', { code: 'ABORTED' })
+      },
+    }),
+  },
+  'connects before it looks at its signal': {
+    caughtBy: 'follows nothing when it is aborted beforehand',
+    breakIt: (sound) => ({
+      async *follow(request, options) {
+        sound.server.connect('follow')
+        yield* soundFollow(sound)(request, options)
+      },
+    }),
+  },
+  'ends without a word when the server goes away': {
+    caughtBy: 'yields what has come when the server goes away',
+    breakIt: (sound) => ({
+      async *follow(request, options) {
+        try {
+          yield* soundFollow(sound)(request, options)
+        } catch {
+          return
+        }
+      },
+    }),
+  },
+  'goes on behind a gap': {
+    caughtBy: 'refuses to follow with NOT_FOUND',
+    breakIt: (sound) => ({
+      async *follow(request, options) {
+        try {
+          yield* soundFollow(sound)(request, options)
+        } catch {
+          yield await sound.beginCapture({ ...request, kind: 'log' }, {})
+        }
+      },
+    }),
+  },
+}
+
+function withStop(sound: MemoryAgent, change: (stop: RestoreStop) => RestoreStop): Partial<Agent> {
+  return {
+    planRestore: (request, options) =>
+      sound.planRestore(request.stop === undefined ? request : { ...request, stop: change(request.stop) }, options),
+  }
+}
+
+function soundFollow(sound: MemoryAgent): NonNullable<Agent['follow']> {
+  if (sound.follow === undefined) throw new TypeError('the memory agent follows')
+  return sound.follow
+}
+
+function withFollowed(sound: MemoryAgent, change: (capture: Capture) => Partial<Capture>): Partial<Agent> {
+  return {
+    async *follow(request, options) {
+      for await (const capture of soundFollow(sound)(request, options)) yield { ...capture, ...change(capture) }
+    },
+  }
 }
 
 function withCapture(sound: MemoryAgent, change: (capture: Capture) => Partial<Capture>): Partial<Agent> {

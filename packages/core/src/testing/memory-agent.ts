@@ -1,18 +1,12 @@
 import { historyOf } from '../chain/chain-history.ts'
 import { nextKind } from '../chain/next-kind.ts'
-import type {
-  Agent,
-  Capture,
-  CaptureFacts,
-  CaptureRequest,
-  OperationOptions,
-  Position,
-  PositionOrder,
-  SourceItem,
-} from '../contracts/index.ts'
+import type { Agent, Capture, CaptureFacts, CaptureRequest, OperationOptions, Position, SourceItem } from '../contracts/index.ts'
 import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
 import { chunksOf } from './chunks-of.ts'
 import { createMemoryApplication, type MemoryApplication, type MemoryChange } from './memory-application.ts'
+import { followMemory } from './memory-follow.ts'
+import { memoryFacts } from './memory-log-capture.ts'
+import { compareSequences, parseSequence, positionAt } from './memory-positions.ts'
 import { createMemoryRestore } from './memory-restore.ts'
 
 export interface MemoryAgentSettings {
@@ -38,8 +32,8 @@ interface Chosen {
 }
 
 /**
- * Backs up and restores a memory application: fulls, and logs that continue a chain and become a full, with the reason,
- * when the application no longer holds what follows the chain. Confirming truncates the application's log.
+ * Backs up, follows and restores a memory application: fulls, and logs that continue a chain and become a full, with the reason,
+ * when the application no longer holds what follows the chain. Confirming truncates the application's log. Restores to any moment.
  */
 export function createMemoryAgent(settings: MemoryAgentSettings = {}): MemoryAgent {
   const application = settings.server ?? createMemoryApplication(settings.items)
@@ -47,7 +41,7 @@ export function createMemoryAgent(settings: MemoryAgentSettings = {}): MemoryAge
   const restoring = createMemoryRestore(application)
 
   function position(chain: string): Position {
-    return at(chain, application.sequence)
+    return positionAt(chain, application.sequence)
   }
 
   function select(request: CaptureRequest): string[] {
@@ -62,7 +56,7 @@ export function createMemoryAgent(settings: MemoryAgentSettings = {}): MemoryAge
     if (request.kind === 'differential') {
       throw new BackupError('the memory application has no differentials', { code: 'UNSUPPORTED', hint: 'Use the kind full or log.' })
     }
-    const server = { chain: application.id, position: position(application.id), oldest: at(application.id, oldestHeld() - 1) }
+    const server = { chain: application.id, position: position(application.id), oldest: positionAt(application.id, oldestHeld() - 1) }
     const { kind, chain, from, reason } = nextKind({ kind: request.kind, history: historyOf(request.chain, compareSequences), server })
     if (kind !== 'log' || from === undefined) return { kind: 'full', chain, ...(reason && { reason: reason.message }), changes: [] }
     return { kind, chain, from, changes: application.log.filter((change) => change.sequence > Number(from.value.sequence)) }
@@ -79,10 +73,12 @@ export function createMemoryAgent(settings: MemoryAgentSettings = {}): MemoryAge
     contract: 'agent/1',
     application: 'memory',
     version: '0.0.0',
-    supports: { kinds: ['full', 'log'], pointInTime: false, rename: true },
+    supports: { kinds: ['full', 'log'], pointInTime: true, rename: true },
     server: application,
     counts,
     comparePositions: compareSequences,
+    parsePosition: parseSequence,
+    follow: (request, options) => followMemory(application, request, options, counts),
 
     async *discover(options: OperationOptions = {}) {
       throwIfAborted(options.signal, 'discover')
@@ -128,15 +124,13 @@ export function createMemoryAgent(settings: MemoryAgentSettings = {}): MemoryAge
       let confirmed = false
       let disposed = false
       const facts: CaptureFacts = {
-        application: 'memory',
-        source: { id: application.id, name: `memory:${application.id}`, version: '1' },
+        ...memoryFacts(application),
         kind,
         ...(reason === undefined ? {} : { reason }),
-        consistentAt: new Date().toISOString(),
+        consistentAt: application.now().toISOString(),
         position: captured,
         ...(from === undefined ? {} : { from }),
         facts: reason === undefined ? {} : { promoted: reason },
-        restoreGuide: '# Restore\n\nEach item is the file `content` in its folder; a log is the file `changes.json`.\n',
       }
       return {
         facts,
@@ -177,14 +171,4 @@ export function createMemoryAgent(settings: MemoryAgentSettings = {}): MemoryAge
     restore: restoring.restore,
     async [Symbol.asyncDispose]() {},
   }
-}
-
-function at(chain: string, sequence: number): Position {
-  return { chain, value: { sequence: String(sequence) } }
-}
-
-const compareSequences: PositionOrder = (a, b) => {
-  const difference = Number(a.value.sequence) - Number(b.value.sequence)
-  if (a.chain !== b.chain || Number.isNaN(difference)) return undefined
-  return difference < 0 ? -1 : difference > 0 ? 1 : 0
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { BackupError } from '../errors/backup-error.ts'
 
 /** One change in the history of a memory application; `content` is missing where the item was removed. */
 export interface MemoryChange {
@@ -6,6 +7,12 @@ export interface MemoryChange {
   readonly at: string
   readonly item: string
   readonly content?: string
+}
+
+export interface MemorySession {
+  /** Until it is disconnected, or the application dies. */
+  readonly open: boolean
+  disconnect(): void
 }
 
 /** A real little application: items with content, a log of changes that grows until it is truncated, sessions that hold locks. */
@@ -22,8 +29,15 @@ export interface MemoryApplication {
   readonly unreadable: Set<string>
   write(item: string, content: Uint8Array | string): void
   remove(item: string): void
-  connect(name: string): { disconnect(): void }
+  connect(name: string): MemorySession
   truncateLog(upTo: number): void
+  /** What its clock shows. */
+  now(): Date
+  /** Dies: sessions end, and nobody can connect until it is started again. */
+  stop(): void
+  start(): void
+  /** Called after every change, and when it dies. Returns how to be called no more. */
+  watch(listener: () => void): () => void
   /** Of everything that is in it; equal only when nothing has changed. */
   fingerprint(): string
 }
@@ -31,16 +45,23 @@ export interface MemoryApplication {
 export function createMemoryApplication(
   items: Readonly<Record<string, Uint8Array | string>> = {},
   id = 'memory-server-1',
+  clock: () => Date = () => new Date(),
 ): MemoryApplication {
   const held = new Map<string, Buffer>()
   const sessions = new Set<string>()
   let log: MemoryChange[] = []
   let sequence = 0
+  let stopped = false
+  const listeners = new Set<() => void>()
+  const tell = () => {
+    for (const listener of listeners) listener()
+  }
 
   function record(item: string, content?: Buffer): void {
     sequence++
-    const change = { sequence, at: new Date().toISOString(), item }
+    const change = { sequence, at: clock().toISOString(), item }
     log.push(content === undefined ? change : { ...change, content: content.toString('base64') })
+    tell()
   }
 
   const application: MemoryApplication = {
@@ -63,12 +84,31 @@ export function createMemoryApplication(
       if (held.delete(item)) record(item)
     },
     connect(name) {
+      if (stopped) throw nobodyAnswers(id)
       const session = `${name}-${sessions.size + 1}-${Math.random()}`
       sessions.add(session)
-      return { disconnect: () => void sessions.delete(session) }
+      return {
+        get open() {
+          return sessions.has(session)
+        },
+        disconnect: () => void sessions.delete(session),
+      }
     },
     truncateLog(upTo) {
       log = log.filter((change) => change.sequence > upTo)
+    },
+    now: clock,
+    stop() {
+      stopped = true
+      sessions.clear()
+      tell()
+    },
+    start() {
+      stopped = false
+    },
+    watch(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
     },
     fingerprint() {
       const hash = createHash('sha256')
@@ -80,4 +120,8 @@ export function createMemoryApplication(
   }
   for (const [item, content] of Object.entries(items)) application.write(item, content)
   return application
+}
+
+export function nobodyAnswers(id: string): BackupError {
+  return new BackupError(`nobody answers at memory:${id}`, { code: 'UNREACHABLE', retryable: true, hint: 'Start the server.' })
 }

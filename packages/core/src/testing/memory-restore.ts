@@ -1,8 +1,18 @@
 import { createHash } from 'node:crypto'
-import type { Agent, Problem, RestoredItem, RestorePlan, RestorePlanItem } from '../contracts/index.ts'
+import type {
+  Agent,
+  OperationOptions,
+  Problem,
+  RestoredFile,
+  RestoredFileFacts,
+  RestoredItem,
+  RestorePlan,
+  RestorePlanItem,
+} from '../contracts/index.ts'
 import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
 import { abortable } from '../uploaders/checked-content.ts'
 import type { MemoryApplication, MemoryChange } from './memory-application.ts'
+import { assertStop, beginOfLast, firstLeftOut } from './memory-stop.ts'
 
 /** The restoring half of the memory agent. */
 export function createMemoryRestore(application: MemoryApplication): Pick<Agent, 'planRestore' | 'restore'> {
@@ -25,7 +35,10 @@ export function createMemoryRestore(application: MemoryApplication): Pick<Agent,
           hint: 'Give the full first, then what follows it.',
         })
       }
-      const whole = last.items.filter((item) => item.failure === undefined).map((item) => item.item)
+      assertStop(request)
+      const all = request.backups.flatMap((backup) => backup.items)
+      const failed = new Set(all.flatMap((item) => (item.failure === undefined ? [] : [item.item])))
+      const whole = [...new Set(all.map((item) => item.item))].filter((item) => !failed.has(item))
       const items: RestorePlanItem[] = []
       const problems: Problem[] = []
       for (const item of request.items ?? whole) {
@@ -50,8 +63,14 @@ export function createMemoryRestore(application: MemoryApplication): Pick<Agent,
         target: { id: application.id, name: `memory:${application.id}`, fingerprint: application.fingerprint() },
         items,
         steps: items.map((item, index) => ({ number: index + 1, text: `write ${item.to}` })),
+        ...(request.stop === undefined ? {} : { facts: { begins: beginOfLast(request) } }),
         problems,
-        request: { rename: request.target.rename ?? {}, overwrite: request.target.overwrite, options: {} },
+        request: {
+          rename: request.target.rename ?? {},
+          overwrite: request.target.overwrite,
+          options: {},
+          ...(request.stop === undefined ? {} : { stop: request.stop }),
+        },
       }
       return { ...plan, id: createHash('sha256').update(JSON.stringify(plan)).digest('hex').slice(0, 16) }
     },
@@ -76,13 +95,20 @@ export function createMemoryRestore(application: MemoryApplication): Pick<Agent,
         const contents = new Map<string, Buffer | undefined>()
         const wanted = new Map(plan.items.filter((item) => !state.done.has(item.item)).map((item) => [item.item, item]))
         for (const id of plan.backups) {
-          for await (const file of files.stream((candidate) => candidate.backup === id && wanted.has(candidate.item), options)) {
-            const chunks: Uint8Array[] = []
-            for await (const chunk of abortable(file.open(), `restore of ${file.item}`, options)) chunks.push(chunk)
-            await file.release()
-            const bytes = Buffer.concat(chunks)
+          const stop = id === plan.backups.at(-1) ? plan.request.stop : undefined
+          // Where a log stops depends on the changes of all items.
+          const select = (file: RestoredFileFacts) => file.backup === id && (stop !== undefined || wanted.has(file.item))
+          const logs = new Map<string, readonly MemoryChange[]>()
+          for await (const file of files.stream(select, options)) {
+            const bytes = await contentOf(file, options)
             if (file.name === 'content') contents.set(file.item, bytes)
-            else contents.set(file.item, replay(contents.get(file.item), JSON.parse(bytes.toString('utf8')) as MemoryChange[]))
+            else logs.set(file.item, JSON.parse(bytes.toString('utf8')) as MemoryChange[])
+          }
+          const end =
+            stop === undefined ? Number.POSITIVE_INFINITY : firstLeftOut([...logs.values()].flat(), stop, Number(plan.facts?.begins))
+          for (const [item, changes] of logs) {
+            const applied = changes.filter(({ sequence }) => sequence < end)
+            contents.set(item, replay(contents.get(item), applied))
           }
         }
         for (const item of wanted.values()) {
@@ -111,4 +137,11 @@ function replay(content: Buffer | undefined, changes: readonly MemoryChange[]): 
   const last = changes.at(-1)
   if (last === undefined) return content
   return last.content === undefined ? undefined : Buffer.from(last.content, 'base64')
+}
+
+async function contentOf(file: RestoredFile, options: OperationOptions): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of abortable(file.open(), `restore of ${file.item}`, options)) chunks.push(chunk)
+  await file.release()
+  return Buffer.concat(chunks)
 }

@@ -24,5 +24,11 @@ function serverOf(server: MemoryApplication, change: (sound: MemoryAgent) => Age
     content: async (item) => server.items.get(item)?.toString('hex'),
     busy: async () => server.sessions.size > 0,
     change: async (item) => server.write(item, `changed at ${server.sequence}`),
+    position: async () => ({ chain: server.id, value: { sequence: String(server.sequence) } }),
+    breakOff: async () => {
+      server.stop()
+      server.start()
+    },
+    purgeLogs: async () => server.truncateLog(server.sequence),
   }
 }
