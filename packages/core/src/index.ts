@@ -30,6 +30,7 @@ export { type BackUpParts, type BackUpReport, backUp } from './pipeline/back-up.
 export { chainTo, readChain } from './pipeline/backup-chain.ts'
 export { type CopyBackupParts, type CopyBackupReport, copyBackup } from './pipeline/copy-backup.ts'
 export { type ExtractFilesReport, type ExtractFilesRequest, extractFiles } from './pipeline/extract-files.ts'
+export { type FollowLogsParts, type FollowOptions, type FollowReport, followLogs } from './pipeline/follow-logs.ts'
 export { type ListedRepository, listJob, type NamedRepository, notListed, type RepositoryListings } from './pipeline/named-repository.ts'
 export { isRestored, itemsLeftOut, type RestoreParts, restore, restoreOutcome } from './pipeline/restore.ts'
 export type { AskedPosition, RestoreGoal } from './pipeline/restore-goal.ts'

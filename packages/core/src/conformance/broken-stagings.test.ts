@@ -300,6 +300,10 @@ const broken: Readonly<Record<string, Fault<Lies>>> = {
       },
     },
   },
+  'lets two follow one job': {
+    caughtBy: 'a job is followed by one at a time',
+    breakIt: { staging: () => ({ follow: async () => ({ [Symbol.asyncDispose]: async () => undefined }) }) },
+  },
   'presses for a writer that was aborted': {
     caughtBy: 'nobody is pressed for a writer that waits no more',
     breakIt: {

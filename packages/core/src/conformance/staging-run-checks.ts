@@ -40,6 +40,21 @@ export const stagingRunChecks: readonly ConformanceCheck<StagingHarness>[] = [
     },
   },
   {
+    name: 'a job is followed by one at a time, and its runs are made beside that',
+    async run({ staging }) {
+      if (staging.follow === undefined) return
+      const { job } = runOf('1')
+      const claim = await staging.follow(job)
+      await rejectsWith(async () => await staging.follow?.(job), 'CONFLICT', 'following a job that is followed')
+      const other = await staging.follow(`${job} of another`)
+      await (await staging.begin(runOf('1')))[Symbol.asyncDispose]()
+      await claim[Symbol.asyncDispose]()
+      await claim[Symbol.asyncDispose]()
+      await (await staging.follow(job))[Symbol.asyncDispose]()
+      await other[Symbol.asyncDispose]()
+    },
+  },
+  {
     name: 'a file larger than largestFile is OUT_OF_SPACE',
     async run({ staging }) {
       await using both = await staging.begin(runOf('1'))

@@ -17,6 +17,12 @@ export type RunEvent =
   | { readonly type: 'resuming'; readonly id: string }
   /** Another kind of backup is made than was asked for, because the agent found that the one asked for cannot follow what is there. */
   | { readonly type: 'promoted'; readonly asked: CaptureKind; readonly kind: CaptureKind; readonly reason?: string }
+  /** A server is followed from now on: what comes is stored as it comes, each time as a run of its own. */
+  | { readonly type: 'following'; readonly job: string }
+  /** While a server is followed: everything that was changed before this moment of its clock, ISO 8601 in UTC, can be restored, by this backup as the last. */
+  | { readonly type: 'restorable'; readonly until: string; readonly id: string }
+  /** Following could not go on, and begins again after so many seconds. */
+  | { readonly type: 'waiting'; readonly seconds: number; readonly problem: Problem }
   /** A step of the plan begins, in the words of the plan. */
   | { readonly type: 'step'; readonly text: string }
   | {

@@ -2,11 +2,11 @@ import type { Agent, Backup, Capture, CaptureKind, OperationOptions, Problem, Re
 import { throwIfAborted } from '../errors/backup-error.ts'
 import { type RunOptions, type RunReporter, reportRun } from '../events/run-reporter.ts'
 import { readChain } from './backup-chain.ts'
-import { fillAndStore } from './fill-and-store.ts'
 import { createRunId } from './run-id.ts'
 import { assertFits } from './staging-fit.ts'
-import { storeResumed, tellStored } from './store-resumed.ts'
-import { problemOf, tidy } from './tidy.ts'
+import { type StoredCapture, storeCapture } from './store-capture.ts'
+import { storeResumed } from './store-resumed.ts'
+import { tidy } from './tidy.ts'
 
 export interface BackUpParts {
   readonly agent: Agent
@@ -70,22 +70,14 @@ async function run(parts: BackUpParts, reporter: RunReporter, { signal }: RunOpt
   const { stored: resumed, givenUp } = await storeResumed({ agent, repository, staging, job: request.job }, reporter, operation)
   const chain = await readChain(repository, request.job, operation)
 
-  let backup: Backup
-  let confirmed = false
+  let stored: StoredCapture
   let reason: string | undefined
-  let storedBytes: number | undefined
   // The stage first: it holds the lock of the job and finds out whether there is room, before the server is asked for anything.
   const stage = await staging.begin(staged, operation)
   try {
     const capture = await agent.beginCapture({ ...request, chain }, operation)
-    try {
-      reason = tellPromotion(capture, request.kind, reporter)
-      backup = await fillAndStore({ agent, repository, capture, stage }, reporter, signal)
-      storedBytes = tellStored(backup, false, repository, reporter)
-      confirmed = await confirm(capture, backup, reporter, operation)
-    } finally {
-      await tidy(() => capture[Symbol.asyncDispose](), 'the capture could not be released on the server', reporter)
-    }
+    reason = tellPromotion(capture, request.kind, reporter)
+    stored = await storeCapture({ agent, repository, capture, stage }, reporter, signal)
     await tidy(
       () => removeRemains(repository, staged.job, [...stage.abandonedRuns, ...givenUp], operation),
       'what killed runs had sent could not be removed',
@@ -96,14 +88,14 @@ async function run(parts: BackUpParts, reporter: RunReporter, { signal }: RunOpt
     await tidy(() => stage[Symbol.asyncDispose](), 'the staging could not be closed', reporter)
   }
   return {
-    backup,
+    backup: stored.backup,
     resumed,
-    confirmed,
+    confirmed: stored.confirmed,
     problems: reporter.problems,
     ...(reason === undefined ? {} : { reason }),
     seconds: reporter.seconds,
     bytes: reporter.bytes,
-    ...(storedBytes === undefined ? {} : { storedBytes }),
+    ...(stored.storedBytes === undefined ? {} : { storedBytes: stored.storedBytes }),
   }
 }
 
@@ -119,28 +111,4 @@ const silentForSeconds = 7 * 24 * 3600
 async function removeRemains(repository: Repository, job: string, runs: readonly string[], options: OperationOptions): Promise<void> {
   if (runs.length > 0) await repository.removeUnfinished({ olderThanSeconds: 0, job, runs }, options)
   await repository.removeUnfinished({ olderThanSeconds: silentForSeconds, job }, options)
-}
-
-/** A committed backup is never lost again, so whatever goes wrong here is only told. */
-async function confirm(capture: Capture, backup: Backup, reporter: RunReporter, options: OperationOptions): Promise<boolean> {
-  if (backup.status === 'partial') {
-    const failed = backup.items.filter((item) => item.failure !== undefined).map((item) => item.item)
-    reporter.problem({
-      severity: 'warning',
-      code: 'APPLICATION',
-      message: `the application was not told that it is backed up, because ${failed.join(', ')} failed`,
-      hint: 'Its logs stay as they are, and every run is a full, until a run succeeds for every item: repair what failed, or leave it out in the settings of the job.',
-    })
-    return false
-  }
-  if (backup.limitedTo !== undefined) return false
-  try {
-    throwIfAborted(options.signal, 'confirming the backup')
-    await capture.confirm(options)
-    reporter.emit({ type: 'confirmed', id: backup.id })
-    return true
-  } catch (error) {
-    reporter.problem(problemOf(error, 'the backup is committed, but the application could not be told'))
-    return false
-  }
 }

@@ -6,7 +6,7 @@ import { encodeSegment } from '../naming/path-segment.ts'
 import { describeBytes } from '../sizes/describe-bytes.ts'
 import { DirectoryRunStage } from './directory-run-stage.ts'
 import { diskError, FreeSpaceGuard, freeBytes } from './disk-errors.ts'
-import { acquireJobLock, type JobLock } from './job-lock.ts'
+import { acquireFollowLock, acquireJobLock, type JobLock } from './job-lock.ts'
 import { minimumFreeByDefault, namedSettings, type StagingSettingNames } from './setting-names.ts'
 import { createStageFolder, findStages, type OpenableStage, removeRemains, removeStageFolder } from './stage-folder.ts'
 import { StageJournal } from './stage-journal.ts'
@@ -76,7 +76,7 @@ export function createDirectoryStaging(settings: DirectoryStagingSettings): Stag
       const jobFolder = folderOf(run.job)
       try {
         await mkdir(jobFolder, { recursive: true, mode: 0o700 })
-        const lock = await acquireJobLock(jobFolder, run.job)
+        const lock = await acquireJobLock(jobFolder, run.job, options)
         try {
           await removeRemains(jobFolder)
           let kept = 0
@@ -102,6 +102,18 @@ export function createDirectoryStaging(settings: DirectoryStagingSettings): Stag
       }
     },
 
+    async follow(job: string, options: OperationOptions = {}): Promise<AsyncDisposable> {
+      throwIfAborted(options.signal, `following job "${job}"`)
+      const jobFolder = folderOf(job)
+      try {
+        await mkdir(jobFolder, { recursive: true, mode: 0o700 })
+        const lock = await acquireFollowLock(jobFolder, job)
+        return { [Symbol.asyncDispose]: () => lock.release() }
+      } catch (error) {
+        throw diskError(error, 'write', jobFolder)
+      }
+    },
+
     async *resumable(job: string, options: OperationOptions = {}): AsyncGenerator<RunStage, void, void> {
       throwIfAborted(options.signal, `staging of job "${job}"`)
       const jobFolder = folderOf(job)
@@ -109,7 +121,7 @@ export function createDirectoryStaging(settings: DirectoryStagingSettings): Stag
         throw diskError(error, 'open', jobFolder)
       }
       if (!(await findStages(jobFolder).catch(asDiskError)).some((stage) => stage.sealed)) return
-      const lock = await acquireJobLock(jobFolder, job).catch(asDiskError)
+      const lock = await acquireJobLock(jobFolder, job, options).catch(asDiskError)
       try {
         for (const stage of await findStages(jobFolder).catch(asDiskError)) {
           throwIfAborted(options.signal, `staging of job "${job}"`)

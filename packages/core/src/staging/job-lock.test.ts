@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { acquireJobLock, type JobLock } from './job-lock.ts'
+import { acquireFollowLock, acquireJobLock, type JobLock } from './job-lock.ts'
 import { currentOwner, ownedName, ownerInName, ownerState } from './process-owner.ts'
 
 let folder: string
@@ -33,6 +33,31 @@ describe('the lock of a job', () => {
     await shared.release()
     expect(await readdir(folder)).toEqual([])
     await (await acquireJobLock(folder, 'shop')).release()
+  })
+
+  test('of somebody who follows the job is waited for, until the wait is aborted', async () => {
+    const follower = await acquireFollowLock(folder, 'shop')
+    const storing = await acquireJobLock(folder, 'shop')
+    const controller = new AbortController()
+    const aborted = acquireJobLock(folder, 'shop', { signal: controller.signal })
+    controller.abort()
+    await expect(aborted).rejects.toMatchObject({ code: 'ABORTED' })
+    const waiting = acquireJobLock(folder, 'shop')
+    await storing.release()
+    await (await waiting).release()
+    await follower.release()
+    expect(await readdir(folder)).toEqual([])
+  })
+
+  test('is beside the claim of who follows the job, of which there is one', async () => {
+    const follower = await acquireFollowLock(folder, 'shop')
+    await expect(acquireFollowLock(folder, 'shop')).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: 'job "shop" is already being followed by this process',
+    })
+    await (await acquireJobLock(folder, 'shop')).release()
+    await follower.release()
+    await (await acquireFollowLock(folder, 'shop')).release()
   })
 
   test('goes to one at most, however many want it at once', async () => {

@@ -2,13 +2,18 @@ import { randomInt } from 'node:crypto'
 import { open, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { BackupError } from '../errors/backup-error.ts'
+import type { OperationOptions } from '../contracts/index.ts'
+import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
 import { currentOwner, ownedName, ownerInName, ownerState } from './process-owner.ts'
 
-const prefix = 'lock'
+const runs = 'lock'
+const follows = 'follow'
 const refreshSeconds = 60
 /** A process of another host cannot be asked; it refreshes its lock every minute. */
 const foreignStaleSeconds = 30 * 60
+
+/** Who follows a job stores for moments only: for so long a run waits for one of them. */
+const followerPatienceMilliseconds = 60_000
 
 /** Held while any stage of a job is filled or drained. Every holder lets go once; the last one frees the job. */
 export interface JobLock {
@@ -19,16 +24,46 @@ export interface JobLock {
 /**
  * Takes the one lock of a job folder. Every taker first creates a file with a name of its own and looks at the others
  * afterwards, so of two takers at least one sees the other, and removing a dead taker's file can never hit a living one.
- * Locks of killed processes are taken over at once. Throws `CONFLICT` while another one is held, in this process or elsewhere.
+ * Locks of killed processes are taken over at once. Throws `CONFLICT` while another one is held, in this process or elsewhere; only for one of
+ * somebody who follows the job it waits.
  */
-export async function acquireJobLock(folder: string, job: string): Promise<JobLock> {
+export async function acquireJobLock(folder: string, job: string, { signal }: OperationOptions = {}): Promise<JobLock> {
+  const deadline = performance.now() + followerPatienceMilliseconds
+  for (;;) {
+    try {
+      return await acquire(folder, runs, (holder, own) => conflict(job, path.join(folder, holder), own))
+    } catch (error) {
+      if (!BackupError.is(error) || error.code !== 'CONFLICT' || performance.now() > deadline || !(await endsSoon(folder))) throw error
+    }
+    throwIfAborted(signal, `staging of job "${job}"`)
+    await delay(randomInt(20, 120))
+  }
+}
+
+/** Claims a job for who follows its logs, beside the lock of its runs. Throws `CONFLICT` while somebody else does, in this process or elsewhere. */
+export function acquireFollowLock(folder: string, job: string): Promise<JobLock> {
+  return acquire(folder, follows, (holder, own) => alreadyFollowed(job, path.join(folder, holder), own))
+}
+
+/** Whether whoever holds the lock of the job now is somebody who follows it, or nobody any more. */
+async function endsSoon(folder: string): Promise<boolean> {
+  const names = await readdir(folder)
+  const holders = names.flatMap((name) => ownerInName(runs, name) ?? [])
+  if (holders.length === 0) return true
+  const followers = names.flatMap((name) => ownerInName(follows, name) ?? [])
+  return followers.some(({ host, pid, started }) =>
+    holders.some((holder) => holder.host === host && holder.pid === pid && holder.started === started),
+  )
+}
+
+async function acquire(folder: string, prefix: string, conflictWith: (holder: string, own: boolean) => BackupError): Promise<JobLock> {
   const owner = await currentOwner()
   for (let attempt = 1; ; attempt++) {
     const file = path.join(folder, ownedName(prefix, owner))
     await (await open(file, 'wx', 0o600)).close()
     let holder: string | undefined
     try {
-      holder = await findHolder(folder, path.basename(file))
+      holder = await findHolder(folder, prefix, path.basename(file))
     } catch (error) {
       await rm(file, { force: true })
       throw error
@@ -38,12 +73,12 @@ export async function acquireJobLock(folder: string, job: string): Promise<JobLo
     const holderOwner = ownerInName(prefix, holder)
     const own = holderOwner?.pid === owner.pid && holderOwner.host === owner.host
     // Two that begin in the same instant both step back; the random pause lets one of them win.
-    if (own || attempt === 4) throw conflict(job, path.join(folder, holder), own)
+    if (own || attempt === 4) throw conflictWith(holder, own)
     await delay(randomInt(20, 120))
   }
 }
 
-async function findHolder(folder: string, ownName: string): Promise<string | undefined> {
+async function findHolder(folder: string, prefix: string, ownName: string): Promise<string | undefined> {
   for (const name of await readdir(folder)) {
     const owner = ownerInName(prefix, name)
     if (owner === undefined || name === ownName) continue
@@ -83,7 +118,7 @@ function heldLock(file: string): JobLock {
 }
 
 function conflict(job: string, file: string, own: boolean): BackupError {
-  const owner = ownerInName(prefix, path.basename(file))
+  const owner = ownerInName(runs, path.basename(file))
   return new BackupError(
     own
       ? `job "${job}" is already being backed up by this process`
@@ -96,4 +131,15 @@ function conflict(job: string, file: string, own: boolean): BackupError {
         : `Wait until that process has ended. If host ${owner?.host} no longer runs it, remove ${file} and try again.`,
     },
   )
+}
+
+function alreadyFollowed(job: string, file: string, own: boolean): BackupError {
+  const owner = ownerInName(follows, path.basename(file))
+  const who = own ? 'this process' : `process ${owner?.pid} on host ${owner?.host}`
+  return new BackupError(`job "${job}" is already being followed by ${who}`, {
+    code: 'CONFLICT',
+    hint: own
+      ? 'A job is followed once; let that go on, or end it first.'
+      : `A job is followed once; let that process go on, or end it first. If host ${owner?.host} no longer runs it, remove ${file}.`,
+  })
 }

@@ -49,6 +49,7 @@ interface Place {
 function stagingOn(stages: Set<KeptStage>, place: Place): MemoryStaging {
   const { budgetBytes, directory } = place
   const lock = new MemoryJobLock()
+  const followed = new Set<string>()
   const process = new AbortController()
   const stagesOf = (job: string) => [...stages].filter(({ run }) => run.job === job).sort(oldestFirst)
 
@@ -107,6 +108,14 @@ function stagingOn(stages: Set<KeptStage>, place: Place): MemoryStaging {
       }
     },
 
+    async follow(job, { signal } = {}) {
+      assertAlive()
+      throwIfAborted(signal, `following job "${job}"`)
+      if (followed.has(job)) throw alreadyFollowed(job)
+      followed.add(job)
+      return { [Symbol.asyncDispose]: async () => void followed.delete(job) }
+    },
+
     crash() {
       assertAlive()
       process.abort()
@@ -124,4 +133,11 @@ function budgetTaken(job: string, unsentBytes: number): BackupError {
 
 function alreadyThere({ job, id }: StagedRun): BackupError {
   return new BackupError(`stage ${id} of job "${job}" exists already`, { code: 'ALREADY_EXISTS', hint: 'Begin the run under a new id.' })
+}
+
+function alreadyFollowed(job: string): BackupError {
+  return new BackupError(`job "${job}" is already being followed by this process`, {
+    code: 'CONFLICT',
+    hint: 'A job is followed once; let that go on, or end it first.',
+  })
 }
