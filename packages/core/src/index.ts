@@ -28,12 +28,14 @@ export { agentGuideHeading, agentGuideOf } from './naming/restore-guide.ts'
 export { assertSafePath } from './naming/safe-path.ts'
 export { type BackUpParts, type BackUpReport, backUp } from './pipeline/back-up.ts'
 export { chainTo, readChain } from './pipeline/backup-chain.ts'
+export { describeStop } from './pipeline/chain-guide.ts'
+export { type ChosenBackup, type ChosenChain, chooseChain, type GoalRequest } from './pipeline/chosen-chain.ts'
 export { type CopyBackupParts, type CopyBackupReport, copyBackup } from './pipeline/copy-backup.ts'
 export { type ExtractFilesReport, type ExtractFilesRequest, extractFiles } from './pipeline/extract-files.ts'
 export { type FollowLogsParts, type FollowOptions, type FollowReport, followLogs } from './pipeline/follow-logs.ts'
 export { type ListedRepository, listJob, type NamedRepository, notListed, type RepositoryListings } from './pipeline/named-repository.ts'
 export { isRestored, itemsLeftOut, type RestoreParts, restore, restoreOutcome } from './pipeline/restore.ts'
-export type { AskedPosition, RestoreGoal } from './pipeline/restore-goal.ts'
+export { type AskedPosition, describeGoal, type RestoreGoal } from './pipeline/restore-goal.ts'
 export {
   type BackupRestorePlanRequest,
   type GoalRestorePlanRequest,

@@ -32,6 +32,25 @@ describe('extracting files', () => {
     expect(events.at(-1)).toMatchObject({ type: 'finished', outcome: 'done', bytes: 11 })
   })
 
+  test('of several backups that belong together writes one folder each in their order, and says where the last one stops', async () => {
+    const far = new RecordingRepository(new Calls())
+    const full = addBackup(repository, 'x', { a: { '1': 'first' }, b: { '1': 'not asked for' } })
+    const log = addBackup(far, 'y', { changes: { '2': 'second' } }, { kind: 'log', consistentAt: '2026-11-22T09:00:00Z' })
+    const chosen = [
+      { backup: full, from: { name: 'near', repository } },
+      { backup: log, from: { name: 'far', repository: far } },
+    ]
+    const chain = { chosen, stop: { before: '2026-11-22T08:30:00Z' }, warnings: [] }
+    await extractFiles({ chain, items: ['a'], directory: target() })
+    const files = (await readdir(target(), { recursive: true })).filter((name) => /\.md$|\d$/.test(name)).sort()
+    expect(files).toEqual(['01-full-x/RESTORE.md', '01-full-x/a/1', '02-log-y/RESTORE.md', '02-log-y/changes/2', 'RESTORE.md'])
+    const guide = await readFile(path.join(target(), 'RESTORE.md'), 'utf8')
+    expect(guide).toContain('1. `01-full-x`: full of 2026-11-22T08:00:00Z\n2. `02-log-y`: log of 2026-11-22T09:00:00Z\n')
+    expect(guide).toContain('it stops before the first change that was made at 2026-11-22T08:30:00Z or later.')
+    await extractFiles({ chain: { chosen: chosen.slice(0, 1), warnings: [] }, directory: path.join(directory, 'one') })
+    expect(await readFile(path.join(directory, 'one', 'a', '1'), 'utf8')).toBe('first')
+  })
+
   test('only the chosen items, and failed ones with a problem', async () => {
     const backup = addBackup(repository, '1', { a: { '1': 'x' }, b: { '1': 'y' } })
     await extractFiles({ repository, backup, items: ['b'], directory: target() })

@@ -5,21 +5,26 @@ import type { Backup, OperationOptions, Problem, Repository, RestoredFileFacts }
 import { syncFolder } from '../disk/sync-folder.ts'
 import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
 import { type RunOptions, type RunReporter, reportRun } from '../events/run-reporter.ts'
+import { encodeSegment } from '../naming/path-segment.ts'
 import { describeBytes } from '../sizes/describe-bytes.ts'
 import { diskError, freeBytes } from '../staging/disk-errors.ts'
 import { writeNewFile } from '../staging/file-writer.ts'
 import { createParents, itemFilePath } from '../staging/stage-paths.ts'
 import { assertAsStored, failureOf, type IncomingFile, readFiles, restorableFiles } from './backup-files.ts'
+import { chainGuide } from './chain-guide.ts'
+import type { ChosenChain } from './chosen-chain.ts'
 import { assertItems } from './item-assertion.ts'
 
-export interface ExtractFilesRequest {
-  readonly repository: Repository
-  readonly backup: Backup
+interface ExtractFilesParts {
   /** All that did not fail when left out. */
   readonly items?: readonly string[]
   /** Created where it does not exist; must be empty. */
   readonly directory: string
 }
+
+/** The files of one backup, or of all that a goal needs. */
+export type ExtractFilesRequest = ExtractFilesParts &
+  ({ readonly repository: Repository; readonly backup: Backup } | { readonly chain: ChosenChain })
 
 export interface ExtractFilesReport {
   readonly directory: string
@@ -32,7 +37,8 @@ export interface ExtractFilesReport {
 
 /**
  * Writes the files of one backup as `<directory>/<item>/<name>` (items encoded by `encodeSegment`), and `RESTORE.md` where the
- * repository keeps it. A file appears under its name only when it is whole and verified (killed in that very moment, it may be
+ * repository keeps it; those of a chain of several in one folder a backup, `01-full-<id>`, `02-log-<id>` and so on in the order in which they are
+ * applied, with a `RESTORE.md` above them that says so. Of a log come all items, whichever are asked for. A file appears under its name only when it is whole and verified (killed in that very moment, it may be
  * empty); nothing is replaced and no link followed. Throws `ALREADY_EXISTS` for a directory that is not empty,
  * `CONFLICT` for one that is a file, `OUT_OF_SPACE` beforehand, `CORRUPTED`, `NOT_FOUND`, `INVALID_INPUT`.
  */
@@ -43,16 +49,36 @@ export function extractFiles(request: ExtractFilesRequest, options: RunOptions =
   })
 }
 
-async function run(request: ExtractFilesRequest, reporter: RunReporter, { signal }: RunOptions): Promise<ExtractFilesReport> {
-  const { repository, backup, items } = request
-  const operation: OperationOptions = { signal, onProgress: reporter.onProgress }
-  reporter.emit({ type: 'started', action: 'files', job: backup.job, id: backup.id, application: backup.application, kind: backup.kind })
-  throwIfAborted(signal, 'extracting files')
-  assertItems(items ?? [], [backup])
-  const failed = backup.items.flatMap(({ item, failure }) => (items === undefined && failure !== undefined ? [item] : []))
-  for (const item of failed) reporter.problem(problemOfLeftOut(backup, item))
+interface Place {
+  readonly backup: Backup
+  readonly repository: Repository
+  /** Below the directory; empty for the directory itself. */
+  readonly folder: string
+}
 
-  const files = (await restorableFiles(repository, backup, operation)).filter(({ item }) => items === undefined || items.includes(item))
+async function run(request: ExtractFilesRequest, reporter: RunReporter, { signal }: RunOptions): Promise<ExtractFilesReport> {
+  const { items } = request
+  const operation: OperationOptions = { signal, onProgress: reporter.onProgress }
+  const places = placesOf(request)
+  const { job, id, application, kind } = (places.at(-1) as Place).backup
+  reporter.emit({ type: 'started', action: 'files', job, id, application, kind })
+  throwIfAborted(signal, 'extracting files')
+  const bases = places.flatMap(({ backup }) => (places.length > 1 && backup.kind === 'log' ? [] : [backup]))
+  assertItems(items ?? [], bases)
+  const failed = new Set<string>()
+  for (const { backup } of places) {
+    for (const item of failedIn(backup, items)) {
+      failed.add(item)
+      reporter.problem(problemOfLeftOut(backup, item))
+    }
+  }
+
+  const wanted: { readonly place: Place; readonly files: readonly RestoredFileFacts[] }[] = []
+  for (const place of places) {
+    const all = await restorableFiles(place.repository, place.backup, operation)
+    wanted.push({ place, files: all.filter(({ item }) => isWanted(place, item, items, places.length > 1)) })
+  }
+  const files = wanted.flatMap((one) => one.files)
   const bytes = files.reduce((sum, { size }) => sum + size, 0)
   reporter.expect('read', bytes)
   const directory = await emptyDirectory(path.resolve(request.directory))
@@ -63,9 +89,35 @@ async function run(request: ExtractFilesRequest, reporter: RunReporter, { signal
       hint: 'Free disk space there, choose a directory on a larger disk, or fewer items.',
     })
   }
-  for await (const file of readFiles(repository, backup, files, operation)) await extract(directory, file, signal)
-  await writeGuide(request, directory, reporter, operation)
-  return { directory, files: files.length, bytes, leftOut: failed, problems: reporter.problems }
+  for (const { place, files: ofPlace } of wanted) {
+    for await (const file of readFiles(place.repository, place.backup, ofPlace, operation)) await extract(directory, place, file, signal)
+    await writeGuide(place, directory, reporter, operation)
+  }
+  if ('chain' in request && places.length > 1) {
+    const folders = places.map(({ folder }) => folder)
+    const guide = Buffer.from(chainGuide(request.chain, folders))
+    await writeVerified(directory, path.join(directory, 'RESTORE.md'), once(guide), undefined, signal)
+  }
+  return { directory, files: files.length, bytes, leftOut: [...failed], problems: reporter.problems }
+}
+
+function placesOf(request: ExtractFilesRequest): Place[] {
+  if ('backup' in request) return [{ backup: request.backup, repository: request.repository, folder: '' }]
+  const { chosen } = request.chain
+  const width = Math.max(2, String(chosen.length).length)
+  return chosen.map(({ backup, from }, index) => {
+    const folder = `${String(index + 1).padStart(width, '0')}-${backup.kind}-${encodeSegment(backup.id)}`
+    return { backup, repository: from.repository, folder: chosen.length === 1 ? '' : folder }
+  })
+}
+
+/** A log is needed as a whole, whatever is restored from it. */
+function isWanted({ backup }: Place, item: string, items: readonly string[] | undefined, inChain: boolean): boolean {
+  return items === undefined || items.includes(item) || (inChain && backup.kind === 'log')
+}
+
+function failedIn(backup: Backup, items: readonly string[] | undefined): string[] {
+  return backup.items.flatMap(({ item, failure }) => (items === undefined && failure !== undefined ? [item] : []))
 }
 
 async function emptyDirectory(directory: string): Promise<string> {
@@ -82,8 +134,13 @@ async function emptyDirectory(directory: string): Promise<string> {
   })
 }
 
-async function extract(directory: string, { facts, content }: IncomingFile, signal: AbortSignal | undefined): Promise<void> {
-  const target = itemFilePath(directory, facts.item, facts.name)
+async function extract(
+  directory: string,
+  { folder }: Place,
+  { facts, content }: IncomingFile,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const target = itemFilePath(path.join(directory, folder), facts.item, facts.name)
   await writeVerified(directory, target, content, facts, signal)
 }
 
@@ -122,7 +179,7 @@ async function writeVerified(
 }
 
 async function writeGuide(
-  { repository, backup }: ExtractFilesRequest,
+  { repository, backup, folder }: Place,
   directory: string,
   reporter: RunReporter,
   options: OperationOptions,
@@ -130,7 +187,7 @@ async function writeGuide(
   try {
     const guide = await repository.readGuide?.(backup, options)
     if (guide === undefined) return
-    await writeVerified(directory, path.join(directory, 'RESTORE.md'), once(Buffer.from(guide)), undefined, options.signal)
+    await writeVerified(directory, path.join(directory, folder, 'RESTORE.md'), once(Buffer.from(guide)), undefined, options.signal)
   } catch (error) {
     throwIfAborted(options.signal, 'extracting files')
     reporter.problem({

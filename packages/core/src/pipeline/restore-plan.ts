@@ -24,6 +24,8 @@ export interface GoalRestorePlanRequest extends RestorePlanParts {
   readonly job: string
   /** Of the job, the preferred first; each with what it lists where that is known already. One that cannot be listed is a warning of the plan. */
   readonly repositories: readonly (NamedRepository | ListedRepository)[]
+  /** Why others of the job could not be listed; said with the plan, and where there is none. */
+  readonly unlisted?: readonly Problem[]
   readonly to: RestoreGoal
 }
 
@@ -54,15 +56,16 @@ async function chainInOne({ agent, repository, backup }: BackupRestorePlanReques
 }
 
 async function chainInSeveral(
-  { agent, job, repositories, to, items }: GoalRestorePlanRequest,
+  { agent, job, repositories, unlisted = [], to, items }: GoalRestorePlanRequest,
   options: OperationOptions,
 ): Promise<FoundForPlan> {
   const unknown = repositories.filter((one) => !isListed(one))
-  const { listed: looked, problems } = unknown.length === 0 ? { listed: [], problems: [] } : await listJob(unknown, job, options)
+  const { listed: looked, problems: found } = await listJob(unknown, job, options)
+  const problems = [...unlisted, ...found]
   const known = repositories.flatMap((one) => (isListed(one) ? [one] : looked.filter(({ name }) => name === one.name)))
-  const found = chooseChain({ agent, job, listed: known, to, ...(items === undefined ? {} : { items }) }, problems)
-  for (const { backup } of found.chosen) assertApplication(backup, agent)
-  return { found, problems }
+  const chain = chooseChain({ agent, job, listed: known, to, ...(items === undefined ? {} : { items }) }, problems)
+  for (const { backup } of chain.chosen) assertApplication(backup, agent)
+  return { found: chain, problems }
 }
 
 function isListed(repository: NamedRepository | ListedRepository): repository is ListedRepository {
