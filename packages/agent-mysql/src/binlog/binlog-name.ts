@@ -18,3 +18,15 @@ export function compareBinlogNames(a: string, b: string): -1 | 0 | 1 | undefined
   if (first.number === second.number) return 0
   return first.number < second.number ? -1 : 1
 }
+
+/** What follows it in the row. */
+export function nextBinlogName(name: string): string | undefined {
+  const digits = /\.(\d{1,20})$/.exec(name)?.[1]
+  if (digits === undefined) return undefined
+  return `${name.slice(0, -digits.length)}${String(BigInt(digits) + 1n).padStart(digits.length, '0')}`
+}
+
+/** Whether it can be the name of a file in a directory of ours: a server may say what it likes. */
+export function isBinlogFileName(name: string): boolean {
+  return name.length <= 255 && /^[^/\\\0]+$/.test(name) && name !== '.' && name !== '..'
+}

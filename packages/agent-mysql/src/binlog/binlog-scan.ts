@@ -220,8 +220,9 @@ export class BinlogScan {
     this.#identity.update(bytes)
   }
 
-  /** The second event of a file that begins at its beginning, in MariaDB, or what it comes to without one. */
+  /** By what follows the FORMAT_DESCRIPTION, which need not be a list of GTIDs. */
   #identify(event: WalkedEvent): void {
+    if (event.type === eventType.START_ENCRYPTION) return
     if (event.type === eventType.PREVIOUS_GTIDS || event.type === eventType.GTID_LIST) this.#identity.update(event.bytes)
     this.#identityHex = this.#identity.digest('hex')
   }

@@ -243,7 +243,8 @@ export class EventWalk {
     if (keptBytes(event.type, event.size) > longestKept) {
       throw foreignBinlog(this.#name, `${eventTypeName(event.type)} at offset ${event.begin} has ${event.size} bytes`)
     }
-    if (event.type === eventType.START_ENCRYPTION && (event.flags & eventFlag.ARTIFICIAL) === 0) throw encryptedBinlog(this.#name)
+    // A server that decrypts what it sends says so by this flag.
+    if (event.type === eventType.START_ENCRYPTION && (event.flags & eventFlag.IGNORABLE) === 0) throw encryptedBinlog(this.#name)
     this.#checkPlace(isDescription)
   }
 
