@@ -37,6 +37,7 @@ export class BinlogBuilder {
     body.fill(8, 57, 57 + types)
     body[57 + eventType.QUERY - 1] = 13
     body[57 + eventType.EXECUTE_LOAD_QUERY - 1] = 26
+    if (known && types > 42) body[57 + eventType.QUERY_COMPRESSED - 1] = 13
     if (known) for (const type of [eventType.WRITE_ROWS, eventType.UPDATE_ROWS, eventType.DELETE_ROWS]) body[57 + type - 1] = 10
     if (known) body[57 + types] = checksums ? 1 : 0
     const event = this.#framed(eventType.FORMAT_DESCRIPTION, body, begin === undefined ? {} : { logPos: 0 }, known)
