@@ -30,7 +30,15 @@ describe.skipIf(!existsSync(fixtures))('published binlogs', () => {
       DELETE_ROWS_V1: 2,
       XID: 8,
     })
-    expect(scan(bytes)).toMatchObject({ serverVersion: '5.5.44-log', bytes: 1904, to: 1904, ends: 'open', inUse: true, transactions: 11, checksum: 'none' })
+    expect(scan(bytes)).toMatchObject({
+      serverVersion: '5.5.44-log',
+      bytes: 1904,
+      to: 1904,
+      ends: 'open',
+      inUse: true,
+      transactions: 11,
+      checksum: 'none',
+    })
   })
 
   it('of the load of sakila', () => {
@@ -53,7 +61,14 @@ describe.skipIf(!existsSync(fixtures))('published binlogs', () => {
       XID: 60,
       ROTATE: 1,
     })
-    expect(scan(bytes)).toMatchObject({ checksum: 'crc32', ends: 'rotate', next: 'mysql-bin.000002', transactions: 60, gtidBefore: '', gtidAfter: '' })
+    expect(scan(bytes)).toMatchObject({
+      checksum: 'crc32',
+      ends: 'rotate',
+      next: 'mysql-bin.000002',
+      transactions: 60,
+      gtidBefore: '',
+      gtidAfter: '',
+    })
   })
 
   it('are damaged or open wherever they are cut', () => {

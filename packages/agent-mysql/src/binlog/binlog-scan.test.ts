@@ -53,7 +53,7 @@ function mariadbLog(): BinlogBuilder {
     .mariadbGtid(0, 11n, { standalone: true })
     .query("CREATE TABLE t (a INT COMMENT 'secret')", { schema: 'shop', statusBytes: 40 })
     .mariadbGtid(0, 12n)
-    .event(eventType.ANNOTATE_ROWS, Buffer.from("INSERT INTO t VALUES ('a', \"b\")"))
+    .event(eventType.ANNOTATE_ROWS, Buffer.from('INSERT INTO t VALUES (\'a\', "b")'))
     .tableMap('shop', 't')
     .rows(eventType.WRITE_ROWS_COMPRESSED, 300)
     .event(200, Buffer.alloc(9), { flags: 0x80 })
@@ -61,7 +61,9 @@ function mariadbLog(): BinlogBuilder {
     .query('ROLLBACK TO `a`')
     .xid({ time: 1_700_000_009 })
     .mariadbGtid(7, 3n)
-    .query('x'.repeat(300), { compressed: Buffer.concat([Buffer.from([0x82, 1, 44]), deflateSync(Buffer.from(`UPDATE t SET a=${' '.repeat(300)}1`))]) })
+    .query('x'.repeat(300), {
+      compressed: Buffer.concat([Buffer.from([0x82, 1, 44]), deflateSync(Buffer.from(`UPDATE t SET a=${' '.repeat(300)}1`))]),
+    })
     .query('COMMIT')
     .rotate('binlog.000002')
 }
@@ -232,7 +234,8 @@ describe('BinlogScan', () => {
   })
 
   it('knows a file of one name by its identity, whether it is in use or closed', () => {
-    const begun = (options: BuiltBinlogOptions, sequence: bigint) => new BinlogBuilder({ ...mariadb, ...options }).gtidList([[0, 1, sequence]])
+    const begun = (options: BuiltBinlogOptions, sequence: bigint) =>
+      new BinlogBuilder({ ...mariadb, ...options }).gtidList([[0, 1, sequence]])
     const identity = scan(begun({}, 10n).bytes()).facts.identity
     expect(scan(begun({ inUse: true }, 10n).xid().stop().bytes()).facts).toMatchObject({ identity, inUse: true, ends: 'stop' })
     expect(scan(begun({}, 11n).bytes()).facts.identity).not.toBe(identity)
@@ -245,12 +248,19 @@ describe('BinlogScan', () => {
   })
 
   it('finds a lost, a doubled and a moved event where there are no checksums', () => {
-    const event = (name: string) => new BinlogBuilder(old).query(name).bytes().subarray(103 + 4)
+    const event = (name: string) =>
+      new BinlogBuilder(old)
+        .query(name)
+        .bytes()
+        .subarray(103 + 4)
     const [head, a] = [new BinlogBuilder(old).bytes(), event('CREATE TABLE a (i INT)')]
     const both = new BinlogBuilder(old).query('CREATE TABLE a (i INT)').query('CREATE TABLE b (i INT)').bytes()
     const b = both.subarray(head.length + a.length)
     expect(scan(Buffer.concat([head, a, b])).facts.transactions).toBe(2)
-    expect(failure(Buffer.concat([head, b]))).toMatchObject({ code: 'CORRUPTED', message: expect.stringContaining('at offset 107: QUERY of') })
+    expect(failure(Buffer.concat([head, b]))).toMatchObject({
+      code: 'CORRUPTED',
+      message: expect.stringContaining('at offset 107: QUERY of'),
+    })
     expect(failure(Buffer.concat([head, a, a])).code).toBe('CORRUPTED')
     expect(failure(Buffer.concat([head, b, a])).code).toBe('CORRUPTED')
   })
@@ -268,7 +278,12 @@ describe('BinlogScan', () => {
     ['zeros behind the last event', Buffer.concat([mariadbLog().bytes(), Buffer.alloc(512)]), 'CORRUPTED', /zeros stand where/],
     ['an event behind the ROTATE', mariadbLog().query('BEGIN').bytes(), 'CORRUPTED', /QUERY follows the ROTATE/],
     ['an event that is too small', new BinlogBuilder(old).bytes().fill(0, 13, 17), 'CORRUPTED', /says that it has 0 bytes/],
-    ['no FORMAT_DESCRIPTION', Buffer.concat([Buffer.from('fe62696e', 'hex'), mariadbLog().bytes().subarray(new BinlogBuilder(mariadb).offset)]), 'CORRUPTED', /begins with GTID_LIST/],
+    [
+      'no FORMAT_DESCRIPTION',
+      Buffer.concat([Buffer.from('fe62696e', 'hex'), mariadbLog().bytes().subarray(new BinlogBuilder(mariadb).offset)]),
+      'CORRUPTED',
+      /begins with GTID_LIST/,
+    ],
     ['only the magic', Buffer.from('fe62696e', 'hex'), 'CORRUPTED', /before its FORMAT_DESCRIPTION/],
     ['a GTID that is none', new BinlogBuilder().event(eventType.GTID, Buffer.alloc(10)).bytes(), 'CORRUPTED', /GTID does not hold/],
     ['a QUERY that is none', new BinlogBuilder().event(eventType.QUERY, Buffer.alloc(13, 255)).bytes(), 'CORRUPTED', /QUERY does not hold/],
@@ -304,7 +319,12 @@ describe('BinlogScan', () => {
   it('goes on beyond 4 GiB, where offsets in events begin again at 0', () => {
     const begin = 2 ** 32 - 100
     const built = new BinlogBuilder({ ...mariadb, begin })
-    built.event(eventType.ANNOTATE_ROWS, Buffer.alloc(100 - 19 - 4)).query('CREATE TABLE t (a INT)').mariadbGtid(0, 1n).xid().stop()
+    built
+      .event(eventType.ANNOTATE_ROWS, Buffer.alloc(100 - 19 - 4))
+      .query('CREATE TABLE t (a INT)')
+      .mariadbGtid(0, 1n)
+      .xid()
+      .stop()
     const { facts, transactions } = scan(built.bytes(), [], { begin })
     expect(facts).toMatchObject({ to: built.position, ends: 'stop' })
     expect(facts.to).toBeGreaterThan(2 ** 32)

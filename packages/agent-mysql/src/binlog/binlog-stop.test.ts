@@ -16,10 +16,25 @@ interface File {
 }
 
 function transaction(from: number, to: number, seconds: number, gtid?: string, more: Partial<BinlogTransaction> = {}): BinlogTransaction {
-  return { begin: from, end: to, from, to, time: seconds * 1000, exact: false, tables: [], ...(gtid === undefined ? {} : { gtid }), ...more }
+  return {
+    begin: from,
+    end: to,
+    from,
+    to,
+    time: seconds * 1000,
+    exact: false,
+    tables: [],
+    ...(gtid === undefined ? {} : { gtid }),
+    ...more,
+  }
 }
 
-function find(files: readonly File[], stop: ReplayStop | undefined, start: ReplayStart, flavour: BinlogFacts['flavour'] = 'mariadb'): ReplayEnd {
+function find(
+  files: readonly File[],
+  stop: ReplayStop | undefined,
+  start: ReplayStart,
+  flavour: BinlogFacts['flavour'] = 'mariadb',
+): ReplayEnd {
   const finder = new ReplayEndFinder(stop, start, flavour)
   for (const { binlog, transactions, to, shift = 0, next, unfinished } of files) {
     finder.beginFile(binlog)
@@ -83,7 +98,11 @@ describe('where a replay ends', () => {
     ['before a GTID', { beforePosition: { gtid: '1-1-1' } }, ['0-1-3', '1-1-1', 'b.000008:400', true]],
     ['before a GTID that never comes', { beforePosition: { gtid: '0-1-5' } }, ['0-2-6', undefined, 'b.000008:1000', false]],
     ['before an offset', { beforePosition: { file: 'b.000007', offset: 740 } }, ['0-1-2', '0-1-3', 'b.000007:740', true]],
-    ['before the transaction around an offset', { beforePosition: { file: 'b.000007', offset: 899 } }, ['0-1-2', '0-1-3', 'b.000007:740', true]],
+    [
+      'before the transaction around an offset',
+      { beforePosition: { file: 'b.000007', offset: 899 } },
+      ['0-1-2', '0-1-3', 'b.000007:740', true],
+    ],
   ])('%s', (_, stop, expected) => {
     expect(applied(find(files, stop, start))).toEqual(expected)
   })
@@ -93,7 +112,9 @@ describe('where a replay ends', () => {
     expect(applied(find(files, { before: 0 }, later))).toEqual([undefined, '0-1-3', 'b.000007:740', true])
     expect(applied(find(files, { position: { gtid: '0-1-2' } }, later))).toEqual([undefined, '0-1-3', 'b.000007:740', true])
     expect(applied(find(files, { position: { gtid: '0-1-3' } }, later))).toEqual(['0-1-3', '1-1-1', 'b.000007:900', true])
-    expect(() => find(files, undefined, { ...later, position: 750 })).toThrow(/position 750 of b.000007 lies inside the transaction from 740 to 900/)
+    expect(() => find(files, undefined, { ...later, position: 750 })).toThrow(
+      /position 750 of b.000007 lies inside the transaction from 740 to 900/,
+    )
   })
 
   it('looks at fractions where the log has them', () => {
@@ -113,7 +134,12 @@ describe('where a replay ends', () => {
     expect(applied(find(one, { position: { gtid: `${uuid}:8` } }, begin, 'mysql'))).toEqual([`${uuid}:8`, `${uuid}:6`, 'b.1:20', true])
     expect(applied(find(one, { position: { gtid: `${uuid}:3` } }, begin, 'mysql'))).toEqual([undefined, `${uuid}:5`, 'b.1:0', true])
     const upper = uuid.toUpperCase()
-    expect(applied(find(one, { beforePosition: { gtid: `${upper}:8` } }, begin, 'mysql'))).toEqual([`${uuid}:5`, `${uuid}:8`, 'b.1:10', true])
+    expect(applied(find(one, { beforePosition: { gtid: `${upper}:8` } }, begin, 'mysql'))).toEqual([
+      `${uuid}:5`,
+      `${uuid}:8`,
+      'b.1:10',
+      true,
+    ])
     expect(find(one, { beforePosition: { gtid: `${uuid}:tag:8` } }, begin, 'mysql').found).toBe(false)
   })
 
@@ -127,7 +153,11 @@ describe('where a replay ends', () => {
     }
     expect(find([part], undefined, { file: 'b.000003', position: 5000 })).toMatchObject({ offset: 360, position: 5100, found: true })
     expect(find([part], { before: 5000 }, { file: 'b.000003', position: 5000 })).toMatchObject({ offset: 260, position: 5000 })
-    expect(find([], undefined, { file: 'b.000003', position: 5000, offset: 260 })).toMatchObject({ offset: 260, position: 5000, found: false })
+    expect(find([], undefined, { file: 'b.000003', position: 5000, offset: 260 })).toMatchObject({
+      offset: 260,
+      position: 5000,
+      found: false,
+    })
   })
 
   it.each<[ReplayStop, BinlogFacts['flavour']]>([

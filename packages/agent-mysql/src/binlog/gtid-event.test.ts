@@ -33,7 +33,8 @@ describe('GTID events', () => {
 
   it('says of a cut or scrambled one that it is none, and nothing else', () => {
     const body = taggedGtidBody({ uuid, number: 5n, tag: 'sales', committedAt: 1n << 50n })
-    for (let length = 0; length < body.length - 3; length++) expect(readMysqlGtid(eventType.GTID_TAGGED, body.subarray(0, length))).toBeUndefined()
+    for (let length = 0; length < body.length - 3; length++)
+      expect(readMysqlGtid(eventType.GTID_TAGGED, body.subarray(0, length))).toBeUndefined()
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 100 }), fc.constantFrom(33, 34, 42), (bytes, type) => {
         readMysqlGtid(type, Buffer.from(bytes))
@@ -59,7 +60,9 @@ describe('GTID events', () => {
     const tag = Buffer.concat([serializedUnsigned(5n), Buffer.from('sales')])
     // Format 1 in the first and the last byte, the count between.
     const tagged = Buffer.from([1, 2, 0, 0, 0, 0, 0, 1])
-    const set = readPreviousGtids(Buffer.concat([tagged, source, serializedUnsigned(0n), intervals(1n, 3n), source, tag, intervals(4n, 5n)]))
+    const set = readPreviousGtids(
+      Buffer.concat([tagged, source, serializedUnsigned(0n), intervals(1n, 3n), source, tag, intervals(4n, 5n)]),
+    )
     expect(set === undefined ? '' : printGtidSet(set)).toBe(`${uuid}:1-2:sales:4`)
     expect(readPreviousGtids(Buffer.alloc(8))).toEqual(new Map())
   })

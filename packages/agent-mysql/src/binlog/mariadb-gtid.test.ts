@@ -12,7 +12,11 @@ import {
 
 const list: fc.Arbitrary<MariadbGtidList> = fc
   .uniqueArray(
-    fc.record({ domain: fc.integer({ min: 0, max: 3 }), server: fc.integer({ min: 1, max: 2 }), sequence: fc.bigInt({ min: 1n, max: 6n }) }),
+    fc.record({
+      domain: fc.integer({ min: 0, max: 3 }),
+      server: fc.integer({ min: 1, max: 2 }),
+      sequence: fc.bigInt({ min: 1n, max: 6n }),
+    }),
     { selector: ({ domain }) => domain },
   )
   .map((gtids) => new Map(gtids.map((gtid) => [gtid.domain, gtid])))

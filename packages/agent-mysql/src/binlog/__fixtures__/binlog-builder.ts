@@ -78,7 +78,10 @@ export class BinlogBuilder {
     return this
   }
 
-  query(text: string, options: EventOptions & { readonly schema?: string; readonly statusBytes?: number; readonly compressed?: Buffer } = {}): this {
+  query(
+    text: string,
+    options: EventOptions & { readonly schema?: string; readonly statusBytes?: number; readonly compressed?: Buffer } = {},
+  ): this {
     const { schema = '', statusBytes = 0 } = options
     const head = Buffer.alloc(13 + statusBytes)
     head[8] = Buffer.byteLength(schema)
@@ -103,7 +106,11 @@ export class BinlogBuilder {
     return this.event(type, body)
   }
 
-  mysqlGtid(uuid: string, number: bigint, options: EventOptions & { readonly committedAt?: number; readonly anonymous?: boolean } = {}): this {
+  mysqlGtid(
+    uuid: string,
+    number: bigint,
+    options: EventOptions & { readonly committedAt?: number; readonly anonymous?: boolean } = {},
+  ): this {
     const body = Buffer.alloc(options.committedAt === undefined ? 42 : 55)
     Buffer.from(uuid.replaceAll('-', ''), 'hex').copy(body, 1)
     body.writeBigInt64LE(number, 17)
