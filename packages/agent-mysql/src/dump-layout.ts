@@ -20,10 +20,58 @@
  *
  * Item `mysql` (the system schema is never copied as a schema): `metadata`, `objects.jsonl` with {@link DumpAccount} lines,
  * `users.sql` for a hand.
+ *
+ * Item `binlog`, the only one of a log backup, in the order of the log; it has no files where nothing was written since the backup before it:
+ *
+ * | file | holds |
+ * | --- | --- |
+ * | `<binlog>` | a whole binlog, as the server has it, decrypted: `mysql-bin.000012` |
+ * | `<binlog>.<offset, 12 digits>` | a part of one: its FORMAT_DESCRIPTION and what stands right behind that, then the events from `offset` on |
+ * | `binlogs.jsonl` | one {@link BinlogFileFacts} a line |
  */
-export const layoutFiles = { metadata: 'metadata', objects: 'objects.jsonl', chunks: 'chunks.jsonl', users: 'users.sql' } as const
+export const layoutFiles = {
+  metadata: 'metadata',
+  objects: 'objects.jsonl',
+  chunks: 'chunks.jsonl',
+  users: 'users.sql',
+  binlogs: 'binlogs.jsonl',
+} as const
 
 export const accountsItem = 'mysql'
+export const binlogItem = 'binlog'
+
+/** One file of a log backup. Times are ISO 8601 in UTC; GTIDs and their sets are there where the log has them. */
+export interface BinlogFileFacts {
+  /** Name in the item. */
+  readonly file: string
+  /** Name on the server. */
+  readonly binlog: string
+  /** Offsets on the server: of the first event that is not repeated from the beginning of the binlog (0 for a whole one), and behind the last. */
+  readonly from: number
+  readonly to: number
+  readonly bytes: number
+  readonly sha256?: string
+  /** As the FORMAT_DESCRIPTION says it. */
+  readonly serverVersion: string
+  /** When the server began the binlog. */
+  readonly createdAt?: string
+  /**
+   * SHA-256 of the FORMAT_DESCRIPTION, without in-use flag and checksum, and of the PREVIOUS_GTIDS or GTID_LIST behind it: tells binlogs of one name
+   * apart.
+   */
+  readonly identity: string
+  readonly transactions: number
+  /** When the first and the last transaction were committed. */
+  readonly firstAt?: string
+  readonly lastAt?: string
+  readonly firstGtid?: string
+  readonly lastGtid?: string
+  /** GTID set (MySQL) or list (MariaDB) of all transactions before `from`, and before `to`. */
+  readonly gtidBefore?: string
+  readonly gtidAfter?: string
+  /** `open` for a part, and for a binlog that a crash of the server cut. */
+  readonly ends: 'rotate' | 'stop' | 'open'
+}
 
 export type DumpObject = DumpSchema | DumpSequence | DumpTable | DumpView | DumpRoutine | DumpTrigger | DumpEvent | DumpAccount
 

@@ -100,6 +100,17 @@ export const mysqlAgentSettingsSchema = z
     /** Begins a new binlog file at the moment of the snapshot, so that a later log backup begins at the start of a file. */
     binlogRotate: z.boolean().default(true),
 
+    /**
+     * How a log backup reads binlogs: `dump` from the server, as a replica does, which decrypts them; `copy` as files, which takes this machine to be the
+     * server's and the right to read them. `auto` copies where the files can be read here and prove to be the server's own, and dumps elsewhere.
+     */
+    binlogFetch: z.enum(['auto', 'dump', 'copy']).default('auto'),
+    /**
+     * Whether the server may delete binlogs once a log backup with them is committed: of those that the backup holds, the ones that it ended more than
+     * `keepHours` ago and that no replica which it knows of still reads.
+     */
+    purgeBinlogs: z.union([z.literal('never'), z.strictObject({ keepHours: z.int().min(0).max(87_600) }).readonly()]).default('never'),
+
     /** What the server counts in the same snapshot and restore compares: nothing, rows, or an order-free checksum (a second scan). */
     verify: z.enum(['none', 'rows', 'checksum']).default('rows'),
   })

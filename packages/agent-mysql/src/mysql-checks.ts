@@ -6,7 +6,7 @@ import { longQueries } from './dump/snapshot-lock.ts'
 import type { ResolvedMysqlAgentSettings } from './mysql-agent-settings.ts'
 import type { MysqlSession } from './mysql-connection.ts'
 import { isUnprotected } from './mysql-protection.ts'
-import { checkRights } from './mysql-rights.ts'
+import { checkRights, requiredRights } from './mysql-rights.ts'
 import type { ServerFacts } from './mysql-server.ts'
 
 /** Undo that old snapshots keep; from here on a long copy is felt by the whole server. */
@@ -21,7 +21,7 @@ export async function checkCapture(
 ): Promise<readonly Problem[]> {
   const schemas = inventory.schemas.map((schema) => schema.name)
   return [
-    ...(await checkRights(session, { ...settings, users: inventory.accounts !== undefined }, server, schemas)),
+    ...(await checkRights(session, requiredRights({ ...settings, users: inventory.accounts !== undefined }, server), schemas)),
     ...checkEncryption(settings),
     ...checkBinlog(settings, server),
     ...(await checkLongQueries(session, settings)),

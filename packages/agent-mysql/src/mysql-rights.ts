@@ -55,14 +55,7 @@ export function requiredRights(settings: RightsSettings, server: ServerFacts): r
   } else if (settings.binlogRotate && server.logBin) {
     rights.push({ privilege: 'RELOAD', scope: 'global', purpose: 'begin a new binlog file' })
   }
-  if (server.logBin) {
-    rights.push({
-      privilege: mariadb && atLeast(server.versionNumbers, 10, 5, 2) ? 'BINLOG MONITOR' : 'REPLICATION CLIENT',
-      alternatives: ['REPLICATION CLIENT', 'BINLOG MONITOR', 'SUPER'],
-      scope: 'global',
-      purpose: 'read the binlog position',
-    })
-  }
+  if (server.logBin) rights.push(binlogMonitor(server, 'read the binlog position'))
   if (mysql8 && (settings.ddlGuard === 'auto' || settings.ddlGuard === 'instance')) {
     rights.push({
       privilege: 'BACKUP_ADMIN',
@@ -101,6 +94,49 @@ export function requiredRights(settings: RightsSettings, server: ServerFacts): r
   return rights
 }
 
+/**
+ * What a log backup needs. Sources: MySQL 8.4 "SHOW BINARY LOGS Statement", "PURGE BINARY LOGS Statement" and "Creating a User for Replication"; MariaDB
+ * "GRANT", with the rights that 10.5.2 took out of SUPER.
+ */
+export function requiredLogRights(
+  settings: Pick<ResolvedMysqlAgentSettings, 'purgeBinlogs'>,
+  server: ServerFacts,
+): readonly RequiredRight[] {
+  if (!server.logBin) return []
+  const mariadb = server.flavour === 'mariadb'
+  const split = mariadb ? atLeast(server.versionNumbers, 10, 5, 2) : atLeast(server.versionNumbers, 8, 0, 0)
+  const admin = split ? (mariadb ? 'BINLOG ADMIN' : 'BINLOG_ADMIN') : 'SUPER'
+  return [
+    binlogMonitor(server, 'list the binlogs and read the position'),
+    { privilege: 'REPLICATION SLAVE', alternatives: ['REPLICATION REPLICA'], scope: 'global', purpose: 'read binlogs as a replica does' },
+    { privilege: 'RELOAD', scope: 'global', purpose: 'begin a new binlog file, so that the newest changes are in a complete one' },
+    ...(settings.purgeBinlogs === 'never'
+      ? []
+      : [
+          { privilege: admin, alternatives: ['SUPER'], scope: 'global', purpose: 'purge binlogs that are backed up' } as const,
+          ...(mariadb && split
+            ? [
+                {
+                  privilege: 'REPLICATION MASTER ADMIN',
+                  alternatives: ['SUPER'],
+                  scope: 'global',
+                  purpose: 'see the replicas that still read binlogs',
+                } as const,
+              ]
+            : []),
+        ]),
+  ]
+}
+
+function binlogMonitor(server: ServerFacts, purpose: string): RequiredRight {
+  return {
+    privilege: server.flavour === 'mariadb' && atLeast(server.versionNumbers, 10, 5, 2) ? 'BINLOG MONITOR' : 'REPLICATION CLIENT',
+    alternatives: ['REPLICATION CLIENT', 'BINLOG MONITOR', 'SUPER'],
+    scope: 'global',
+    purpose,
+  }
+}
+
 /** Without any of these the server shows no routine; with the ones of the schema it shows names without bodies, which then fails the schema. */
 function routineRights(server: ServerFacts, mysql8: boolean): readonly RequiredRight[] {
   if (mysql8) {
@@ -118,12 +154,11 @@ function routineRights(server: ServerFacts, mysql8: boolean): readonly RequiredR
 /** Missing rights, the needed ones first, each with the statement that grants it and the one that grants all of them. */
 export async function checkRights(
   session: MysqlSession,
-  settings: RightsSettings,
-  server: ServerFacts,
+  required: readonly RequiredRight[],
   schemas: readonly string[],
 ): Promise<readonly Problem[]> {
   const { account, grants } = await readOwnRights(session)
-  const lacks = missingRights(grants, requiredRights(settings, server), schemas)
+  const lacks = missingRights(grants, required, schemas)
   // SELECT on everything, which the statement gives, shows every schema.
   const select = lacks.some(({ right }) => right.privilege === 'SELECT')
   const missing = lacks.filter(({ right }) => !select || right.privilege !== 'SHOW DATABASES')

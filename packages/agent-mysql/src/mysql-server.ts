@@ -48,6 +48,15 @@ const variableNames = [
   'collation_server',
   'max_allowed_packet',
   'binlog_format',
+  'binlog_row_image',
+  'binlog_expire_logs_seconds',
+  'expire_logs_days',
+  'max_binlog_total_size',
+  'log_bin_basename',
+  'log_slave_updates',
+  'log_replica_updates',
+  'encrypt_binlog',
+  'binlog_encryption',
   'gtid_mode',
   'aurora_version',
 ] as const
@@ -135,11 +144,16 @@ export interface BinlogPosition {
  */
 const positionStatements = ['SHOW BINARY LOG STATUS', 'SHOW MASTER STATUS'] as const
 
-/** Position now; `undefined` when the server writes no binlog. Only under a lock is it the position of a snapshot. */
-export async function readBinlogPosition(session: MysqlSession, server: ServerFacts): Promise<BinlogPosition | undefined> {
+/** What the server says of the binlog that it writes; `undefined` when it writes none. */
+export async function readBinlogStatus(session: MysqlSession, server: ServerFacts): Promise<ServerRow | undefined> {
   if (!server.logBin) return undefined
   const statements = server.flavour === 'mariadb' ? [...positionStatements].reverse() : positionStatements
-  const row = await firstAccepted(session, statements, 'reading the binlog position')
+  return await firstAccepted(session, statements, 'reading the binlog position')
+}
+
+/** Position now; `undefined` when the server writes no binlog. Only under a lock is it the position of a snapshot. */
+export async function readBinlogPosition(session: MysqlSession, server: ServerFacts): Promise<BinlogPosition | undefined> {
+  const row = await readBinlogStatus(session, server)
   const file = row?.at(0)
   const offset = row?.at(1)
   if (file === undefined || offset === undefined) return undefined
