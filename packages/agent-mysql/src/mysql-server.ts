@@ -160,6 +160,13 @@ export async function readBinlogPosition(session: MysqlSession, server: ServerFa
   return { file, offset, gtid: await readGtid(session, server, row) }
 }
 
+/** The clock of the server: ISO 8601 in UTC, in milliseconds. */
+export async function readServerTime(session: Pick<MysqlSession, 'rows'>): Promise<string> {
+  const sql = "SELECT DATE_FORMAT(UTC_TIMESTAMP(3), '%Y-%m-%dT%H:%i:%s.%f') AS time"
+  const [row] = await session.rows(sql, 'reading the clock of the server')
+  return `${(row?.text('time') ?? '').slice(0, 23)}Z`
+}
+
 async function readGtid(session: MysqlSession, server: ServerFacts, row: ServerRow | undefined): Promise<string> {
   if (server.flavour === 'mariadb') {
     const [gtid] = await session.rows('SELECT @@GLOBAL.gtid_binlog_pos AS gtid', 'reading the GTID position')

@@ -4,7 +4,7 @@ import type { ResolvedMysqlAgentSettings } from '../mysql-agent-settings.ts'
 import type { MysqlSession } from '../mysql-connection.ts'
 import { errorNumber } from '../mysql-errors.ts'
 import { quoteTable, quoteText } from '../mysql-quoting.ts'
-import { type BinlogPosition, readBinlogPosition, type ServerFacts } from '../mysql-server.ts'
+import { type BinlogPosition, readBinlogPosition, readServerTime, type ServerFacts } from '../mysql-server.ts'
 import { captureSteps } from './capture-steps.ts'
 import { type AcquireOptions, acquireLock, type HeldLock, type LockMethod } from './snapshot-lock.ts'
 import type { TableReader } from './table-reader.ts'
@@ -97,7 +97,7 @@ async function beginAll(options: BeginOptions, lock: HeldLock, given: { readonly
       ...readers.map((reader) => reader.beginSnapshot()),
       holder === undefined ? undefined : lockForReading(holder, settings.lockTimeoutSeconds, nonTransactional),
     ])
-    return { position, consistentAt: given.up ? '' : await serverTime(lockSession) }
+    return { position, consistentAt: given.up ? '' : await readServerTime(lockSession) }
   } catch (error) {
     return { position: undefined, consistentAt: '', failed: { error } }
   }
@@ -188,14 +188,6 @@ async function snapshotPosition(reader: SnapshotReader): Promise<{ file: string;
   const value = (name: string): string | undefined => rows.find((row) => row.at(0)?.toLowerCase() === name)?.at(1)
   const [file, offset] = [value('binlog_snapshot_file'), value('binlog_snapshot_position')]
   return file === undefined || file === '' || offset === undefined ? undefined : { file, offset }
-}
-
-async function serverTime(session: MysqlSession): Promise<string> {
-  const [row] = await session.rows(
-    "SELECT DATE_FORMAT(UTC_TIMESTAMP(3), '%Y-%m-%dT%H:%i:%s.%f') AS time",
-    'reading the clock of the server',
-  )
-  return `${(row?.text('time') ?? '').slice(0, 23)}Z`
 }
 
 async function lockForReading(holder: MysqlSession, seconds: number, tables: BeginOptions['nonTransactional']): Promise<void> {

@@ -1,3 +1,4 @@
+import { parseBinlogName } from '../binlog/binlog-name.ts'
 import type { MysqlSession } from '../mysql-connection.ts'
 import { errorNumber } from '../mysql-errors.ts'
 import type { ServerRow } from '../mysql-rows.ts'
@@ -38,4 +39,10 @@ export function binlogFilters(status: ServerRow | undefined): readonly { readonl
     schemas: status?.has(option) === true ? (status.nullable(option) ?? '') : '',
   }))
   return filters.filter(({ schemas }) => schemas !== '')
+}
+
+/** Whether the server began `next` when it ended `name`. */
+export function followsBinlog(next: string, name: string): boolean {
+  const [after, before] = [parseBinlogName(next), parseBinlogName(name)]
+  return after !== undefined && before !== undefined && after.base === before.base && after.number === before.number + 1n
 }

@@ -1,0 +1,239 @@
+import {
+  abortError,
+  BackupError,
+  type Capture,
+  type CaptureFacts,
+  type OperationOptions,
+  type Position,
+  type Stage,
+  type TimeSpan,
+  throwIfAborted,
+} from '@backup-planet/core'
+import { type BinlogFacts, BinlogScan } from '../binlog/binlog-scan.ts'
+import { type BinlogFileFacts, binlogItem, layoutFiles } from '../dump-layout.ts'
+import { mysqlError } from '../mysql-errors.ts'
+import type { ServerFacts } from '../mysql-server.ts'
+import { ClockCoverage } from './clock-coverage.ts'
+import { gtidsContinue } from './gtid-continuity.ts'
+import { logRestoreGuide } from './log-restore-guide.ts'
+
+/** A file of the log as it will lie in the backup. */
+export interface LogFile {
+  /** Name in the item. */
+  readonly file: string
+  readonly binlog: string
+  /** Where the events of a part begin on the server; left out for a whole binlog. */
+  readonly begin?: number
+  /** GTIDs before a part; left out for a whole binlog, which says it itself. */
+  readonly gtidBefore?: string
+  readonly bytes: number
+}
+
+export interface LogCaptureOptions {
+  readonly server: ServerFacts
+  readonly sourceName: string
+  /** What it continues, and when that was. */
+  readonly from: Position
+  readonly since: string
+  /** Where it ends, with the identity of the binlog that this lies in. */
+  readonly to: Position
+  readonly identity: string | undefined
+  /** The clock of the server before the last change that is in it could be made, and after. */
+  readonly clock: { readonly before: string; readonly after: string }
+  readonly files: readonly LogFile[]
+  /** The content of each file in turn; only one at a time is read. */
+  readonly open: (file: LogFile, signal: AbortSignal | undefined) => AsyncIterable<Uint8Array>
+  /** Called at most once, after the backup is committed. */
+  readonly onConfirmed?: (options: OperationOptions) => Promise<void>
+  /** Releases what `open` reads from. */
+  readonly close?: () => Promise<void>
+}
+
+/** Binlogs that follow a backup, each verified event by event while it is copied. Whatever is wrong with one, the capture fails as a whole. */
+export class LogCapture implements Capture {
+  readonly #options: LogCaptureOptions
+  readonly #coverage: ClockCoverage
+  readonly #binlogs: BinlogFileFacts[] = []
+  #covers: readonly TimeSpan[] | undefined
+  /** The last commit, where the log tells it more exactly than in seconds. */
+  #lastExact: number | undefined
+  #copied = false
+
+  constructor(options: LogCaptureOptions) {
+    this.#options = options
+    this.#coverage = new ClockCoverage(Date.parse(options.since))
+  }
+
+  get facts(): CaptureFacts {
+    const { server, sourceName, from, to, identity, files } = this.#options
+    const { file = '', offset = '', gtid = '' } = to.value
+    return {
+      application: 'mysql',
+      source: { id: server.id, name: sourceName, version: server.version },
+      kind: 'log',
+      consistentAt: this.#consistentAt,
+      position: to,
+      from,
+      ...(this.#covers === undefined ? {} : { covers: this.#covers }),
+      facts: {
+        flavour: server.flavour,
+        serverId: server.serverId,
+        binlogFormat: server.binlogFormat ?? null,
+        lowerCaseTableNames: server.lowerCaseTableNames,
+        binlog: { file, offset, gtid, ...(identity === undefined ? {} : { identity }) },
+        files: files.length,
+        transactions: this.#transactions,
+      },
+      restoreGuide: logRestoreGuide(
+        server,
+        from,
+        files.map(({ file: name }) => name),
+        this.#consistentAt,
+      ),
+    }
+  }
+
+  /**
+   * A change of the second in which the log ends is stamped with that second, before or after its end: so the log ends when its end was known. Where
+   * commits are stamped exactly, it ends with the last of them.
+   */
+  get #consistentAt(): string {
+    const { before, after } = this.#options.clock
+    if (this.#lastExact === undefined) return after
+    return new Date(Math.min(Math.max(Date.parse(before), Math.ceil(this.#lastExact)), Date.parse(after))).toISOString()
+  }
+
+  get #transactions(): number {
+    return this.#binlogs.reduce((sum, { transactions }) => sum + transactions, 0)
+  }
+
+  async copyTo(stage: Stage, options: OperationOptions = {}): Promise<void> {
+    const { signal } = options
+    throwIfAborted(signal, 'copying binlogs')
+    if (this.#copied) throw new TypeError('a capture is copied only once')
+    this.#copied = true
+    try {
+      await this.#copy(stage, options)
+    } catch (error) {
+      if (signal?.aborted) throw abortError(signal, 'copying binlogs')
+      throw mysqlError(error, 'copying binlogs')
+    }
+  }
+
+  async #copy(stage: Stage, { signal, onProgress }: OperationOptions): Promise<void> {
+    const { files, from, to } = this.#options
+    const item = binlogItem
+    const bytesTotal = files.reduce((sum, { bytes }) => sum + bytes, 0)
+    onProgress?.({ type: 'item', phase: 'capture', item, state: 'begun', bytesTotal })
+    for (const file of files) {
+      throwIfAborted(signal, 'copying binlogs')
+      const scan = this.#scanOf(file)
+      let facts: BinlogFacts | undefined
+      const onBytes = (bytes: number): void => onProgress?.({ type: 'bytes', phase: 'capture', item, bytes })
+      const content = verified(this.#options.open(file, signal), scan, onBytes, (found) => {
+        facts = this.#accepted(file, found)
+      })
+      const { sha256 } = await stage.write({ item, name: file.file }, content, { signal })
+      if (facts === undefined) throw new TypeError(`${file.file} was staged without having been read to its end`)
+      this.#binlogs.push(binlogFileFacts(file, facts, sha256))
+    }
+    this.#covers = this.#coverage.end(Date.parse(this.#consistentAt))
+    if (files.length > 0) {
+      const lines = Buffer.from(this.#binlogs.map((facts) => `${JSON.stringify(facts)}\n`).join(''))
+      await stage.write({ item, name: layoutFiles.binlogs }, oneBlock(lines), { signal })
+    }
+    const bytes = this.#binlogs.reduce((sum, facts) => sum + facts.bytes, 0)
+    const binlogs = this.#binlogs.map((facts) => ({ ...facts }))
+    await stage.sealItem({ item, from, to, bytes, facts: { binlogs, transactions: this.#transactions } })
+    onProgress?.({ type: 'item', phase: 'capture', item, state: 'ended' })
+  }
+
+  #scanOf({ binlog, begin, gtidBefore }: LogFile): BinlogScan {
+    return new BinlogScan({
+      name: binlog,
+      begin,
+      gtidBefore,
+      onTransaction: ({ time, exact }) => {
+        if (exact) this.#coverage.reading(time)
+        else this.#coverage.change(time)
+        if (exact) this.#lastExact = time
+      },
+    })
+  }
+
+  /** Checks that it goes on where the one before it ended. */
+  #accepted(file: LogFile, facts: BinlogFacts): BinlogFacts {
+    const before = this.#binlogs.at(-1)
+    const { binlog } = file
+    const expected = before === undefined ? this.#gtidOfBeginning(file) : before.gtidAfter
+    if (expected !== undefined && facts.gtidBefore !== undefined && !gtidsContinue(expected, facts.gtidBefore)) {
+      const earlier = before === undefined ? 'what is backed up' : before.binlog
+      throw new BackupError(
+        `binlog ${binlog} does not continue ${earlier}: that ends with ${expected}, and it begins after ${facts.gtidBefore}`,
+        {
+          code: 'INCONSISTENT',
+          hint: `Nothing was stored. Run a full backup, then PURGE BINARY LOGS TO '${binlog}' on the server: log backups then go on from the full.`,
+        },
+      )
+    }
+    return facts
+  }
+
+  /** Only a log that begins with a whole binlog can be compared with what it continues. */
+  #gtidOfBeginning({ begin }: LogFile): string | undefined {
+    const { file, offset, gtid = '' } = this.#options.from.value
+    return begin === undefined && file === this.#options.files[0]?.binlog && offset === '4' && gtid !== '' ? gtid : undefined
+  }
+
+  async confirm(options: OperationOptions = {}): Promise<void> {
+    throwIfAborted(options.signal, 'confirming')
+    await this.#options.onConfirmed?.(options)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#options.close?.()
+  }
+}
+
+/** Passes on what is sound; throws before the end of what is not, so that nothing is left of it. */
+async function* verified(
+  content: AsyncIterable<Uint8Array>,
+  scan: BinlogScan,
+  onBytes: (bytes: number) => void,
+  onEnd: (facts: BinlogFacts) => void,
+): AsyncGenerator<Uint8Array, void, void> {
+  for await (const bytes of content) {
+    scan.push(bytes)
+    onBytes(bytes.length)
+    yield bytes
+  }
+  onEnd(scan.end())
+}
+
+async function* oneBlock(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, void> {
+  yield bytes
+}
+
+function binlogFileFacts({ file, binlog, begin }: LogFile, facts: BinlogFacts, sha256: string): BinlogFileFacts {
+  const { to, bytes, serverVersion, createdAt, identity, transactions, firstAt, lastAt, firstGtid, lastGtid, gtidBefore, gtidAfter, ends } =
+    facts
+  return {
+    file,
+    binlog,
+    from: begin ?? 0,
+    to,
+    bytes,
+    sha256,
+    serverVersion,
+    ...(createdAt === undefined ? {} : { createdAt }),
+    identity,
+    transactions,
+    ...(firstAt === undefined ? {} : { firstAt }),
+    ...(lastAt === undefined ? {} : { lastAt }),
+    ...(firstGtid === undefined ? {} : { firstGtid }),
+    ...(lastGtid === undefined ? {} : { lastGtid }),
+    ...(gtidBefore === undefined ? {} : { gtidBefore }),
+    ...(gtidAfter === undefined ? {} : { gtidAfter }),
+    ends,
+  }
+}
