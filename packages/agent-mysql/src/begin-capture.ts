@@ -1,9 +1,20 @@
-import { BackupError, type Capture, type CaptureRequest, type OperationOptions, throwIfAborted } from '@backup-planet/core'
+import {
+  type Backup,
+  BackupError,
+  type Capture,
+  type CaptureRequest,
+  type OperationOptions,
+  type Problem,
+  throwIfAborted,
+} from '@backup-planet/core'
 import { captureSteps } from './dump/capture-steps.ts'
 import { selectSchemas } from './dump/schema-selection.ts'
 import { inventoryChanges, readServerInventory, type ServerInventory } from './dump/server-inventory.ts'
 import { openSnapshot, type Snapshot, type SnapshotTable } from './dump/snapshot.ts'
 import { accountsItem } from './dump-layout.ts'
+import { beginLogCapture } from './log/begin-log-capture.ts'
+import { beginningReader } from './log/binlog-beginning.ts'
+import { continuationOf, recordedIdentity } from './log/log-continuation.ts'
 import type { ResolvedMysqlAgentSettings } from './mysql-agent-settings.ts'
 import { MysqlCapture } from './mysql-capture.ts'
 import { connect, type MysqlSession } from './mysql-connection.ts'
@@ -41,21 +52,79 @@ export async function selectSource(
   const accounts = items === undefined ? settings.users : items.includes(accountsItem)
   const leftOut = items === undefined ? selected.leftOut : []
   const read = () => readServerInventory(session, { settings, server, schemas, accounts, leftOut, signal })
-  const name = settings.socketPath === undefined ? `${settings.host}:${settings.port}` : `${server.hostname}:${settings.socketPath}`
-  return { server, name, inventory: await read(), read }
+  return { server, name: sourceName(settings, server), inventory: await read(), read }
 }
 
-/**
- * Opens the snapshot between two readings of all definitions that are the same: then these are the definitions of the snapshot, although no lock
- * was held while they were read.
- */
-export async function beginFullCapture(
+/** Printable, such as `db1.example.com:3306`. */
+export function sourceName(settings: ResolvedMysqlAgentSettings, { hostname }: ServerFacts): string {
+  return settings.socketPath === undefined ? `${settings.host}:${settings.port}` : `${hostname}:${settings.socketPath}`
+}
+
+/** Begins what may follow the backups there are: what is asked for, or a full with the reason. */
+export async function beginCapture(
   settings: ResolvedMysqlAgentSettings,
   request: CaptureRequest,
   options: OperationOptions = {},
 ): Promise<Capture> {
   const { signal, onProgress } = options
   throwIfAborted(signal, 'beginning a capture')
+  await using session = await connect(settings, { signal })
+  const server = await detectServer(session)
+  const { kind, chain } = request
+  const readBeginning = beginningReader(settings, signal)
+  const continuation = await continuationOf({ session, server, kind, chain, readBeginning })
+  const { next } = continuation
+  if (next.warning !== undefined) onProgress?.({ type: 'problem', problem: continuationWarning(next.warning) })
+  if (next.kind === 'full') return await beginFullCapture(settings, request, { chain: next.chain, reason: next.reason?.message }, options)
+  refuseItems(request)
+  const follows = chain.find(({ id }) => id === next.follows) as Backup
+  return await beginLogCapture(
+    {
+      settings,
+      session,
+      server,
+      sourceName: sourceName(settings, server),
+      continuation,
+      since: follows.consistentAt,
+      identity: recordedIdentity(follows),
+      readBeginning,
+    },
+    options,
+  )
+}
+
+function continuationWarning(message: string): Problem {
+  const hint = 'Run log backups more often than the server purges binlogs, or let it keep them for longer.'
+  return { severity: 'warning', code: 'INCONSISTENT', message, hint }
+}
+
+/** Binlogs are of the whole server. */
+export function refuseItems({ items }: CaptureRequest): void {
+  if (items === undefined) return
+  throw new BackupError(`a log backup cannot be limited to ${items.join(', ')}`, {
+    code: 'UNSUPPORTED',
+    hint: 'Make a full backup of these items, or a log backup of everything.',
+  })
+}
+
+/** Why and in which history a full is made, as `nextKind` of the core says it. */
+export interface FullReason {
+  /** What positions carry as their chain. */
+  readonly chain: string
+  readonly reason?: string | undefined
+}
+
+/**
+ * Opens the snapshot between two readings of all definitions that are the same: then these are the definitions of the snapshot, although no lock
+ * was held while they were read.
+ */
+async function beginFullCapture(
+  settings: ResolvedMysqlAgentSettings,
+  request: CaptureRequest,
+  full: FullReason,
+  options: OperationOptions,
+): Promise<Capture> {
+  const { signal, onProgress } = options
   const onStep = (text: string): void => onProgress?.({ type: 'step', text })
   await using session = await connect(settings, { signal })
   onStep('read the definitions of all schemas')
@@ -78,7 +147,10 @@ export async function beginFullCapture(
       onStep(captureSteps.compareDefinitions)
       const after = await source.read()
       const changes = inventoryChanges(inventory, after)
-      if (changes.length === 0) return new MysqlCapture({ settings, server: source.server, sourceName: source.name, inventory, snapshot })
+      if (changes.length === 0) {
+        const identity = await identityOf(snapshot, settings, signal)
+        return new MysqlCapture({ settings, server: source.server, sourceName: source.name, inventory, snapshot, ...full, identity })
+      }
       if (attempt >= attemptsForStructure) {
         throw new BackupError(`the structure kept changing while the snapshot was opened: ${changes.slice(0, 5).join(', ')}`, {
           code: 'INCONSISTENT',
@@ -93,6 +165,21 @@ export async function beginFullCapture(
       throw error
     }
     await snapshot.terminate()
+  }
+}
+
+/** So that a log right after the full can tell that it continues it. Reading binlogs is a right that a full does without. */
+async function identityOf(
+  { position }: Snapshot,
+  settings: ResolvedMysqlAgentSettings,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
+  if (position === undefined) return undefined
+  try {
+    return (await beginningReader(settings, signal)(position.file)).identity
+  } catch (error) {
+    if (BackupError.is(error) && error.code === 'ACCESS_DENIED') return undefined
+    throw error
   }
 }
 

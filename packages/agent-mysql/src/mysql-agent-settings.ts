@@ -106,8 +106,8 @@ export const mysqlAgentSettingsSchema = z
      */
     binlogFetch: z.enum(['auto', 'dump', 'copy']).default('auto'),
     /**
-     * Whether the server may delete binlogs once a log backup with them is committed: of those that the backup holds, the ones that it ended more than
-     * `keepHours` ago and that no replica which it knows of still reads.
+     * Whether a log backup that is committed has the server delete binlogs: those before and in it which ended more than `keepHours` ago. The server
+     * keeps what a connected replica still reads; of one that is not connected it knows nothing.
      */
     purgeBinlogs: z.union([z.literal('never'), z.strictObject({ keepHours: z.int().min(0).max(87_600) }).readonly()]).default('never'),
 

@@ -1,84 +1,103 @@
-import {
-  type Agent,
-  BackupError,
-  type CaptureRequest,
-  type OperationOptions,
-  parseSettings,
-  type Source,
-  throwIfAborted,
-} from '@backup-planet/core'
+import { type Agent, BackupError, type CaptureRequest, type OperationOptions, parseSettings, throwIfAborted } from '@backup-planet/core'
 import packageFacts from '../package.json' with { type: 'json' }
-import { beginFullCapture, type SelectedSource, selectSource } from './begin-capture.ts'
+import { beginCapture, refuseItems, selectSource, sourceName } from './begin-capture.ts'
+import { beginningReader } from './log/binlog-beginning.ts'
+import { followBinlogs } from './log/binlog-follower.ts'
+import { checkLogCapture } from './log/log-checks.ts'
+import { type Continuation, continuationOf } from './log/log-continuation.ts'
+import { planLogCapture } from './log/log-plan.ts'
+import { isWrittenSince } from './log/server-binlogs.ts'
 import { type MysqlAgentSettings, mysqlAgentSettingsSchema } from './mysql-agent-settings.ts'
-import { planCapture, sourceItems } from './mysql-capture-plan.ts'
+import { planCapture } from './mysql-capture-plan.ts'
 import { checkCapture } from './mysql-checks.ts'
 import { connect, type MysqlConnection } from './mysql-connection.ts'
+import { comparePositions, parsePosition } from './mysql-position.ts'
+import { detectServer, type ServerFacts } from './mysql-server.ts'
+import { describeSource } from './mysql-source.ts'
 import { planMysqlRestore, runMysqlRestore } from './restore/index.ts'
 
 /**
  * An agent for one MySQL, MariaDB or Percona server: full captures of schemas and accounts from one snapshot, restore of any of them, also
- * under another name. Throws `INVALID_SETTINGS` that names every problem; connects to nothing yet.
+ * under another name; logs that continue them, as they are or while they are written. Throws `INVALID_SETTINGS` that names every problem; connects to nothing yet.
  */
 export function createMysqlAgent(input: MysqlAgentSettings): Agent {
   const settings = parseSettings(mysqlAgentSettingsSchema, input, 'settings')
   const look = async <Found>(
     during: string,
-    items: readonly string[] | undefined,
     options: OperationOptions | undefined,
-    use: (source: SelectedSource, session: MysqlConnection) => Promise<Found> | Found,
+    use: (session: MysqlConnection, signal: AbortSignal | undefined) => Promise<Found>,
   ): Promise<Found> => {
     throwIfAborted(options?.signal, during)
     await using session = await connect(settings, { signal: options?.signal })
-    return await use(await selectSource(session, settings, items, options?.signal), session)
+    return await use(session, options?.signal)
   }
+  const continued = (
+    session: MysqlConnection,
+    server: ServerFacts,
+    { kind, chain }: CaptureRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<Continuation> => continuationOf({ session, server, kind, chain, readBeginning: beginningReader(settings, signal) })
   return {
     contract: 'agent/1',
     application: 'mysql',
     version: packageFacts.version,
-    supports: { kinds: ['full'], pointInTime: false, rename: true },
+    supports: { kinds: ['full', 'log'], pointInTime: false, rename: true },
+    comparePositions,
+    parsePosition,
     async *discover(options) {
-      yield await look('discovering', undefined, options, describeSource)
+      yield await look('discovering', options, async (session, signal) =>
+        describeSource(session, await selectSource(session, settings, undefined, signal)),
+      )
     },
     async check(request, options) {
       refuseOtherKinds(request)
-      return await look('checking', request.items, options, ({ server, inventory }, session) =>
-        checkCapture(session, settings, server, inventory),
-      )
+      return await look('checking', options, async (session, signal) => {
+        const full = async () => {
+          const { server, inventory } = await selectSource(session, settings, request.items, signal)
+          return await checkCapture(session, settings, server, inventory)
+        }
+        if (request.kind === 'full') return await full()
+        refuseItems(request)
+        const server = await detectServer(session)
+        const problems = await checkLogCapture(session, settings, server)
+        // What is missing would make it fail before it is known what can be continued.
+        if (problems.some(({ severity }) => severity === 'error')) return problems
+        if ((await continued(session, server, request, signal)).next.kind === 'log') return problems
+        const said = new Set(problems.map(({ message }) => message))
+        return [...problems, ...(await full()).filter(({ message }) => !said.has(message))]
+      })
     },
     async plan(request, options) {
       refuseOtherKinds(request)
-      return await look('planning', request.items, options, ({ server, name, inventory }) => planCapture(settings, server, name, inventory))
+      return await look('planning', options, async (session, signal) => {
+        const detected = await detectServer(session)
+        const continuation = await continued(session, detected, request, signal)
+        const { next, position } = continuation
+        if (next.kind === 'log' && next.from !== undefined && position !== undefined) {
+          refuseItems(request)
+          const written = await isWrittenSince(session, next.from, position)
+          return planLogCapture({ settings, source: sourceName(settings, detected), continuation, written })
+        }
+        const { server, name, inventory } = await selectSource(session, settings, request.items, signal)
+        const plan = planCapture(settings, server, name, inventory)
+        return next.reason === undefined ? plan : { ...plan, reason: next.reason.message }
+      })
     },
     async beginCapture(request, options) {
       refuseOtherKinds(request)
-      return await beginFullCapture(settings, request, options)
+      return await beginCapture(settings, request, options)
     },
+    follow: (request, options) => followBinlogs(settings, request, options),
     planRestore: (request, options) => planMysqlRestore(settings, request, options),
     restore: (plan, files, options) => runMysqlRestore(settings, plan, files, options),
     [Symbol.asyncDispose]: async () => undefined,
   }
 }
 
-function describeSource({ server, name, inventory }: SelectedSource): Source {
-  return {
-    id: server.id,
-    name,
-    version: server.version,
-    items: sourceItems(inventory),
-    facts: {
-      flavour: server.flavour,
-      hostname: server.hostname,
-      binlog: server.logBin,
-      binlogFormat: server.binlogFormat ?? null,
-      gtid: server.gtidMode,
-    },
-  }
-}
-
 function refuseOtherKinds(request: CaptureRequest): void {
-  if (request.kind === 'full') return
-  throw new BackupError(`a capture of kind ${request.kind} is not possible`, {
+  if (request.kind !== 'differential') return
+  throw new BackupError('a capture of kind differential is not possible', {
     code: 'UNSUPPORTED',
-    hint: 'Schedule full backups for this job.',
+    hint: 'Schedule full and log backups for this job.',
   })
 }

@@ -22,6 +22,12 @@ export interface MysqlCaptureOptions {
   readonly sourceName: string
   readonly inventory: ServerInventory
   readonly snapshot: Snapshot
+  /** Of the position. */
+  readonly chain: string
+  /** Why a full, where another kind was asked for. */
+  readonly reason?: string | undefined
+  /** Of the binlog that the position lies in, where the account may read binlogs. */
+  readonly identity: string | undefined
 }
 
 /** One snapshot of the server, being copied into files. */
@@ -32,13 +38,14 @@ export class MysqlCapture implements Capture {
   #copied = false
 
   constructor(options: MysqlCaptureOptions) {
-    const { server, snapshot, settings } = options
+    const { server, snapshot, settings, identity, reason } = options
     this.#options = options
-    this.#position = positionOf(server, snapshot)
+    this.#position = positionOf(options)
     this.facts = {
       application: 'mysql',
       source: { id: server.id, name: options.sourceName, version: server.version },
       kind: 'full',
+      ...(reason === undefined ? {} : { reason }),
       consistentAt: snapshot.consistentAt,
       ...(this.#position === undefined ? {} : { position: this.#position }),
       facts: {
@@ -52,7 +59,7 @@ export class MysqlCapture implements Capture {
         ddlGuard: snapshot.ddlGuard,
         verify: settings.verify,
         threads: snapshot.readers.length,
-        binlog: snapshot.position === undefined ? null : { ...snapshot.position },
+        binlog: snapshot.position === undefined ? null : { ...snapshot.position, ...(identity === undefined ? {} : { identity }) },
       },
       restoreGuide: restoreGuide(server, snapshot),
     }
@@ -166,8 +173,7 @@ export class MysqlCapture implements Capture {
   }
 }
 
-function positionOf(server: ServerFacts, snapshot: Snapshot): Position | undefined {
-  const { position } = snapshot
+function positionOf({ chain, snapshot: { position } }: MysqlCaptureOptions): Position | undefined {
   if (position === undefined) return undefined
-  return { chain: server.id, value: { file: position.file, offset: position.offset, gtid: position.gtid } }
+  return { chain, value: { file: position.file, offset: position.offset, gtid: position.gtid } }
 }

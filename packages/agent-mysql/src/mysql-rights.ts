@@ -112,19 +112,7 @@ export function requiredLogRights(
     { privilege: 'RELOAD', scope: 'global', purpose: 'begin a new binlog file, so that the newest changes are in a complete one' },
     ...(settings.purgeBinlogs === 'never'
       ? []
-      : [
-          { privilege: admin, alternatives: ['SUPER'], scope: 'global', purpose: 'purge binlogs that are backed up' } as const,
-          ...(mariadb && split
-            ? [
-                {
-                  privilege: 'REPLICATION MASTER ADMIN',
-                  alternatives: ['SUPER'],
-                  scope: 'global',
-                  purpose: 'see the replicas that still read binlogs',
-                } as const,
-              ]
-            : []),
-        ]),
+      : [{ privilege: admin, alternatives: ['SUPER'], scope: 'global', purpose: 'purge binlogs that are backed up' } as const]),
   ]
 }
 

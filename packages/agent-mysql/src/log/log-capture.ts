@@ -5,10 +5,12 @@ import {
   type CaptureFacts,
   type OperationOptions,
   type Position,
+  type Problem,
   type Stage,
   type TimeSpan,
   throwIfAborted,
 } from '@backup-planet/core'
+import { damagedBinlog } from '../binlog/binlog-damage.ts'
 import { type BinlogFacts, BinlogScan } from '../binlog/binlog-scan.ts'
 import { type BinlogFileFacts, binlogItem, layoutFiles } from '../dump-layout.ts'
 import { mysqlError } from '../mysql-errors.ts'
@@ -135,6 +137,7 @@ export class LogCapture implements Capture {
       })
       const { sha256 } = await stage.write({ item, name: file.file }, content, { signal })
       if (facts === undefined) throw new TypeError(`${file.file} was staged without having been read to its end`)
+      for (const incident of facts.incidents) onProgress?.({ type: 'problem', problem: incidentProblem(file.binlog, incident) })
       this.#binlogs.push(binlogFileFacts(file, facts, sha256))
     }
     this.#covers = this.#coverage.end(Date.parse(this.#consistentAt))
@@ -161,10 +164,14 @@ export class LogCapture implements Capture {
     })
   }
 
-  /** Checks that it goes on where the one before it ended. */
+  /** Checks that it is all there, and goes on where the one before it ended. */
   #accepted(file: LogFile, facts: BinlogFacts): BinlogFacts {
     const before = this.#binlogs.at(-1)
-    const { binlog } = file
+    const { binlog, begin } = file
+    // A server that dies leaves its mark on the binlog that it writes.
+    if (begin === undefined && facts.ends === 'open' && !facts.inUse) {
+      throw damagedBinlog(binlog, facts.bytes, 'its end is missing, a ROTATE or STOP')
+    }
     const expected = before === undefined ? this.#gtidOfBeginning(file) : before.gtidAfter
     if (expected !== undefined && facts.gtidBefore !== undefined && !gtidsContinue(expected, facts.gtidBefore)) {
       const earlier = before === undefined ? 'what is backed up' : before.binlog
@@ -192,6 +199,16 @@ export class LogCapture implements Capture {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#options.close?.()
+  }
+}
+
+function incidentProblem(binlog: string, incident: string): Problem {
+  return {
+    severity: 'warning',
+    code: 'INCONSISTENT',
+    message: `the server wrote into binlog ${binlog} that it has lost changes${incident === '' ? '' : `: ${incident}`}`,
+    hint: 'Look at the error log of the server, and make a full backup: restores to later moments should begin with it.',
+    item: binlogItem,
   }
 }
 

@@ -1,7 +1,10 @@
+import type { Position } from '@backup-planet/core'
 import { parseBinlogName } from '../binlog/binlog-name.ts'
 import type { MysqlSession } from '../mysql-connection.ts'
 import { errorNumber } from '../mysql-errors.ts'
+import { quoteText } from '../mysql-quoting.ts'
 import type { ServerRow } from '../mysql-rows.ts'
+import type { BinlogPosition } from '../mysql-server.ts'
 
 /** One binlog file that the server still has. */
 export interface ServerBinlog {
@@ -45,4 +48,29 @@ export function binlogFilters(status: ServerRow | undefined): readonly { readonl
 export function followsBinlog(next: string, name: string): boolean {
   const [after, before] = [parseBinlogName(next), parseBinlogName(name)]
   return after !== undefined && before !== undefined && after.base === before.base && after.number === before.number + 1n
+}
+
+/** What a binlog may begin with before anything is written to it: names of events as SHOW BINLOG EVENTS prints them, in both flavours. */
+const headEvents: ReadonlySet<string> = new Set(['Format_desc', 'Previous_gtids', 'Gtid_list', 'Binlog_checkpoint', 'Start_encryption'])
+/** More than the head of a binlog has, unless its GTID set is very large: then an unneeded file is begun. */
+const mostHeadBytes = 16_384
+const mostHeadEvents = 100
+
+/** Whether anything was written between two places, of which the later one is in the binlog that is written to. */
+export async function isWrittenSince(session: MysqlSession, { value }: Position, now: BinlogPosition): Promise<boolean> {
+  const { file, offset = '' } = value
+  if (file !== now.file) return true
+  const [from, to] = [Number(offset), Number(now.offset)]
+  if (from === to) return false
+  if (!(from >= 4 && to - from <= mostHeadBytes)) return true
+  try {
+    const sql = `SHOW BINLOG EVENTS IN ${quoteText(now.file)} FROM ${from} LIMIT ${mostHeadEvents}`
+    const events = await session.rows(sql, 'looking whether anything was written')
+    const before = events.filter((event) => event.number('pos') < to)
+    return before.length === mostHeadEvents || before.some((event) => !headEvents.has(event.text('event_type')))
+  } catch (error) {
+    // It may be no statement for this account; then a file is begun that may not have been needed.
+    if (errorNumber(error) === undefined) throw error
+    return true
+  }
 }
