@@ -20,6 +20,7 @@ import { MysqlCapture } from './mysql-capture.ts'
 import { connect, type MysqlSession } from './mysql-connection.ts'
 import { errorNumber } from './mysql-errors.ts'
 import { detectServer, type ServerFacts } from './mysql-server.ts'
+import { sourceName } from './source-name.ts'
 
 /** Definitions that changed while the snapshot was opened are read again, this many times. */
 const attemptsForStructure = 5
@@ -53,11 +54,6 @@ export async function selectSource(
   const leftOut = items === undefined ? selected.leftOut : []
   const read = () => readServerInventory(session, { settings, server, schemas, accounts, leftOut, signal })
   return { server, name: sourceName(settings, server), inventory: await read(), read }
-}
-
-/** Printable, such as `db1.example.com:3306`. */
-export function sourceName(settings: ResolvedMysqlAgentSettings, { hostname }: ServerFacts): string {
-  return settings.socketPath === undefined ? `${settings.host}:${settings.port}` : `${hostname}:${settings.socketPath}`
 }
 
 /** Begins what may follow the backups there are: what is asked for, or a full with the reason. */

@@ -1,6 +1,6 @@
 import { type Agent, BackupError, type CaptureRequest, type OperationOptions, parseSettings, throwIfAborted } from '@backup-planet/core'
 import packageFacts from '../package.json' with { type: 'json' }
-import { beginCapture, refuseItems, selectSource, sourceName } from './begin-capture.ts'
+import { beginCapture, refuseItems, selectSource } from './begin-capture.ts'
 import { beginningReader } from './log/binlog-beginning.ts'
 import { followBinlogs } from './log/binlog-follower.ts'
 import { checkLogCapture } from './log/log-checks.ts'
@@ -15,6 +15,7 @@ import { comparePositions, parsePosition } from './mysql-position.ts'
 import { detectServer, type ServerFacts } from './mysql-server.ts'
 import { describeSource } from './mysql-source.ts'
 import { planMysqlRestore, runMysqlRestore } from './restore/index.ts'
+import { sourceName } from './source-name.ts'
 
 /**
  * An agent for one MySQL, MariaDB or Percona server: full captures of schemas and accounts from one snapshot, restore of any of them, also

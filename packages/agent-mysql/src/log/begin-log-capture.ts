@@ -4,7 +4,7 @@ import { connect, type MysqlSession } from '../mysql-connection.ts'
 import { beginningOfBinlog } from '../mysql-position.ts'
 import { readBinlogPosition, readServerTime, type ServerFacts } from '../mysql-server.ts'
 import { beginningReader } from './binlog-beginning.ts'
-import { dumpedBinlogs } from './binlog-contents.ts'
+import { binlogContents } from './binlog-contents.ts'
 import { LogCapture, type LogFile } from './log-capture.ts'
 import type { Continuation, ReadBeginning } from './log-continuation.ts'
 import { logSteps } from './log-steps.ts'
@@ -48,11 +48,8 @@ export async function beginLogCapture(options: BeginLogOptions, operation: Opera
   const complete = completeSince(binlogs, from)
   const active = binlogs.at(-1) as ServerBinlog
   const beginning = await readBeginning(active.name)
-  const contents = dumpedBinlogs(
-    settings,
-    complete.map(({ name }) => name),
-    active.name,
-  )
+  const names = complete.map(({ name }) => name)
+  const contents = await binlogContents({ settings, server, names, until: active.name, readBeginning, signal })
   step(logSteps.copy(complete, contents.method))
   return new LogCapture({
     ...common,

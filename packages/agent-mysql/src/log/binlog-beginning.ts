@@ -1,6 +1,6 @@
 import { BackupError } from '@backup-planet/core'
 import { BinlogScan } from '../binlog/binlog-scan.ts'
-import { streamBinlogs } from '../binlog/binlog-stream.ts'
+import { type BinlogPiece, streamBinlogs } from '../binlog/binlog-stream.ts'
 import type { MysqlConnectionSettings } from '../mysql-agent-settings.ts'
 import type { BinlogBeginning, ReadBeginning } from './log-continuation.ts'
 
@@ -9,25 +9,28 @@ const mostBytes = 64 * 1024 * 1024
 
 /** Reads the first events of binlogs from the server, over a connection of its own for each. */
 export function beginningReader(settings: MysqlConnectionSettings, signal: AbortSignal | undefined): ReadBeginning {
-  return async (binlog) => {
-    const scan = new BinlogScan({ name: binlog })
-    const pieces: Buffer[] = []
-    let bytes = 0
-    for await (const piece of streamBinlogs(settings, { binlog, signal })) {
-      if (piece.binlog !== binlog || bytes > mostBytes) break
-      pieces.push(piece.bytes)
-      bytes += piece.bytes.length
-      scan.push(piece.bytes)
-      if (scan.identity !== undefined) break
-    }
-    if (bytes === 0) {
-      throw new BackupError(`the server sends nothing of binlog ${binlog}`, {
-        code: 'NOT_FOUND',
-        hint: 'Look at the error log of the server and at SHOW BINARY LOGS, then run a full backup to begin a new chain.',
-      })
-    }
-    return beginningOf(binlog, Buffer.concat(pieces).subarray(0, scan.reached.offset))
+  return (binlog) => readBeginning(binlog, streamBinlogs(settings, { binlog, signal }))
+}
+
+/** Takes no more of the pieces than it needs. Throws `NOT_FOUND` when there are none, and what `BinlogScan` throws. */
+export async function readBeginning(binlog: string, source: AsyncIterable<BinlogPiece>): Promise<BinlogBeginning> {
+  const scan = new BinlogScan({ name: binlog })
+  const pieces: Buffer[] = []
+  let bytes = 0
+  for await (const piece of source) {
+    if (piece.binlog !== binlog || bytes > mostBytes) break
+    pieces.push(piece.bytes)
+    bytes += piece.bytes.length
+    scan.push(piece.bytes)
+    if (scan.identity !== undefined) break
   }
+  if (bytes === 0) {
+    throw new BackupError(`the server sends nothing of binlog ${binlog}`, {
+      code: 'NOT_FOUND',
+      hint: 'Look at the error log of the server and at SHOW BINARY LOGS, then run a full backup to begin a new chain.',
+    })
+  }
+  return beginningOf(binlog, Buffer.concat(pieces).subarray(0, scan.reached.offset))
 }
 
 /** @param bytes whole events from the beginning of the binlog */

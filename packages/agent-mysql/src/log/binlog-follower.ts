@@ -1,10 +1,215 @@
-import { BackupError, type Capture, type FollowRequest, type OperationOptions } from '@backup-planet/core'
+import {
+  type Backup,
+  BackupError,
+  type Capture,
+  type FollowRequest,
+  type OperationOptions,
+  type Position,
+  throwIfAborted,
+} from '@backup-planet/core'
+import { type BinlogPiece, streamBinlogs } from '../binlog/binlog-stream.ts'
 import type { ResolvedMysqlAgentSettings } from '../mysql-agent-settings.ts'
+import { connect, type MysqlSession } from '../mysql-connection.ts'
+import { detectServer, readServerTime, type ServerFacts } from '../mysql-server.ts'
+import { sourceName } from '../source-name.ts'
+import { beginningReader } from './binlog-beginning.ts'
+import { FollowSpool, type SpooledPart, type SpooledParts } from './follow-spool.ts'
+import { LogCapture, type LogFile } from './log-capture.ts'
+import { continuationOf } from './log-continuation.ts'
 
+/** How often a server that has nothing new says so; one that says nothing for four times as long is gone. */
+const heartbeatSeconds = 5
+
+/**
+ * Follows the server as a replica does, from where the logs of the chain end. What comes is kept in memory until it is due, `everyBytes` at the most while
+ * what was yielded before is being stored; then the server waits. A single transaction that is larger is not kept: copying the capture that holds it reads
+ * it from the server once more.
+ */
 export async function* followBinlogs(
-  _settings: ResolvedMysqlAgentSettings,
-  _request: FollowRequest,
-  _options: OperationOptions = {},
+  settings: ResolvedMysqlAgentSettings,
+  request: FollowRequest,
+  { signal }: OperationOptions = {},
 ): AsyncGenerator<Capture, void, void> {
-  throw new BackupError('x', { code: 'UNSUPPORTED', hint: 'x' })
+  throwIfAborted(signal, 'beginning to follow the server')
+  await using session = await connect(settings, { signal })
+  const server = await detectServer(session)
+  const begin = await beginningOf(settings, session, server, request, signal)
+  const spool = new FollowSpool(request.everyBytes, begin.place, server.flavour === 'mariadb' ? 'mariadb' : 'mysql')
+  const receiving = new Receiver(spool, request, signal)
+  const { file: binlog, offset: position } = begin.place
+  const received = receiving.receive(streamBinlogs(settings, { binlog, position, follow: { heartbeatSeconds }, signal: receiving.signal }))
+  let { from, since } = begin
+  try {
+    while (await receiving.due()) {
+      const spooled = receiving.take()
+      const at = await momentOf(session, since, spooled)
+      const to: Position = { chain: from.chain, value: spooled.to }
+      yield new LogCapture({
+        server,
+        sourceName: sourceName(settings, server),
+        from,
+        since,
+        to,
+        identity: spooled.identity,
+        clock: { before: at, after: at },
+        files: spooled.parts.map(fileOf),
+        open: (file, stop) => contentOf(settings, spooled.parts, file, stop),
+      })
+      from = to
+      since = at
+    }
+  } finally {
+    receiving.stop()
+    await received
+  }
+}
+
+interface FollowBeginning {
+  readonly from: Position
+  /** `consistentAt` of the backup that is continued. */
+  readonly since: string
+  readonly place: ConstructorParameters<typeof FollowSpool>[1]
+}
+
+async function beginningOf(
+  settings: ResolvedMysqlAgentSettings,
+  session: MysqlSession,
+  server: ServerFacts,
+  { chain }: FollowRequest,
+  signal: AbortSignal | undefined,
+): Promise<FollowBeginning> {
+  const readBeginning = beginningReader(settings, signal)
+  const { next } = await continuationOf({ session, server, kind: 'log', chain, readBeginning })
+  if (next.kind !== 'log' || next.from === undefined) {
+    throw new BackupError(`the server cannot be followed: ${next.reason?.message ?? 'a full backup is due'}`, {
+      code: 'NOT_FOUND',
+      hint: 'Make a log backup: it becomes a full one where that is due, and can be followed from then on.',
+    })
+  }
+  const { file = '', offset = '', gtid } = next.from.value
+  const { identity, createdAt } = await readBeginning(file)
+  const follows = chain.find(({ id }) => id === next.follows) as Backup
+  return {
+    from: next.from,
+    since: follows.consistentAt,
+    place: { file, offset: Number(offset), gtid, identity, createdAt },
+  }
+}
+
+/**
+ * Up to when the state after these parts is that of the server: up to their last commit, as far as they say; what the server wrote after it has not come. A
+ * statement that began before it says nothing against an earlier moment; a server whose clock is before it was set back.
+ */
+async function momentOf(session: MysqlSession, since: string, { lastTime }: SpooledParts): Promise<string> {
+  const begun = Date.parse(since)
+  const last = lastTime === undefined ? begun : Math.ceil(lastTime)
+  const now = await readServerTime(session).then(Date.parse, () => undefined)
+  if (now !== undefined && now < begun) return new Date(Math.min(last, now)).toISOString()
+  return new Date(Math.max(begun, Math.min(last, now ?? last))).toISOString()
+}
+
+function fileOf({ binlog, begin, end, closed, head, gtidBefore, identity, createdAt }: SpooledPart): LogFile {
+  const whole = begin === 0 && closed
+  return {
+    file: whole ? binlog : `${binlog}.${String(begin).padStart(12, '0')}`,
+    binlog,
+    ...(begin === 0 ? {} : { begin, gtidBefore, identity, createdAt }),
+    bytes: head.length + end - begin,
+  }
+}
+
+async function* contentOf(
+  settings: ResolvedMysqlAgentSettings,
+  parts: readonly SpooledPart[],
+  file: LogFile,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, void, void> {
+  const part = parts.find(({ binlog, begin }) => binlog === file.binlog && begin === (file.begin ?? 0)) as SpooledPart
+  if (part.head.length > 0) yield part.head
+  if (part.content !== undefined) {
+    yield* part.content
+    return
+  }
+  const { binlog, begin, end } = part
+  for await (const piece of streamBinlogs(settings, { binlog, ...(begin === 0 ? {} : { position: begin }), signal })) {
+    if (piece.binlog !== binlog || piece.position >= end) return
+    if (!piece.head) yield piece.bytes.subarray(0, end - piece.position)
+    if (piece.position + piece.bytes.length >= end && !piece.head) return
+  }
+}
+
+/** Fills the spool until it is full, and says when something of it is due. */
+class Receiver {
+  readonly #spool: FollowSpool
+  readonly #everyMilliseconds: number
+  readonly #stop = new AbortController()
+  /** Ends what is received from. */
+  readonly signal: AbortSignal
+  #ended = false
+  #failure: unknown
+  /** When the oldest of what is whole has come. */
+  #readySince: number | undefined
+  #news = Promise.withResolvers<void>()
+  #room = Promise.withResolvers<void>()
+
+  constructor(spool: FollowSpool, { everySeconds }: FollowRequest, signal: AbortSignal | undefined) {
+    this.#spool = spool
+    this.#everyMilliseconds = everySeconds * 1000
+    this.signal = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal])
+  }
+
+  /** Never rejects: what went wrong is said by {@link due}. */
+  async receive(pieces: AsyncIterable<BinlogPiece>): Promise<void> {
+    const onAbort = (): void => this.#room.resolve()
+    this.signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      for await (const piece of pieces) {
+        this.#spool.push(piece)
+        if (this.#spool.ready) this.#readySince ??= performance.now()
+        this.#news.resolve()
+        while (this.#spool.full && !this.signal.aborted) await this.#room.promise
+      }
+    } catch (error) {
+      // Whoever aborts wants what has come, and no error.
+      if (!this.signal.aborted) this.#failure = error
+    } finally {
+      this.signal.removeEventListener('abort', onAbort)
+      this.#ended = true
+      this.#news.resolve()
+    }
+  }
+
+  /** Whether there is something to take now; throws what ended the receiving, once nothing is left. */
+  async due(): Promise<boolean> {
+    for (;;) {
+      if (this.#spool.full) return true
+      if (this.#ended) {
+        if (this.#spool.rest) return true
+        if (this.#failure !== undefined) throw this.#failure
+        return false
+      }
+      const wait = this.#readySince === undefined ? undefined : this.#readySince + this.#everyMilliseconds - performance.now()
+      if (wait !== undefined && wait <= 0) return true
+      await this.#changed(wait)
+    }
+  }
+
+  take(): SpooledParts {
+    const parts = this.#spool.take()
+    this.#readySince = this.#spool.ready ? performance.now() : undefined
+    this.#room.resolve()
+    this.#room = Promise.withResolvers()
+    return parts
+  }
+
+  stop(): void {
+    this.#stop.abort()
+  }
+
+  async #changed(milliseconds: number | undefined): Promise<void> {
+    const timer = milliseconds === undefined ? undefined : setTimeout(() => this.#news.resolve(), milliseconds)
+    await this.#news.promise
+    clearTimeout(timer)
+    this.#news = Promise.withResolvers()
+  }
 }

@@ -10,10 +10,10 @@ import {
   type TimeSpan,
   throwIfAborted,
 } from '@backup-planet/core'
-import { damagedBinlog } from '../binlog/binlog-damage.ts'
 import { type BinlogFacts, BinlogScan } from '../binlog/binlog-scan.ts'
 import { type BinlogFileFacts, binlogItem, layoutFiles } from '../dump-layout.ts'
 import { mysqlError } from '../mysql-errors.ts'
+import { beginningOfBinlog } from '../mysql-position.ts'
 import type { ServerFacts } from '../mysql-server.ts'
 import { ClockCoverage } from './clock-coverage.ts'
 import { gtidsContinue } from './gtid-continuity.ts'
@@ -26,8 +26,10 @@ export interface LogFile {
   readonly binlog: string
   /** Where the events of a part begin on the server; left out for a whole binlog. */
   readonly begin?: number
-  /** GTIDs before a part; left out for a whole binlog, which says it itself. */
-  readonly gtidBefore?: string
+  /** GTIDs before a part, and what the beginning of its binlog says; left out for what begins with it. */
+  readonly gtidBefore?: string | undefined
+  readonly identity?: string | undefined
+  readonly createdAt?: string | undefined
   readonly bytes: number
 }
 
@@ -167,29 +169,32 @@ export class LogCapture implements Capture {
   /** Checks that it is all there, and goes on where the one before it ended. */
   #accepted(file: LogFile, facts: BinlogFacts): BinlogFacts {
     const before = this.#binlogs.at(-1)
-    const { binlog, begin } = file
-    // A server that dies leaves its mark on the binlog that it writes.
-    if (begin === undefined && facts.ends === 'open' && !facts.inUse) {
-      throw damagedBinlog(binlog, facts.bytes, 'its end is missing, a ROTATE or STOP')
-    }
+    const { binlog } = file
     const expected = before === undefined ? this.#gtidOfBeginning(file) : before.gtidAfter
-    if (expected !== undefined && facts.gtidBefore !== undefined && !gtidsContinue(expected, facts.gtidBefore)) {
-      const earlier = before === undefined ? 'what is backed up' : before.binlog
-      throw new BackupError(
-        `binlog ${binlog} does not continue ${earlier}: that ends with ${expected}, and it begins after ${facts.gtidBefore}`,
-        {
-          code: 'INCONSISTENT',
-          hint: `Nothing was stored. Run a full backup, then PURGE BINARY LOGS TO '${binlog}' on the server: log backups then go on from the full.`,
-        },
-      )
+    this.#assertContinues(before?.binlog ?? 'what is backed up', expected, binlog, facts.gtidBefore)
+    // Of a binlog that was cut between two events nothing else speaks.
+    const { value } = this.#options.to
+    if (file === this.#options.files.at(-1) && value.offset === beginningOfBinlog) {
+      this.#assertContinues(binlog, facts.gtidAfter, value.file ?? '', value.gtid)
     }
     return facts
+  }
+
+  #assertContinues(binlog: string, after: string | undefined, next: string, before: string | undefined): void {
+    if (after === undefined || before === undefined || gtidsContinue(after, before)) return
+    throw new BackupError(
+      `binlog ${next} does not continue ${binlog}: that ends with GTID ${after || 'none'}, and it begins after ${before || 'none'}`,
+      {
+        code: 'INCONSISTENT',
+        hint: `Nothing was stored. Run a full backup, then PURGE BINARY LOGS TO '${next}' on the server: log backups then go on from the full.`,
+      },
+    )
   }
 
   /** Only a log that begins with a whole binlog can be compared with what it continues. */
   #gtidOfBeginning({ begin }: LogFile): string | undefined {
     const { file, offset, gtid = '' } = this.#options.from.value
-    return begin === undefined && file === this.#options.files[0]?.binlog && offset === '4' && gtid !== '' ? gtid : undefined
+    return begin === undefined && file === this.#options.files[0]?.binlog && offset === beginningOfBinlog && gtid !== '' ? gtid : undefined
   }
 
   async confirm(options: OperationOptions = {}): Promise<void> {
@@ -231,9 +236,10 @@ async function* oneBlock(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, vo
   yield bytes
 }
 
-function binlogFileFacts({ file, binlog, begin }: LogFile, facts: BinlogFacts, sha256: string): BinlogFileFacts {
-  const { to, bytes, serverVersion, createdAt, identity, transactions, firstAt, lastAt, firstGtid, lastGtid, gtidBefore, gtidAfter, ends } =
-    facts
+function binlogFileFacts(part: LogFile, facts: BinlogFacts, sha256: string): BinlogFileFacts {
+  const { file, binlog, begin } = part
+  const { identity = facts.identity, createdAt = facts.createdAt } = part
+  const { to, bytes, serverVersion, transactions, firstAt, lastAt, firstGtid, lastGtid, gtidBefore, gtidAfter, ends } = facts
   return {
     file,
     binlog,
