@@ -86,6 +86,8 @@ describe('following a server', () => {
     const all = stored.flatMap((one) => factsOf(one).map((facts) => ({ one, facts })))
     for (const [binlog, parts] of Map.groupBy(all, ({ facts }) => facts.binlog)) {
       const original = await binlogOf(server, binlog)
+      // The mark of a binlog that is being written.
+      original[21] = (original[21] ?? 0) & ~1
       expect(new Set(parts.map(({ facts }) => facts.identity)).size).toBe(1)
       for (const { one, facts } of parts) {
         const content = await storedBinlog(one, facts.file)
@@ -191,8 +193,8 @@ describe('following a server', () => {
     const notes = await notesIn(stored)
     expect(notes.at(-1)).toBe('crash-39')
     expect(notes).toHaveLength(40)
-    console.log(
-      `rows committed ${Math.round(diedAt - committedAt)} ms before the server was killed were in what was yielded; none of 40 was lost`,
+    process.stdout.write(
+      `rows committed ${Math.round(diedAt - committedAt)} ms before the server was killed were in what was yielded; none of 40 was lost\n`,
     )
     await server.restart()
     await write('after')

@@ -1,4 +1,5 @@
 import { binlogMagic, type FormatDescription, readEventHeader, readFormatDescription } from '../binlog/binlog-event.ts'
+import { eventFlag } from '../binlog/binlog-event-type.ts'
 import { BinlogScan } from '../binlog/binlog-scan.ts'
 import type { BinlogPiece } from '../binlog/binlog-stream.ts'
 import type { BinlogTransaction } from '../binlog/binlog-transaction.ts'
@@ -105,6 +106,7 @@ export class FollowSpool {
     if (piece.binlog !== this.#file.binlog) this.#turnTo(piece.binlog)
     this.#file.take(piece)
     if (piece.head) return
+    clearInUse(piece)
     this.#pieces.push(piece)
     this.#bytes += piece.bytes.length
     if (this.#tooLarge || (this.#boundary <= this.#begin && this.#bytes > this.#limit)) this.#letGo()
@@ -197,6 +199,13 @@ export class FollowSpool {
     if (mariadb !== undefined) this.#progress.addMariadb(mariadb)
     else this.#progress.addMysql(text.slice(0, colon), BigInt(text.slice(colon + 1)))
   }
+}
+
+/** LOG_EVENT_BINLOG_IN_USE_F in the FORMAT_DESCRIPTION, which is no part of its checksum: the server takes it away when it closes the binlog. */
+function clearInUse({ position, bytes }: BinlogPiece): void {
+  const at = binlogMagic.length + 17 - position
+  const flags = bytes[at]
+  if (flags !== undefined) bytes[at] = flags & ~eventFlag.IN_USE
 }
 
 /** One binlog as it comes, checked event by event. */
