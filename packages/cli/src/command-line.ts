@@ -9,6 +9,7 @@ import { addCompletionCommand } from './commands/completion-command.ts'
 import { addCopyCommand } from './commands/copy-command.ts'
 import { addDiscoverCommand } from './commands/discover-command.ts'
 import { addFilesCommand } from './commands/files-command.ts'
+import { addFollowCommand } from './commands/follow-command.ts'
 import { addInitCommand } from './commands/init-command.ts'
 import { addKeyCommand } from './commands/key-command.ts'
 import { addListCommand } from './commands/list-command.ts'
@@ -20,6 +21,7 @@ import { addStatsCommand } from './commands/stats-command.ts'
 import { addUnlockCommand } from './commands/unlock-command.ts'
 import { addVerifyCommand } from './commands/verify-command.ts'
 import { addVersionCommand, ownVersion } from './commands/version-command.ts'
+import { addWindowsCommand } from './commands/windows-command.ts'
 import { loadConfiguration } from './configuration/configuration-file.ts'
 import { createSecretMask } from './configuration/secret-mask.ts'
 import { type ExitCode, exitCodeOf, exitCodes } from './exit-codes.ts'
@@ -92,7 +94,9 @@ const commands = [
   addDiscoverCommand,
   addCheckCommand,
   addRunCommand,
+  addFollowCommand,
   addListCommand,
+  addWindowsCommand,
   addRestoreCommand,
   addFilesCommand,
   addVerifyCommand,

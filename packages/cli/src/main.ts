@@ -16,7 +16,7 @@ const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 for (const signal of signals) process.on(signal, stop)
 
 /** What these do must be done to the end, whether anybody still reads what they say or not. */
-const working = new Set(['run', 'restore', 'files', 'init', 'prune', 'copy', 'key', 'unlock', 'rebuild-index'])
+const working = new Set(['run', 'follow', 'restore', 'files', 'init', 'prune', 'copy', 'key', 'unlock', 'rebuild-index'])
 const goesOn = process.argv.slice(2).some((word) => working.has(word))
 if (goesOn) keepMemoryLean()
 const closed = new Set(['EPIPE', 'EIO', 'ECONNRESET', 'ERR_STREAM_DESTROYED'])

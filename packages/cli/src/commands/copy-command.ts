@@ -86,7 +86,7 @@ async function copyJob(
   }
   const onProgress = (progress: Progress) => (progress.type === 'problem' ? leaveOut(progress.problem) : undefined)
   const backups: Backup[] = []
-  if (options.backup !== undefined) backups.push(await selectBackup(from, job, options, { signal }))
+  if (options.backup !== undefined) backups.push(await selectBackup(from, job, options.backup, { signal }))
   else for await (const backup of from.list({ job }, { signal, onProgress })) backups.push(backup)
   const staging = workspace.staging()
   for (const backup of backups) {

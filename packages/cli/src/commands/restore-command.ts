@@ -1,10 +1,6 @@
 import {
-  type Agent,
-  type Backup,
-  BackupError,
   type Json,
-  type Problem,
-  type Repository,
+  type RestoreGoal,
   type RestorePlan,
   type RestoreReport,
   restore,
@@ -14,18 +10,20 @@ import {
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { failureFacts } from '../output/failure-text.ts'
+import { printable } from '../output/output.ts'
 import { count, problemsText, restorePlanText } from '../output/plan-text.ts'
+import { restoreChainText } from '../output/restore-chain-text.ts'
 import { restoreReportText } from '../output/restore-report-text.ts'
 import { followRun, toldOptions } from '../progress/run-events.ts'
-import { type BackupWish, selectBackup } from '../restoring/backup-selection.ts'
+import { openJobBackups } from '../restoring/job-backups.ts'
 import { parseRenames } from '../restoring/rename-option.ts'
 import { confirmReplacing, replacedBy } from '../restoring/restore-confirmation.ts'
+import { addGoalOptions, type GoalWish, goalOf } from '../restoring/restore-goal-options.ts'
 import { UsageError } from '../usage-error.ts'
-import { fromRepositoryOption, repositoryToRead } from '../workspace/repository-choice.ts'
+import { fromRepositoryOption } from '../workspace/repository-choice.ts'
 import { examples, itemOption, itemsOf, several } from './command-options.ts'
 
-interface RestoreOptions extends BackupWish {
+interface RestoreOptions extends GoalWish {
   readonly to: string
   readonly repository?: string
   readonly item?: readonly string[]
@@ -38,16 +36,13 @@ interface RestoreOptions extends BackupWish {
 }
 
 export function addRestoreCommand(program: Command, context: CommandContext): void {
-  program
-    .command('restore')
+  addGoalOptions(program.command('restore'))
     .summary('bring a backup back onto a server')
     .description(
-      'Plans a restore, and carries it out. Without --backup and --at it is the newest backup. Nothing on the target is replaced without --overwrite, and even then only after the name of the server was typed, or with --yes. Exit code 3 when some items failed; they are named at the end.',
+      'Plans a restore, and carries it out: to the latest state, or to any that windows shows. A moment that cannot be restored exactly is refused, and the nearest that can are named; --nearest takes the one before it. Backups are read from any repository of the job. Nothing on the target is replaced without --overwrite, and even then only after the name of the server was typed, or with --yes. Exit code 3 when some items failed; they are named at the end.',
     )
     .argument('<job>', 'name of the job whose backup is restored')
     .requiredOption('--to <target>', 'where to: a name under "targets", or "source" for the server of the job')
-    .option('--backup <id>', 'this backup; a beginning or end of its id will do when it fits only one')
-    .option('--at <time>', 'the newest backup at or before this time, such as 2026-07-24T02:00:00Z')
     .addOption(fromRepositoryOption())
     .addOption(itemOption('only this item'))
     .option('--rename <old=new>', 'restore an item under another name; may be given several times', several)
@@ -62,6 +57,8 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
         'backup-planet restore shop --to scratch --plan',
         'backup-planet restore shop --to scratch --item orders --rename orders=orders_old',
         'backup-planet restore shop --to source --at 2026-07-24T02:00:00Z --overwrite',
+        'backup-planet restore shop --to scratch --before-position mysql-bin.000012:4711 --plan',
+        'backup-planet restore shop --to scratch --at 2026-07-24T02:00:00+02:00 --nearest',
         'backup-planet restore shop --to scratch --overwrite --yes --json',
       ),
     )
@@ -70,40 +67,23 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
       const { signal } = context
       const rename = parseRenames(options.rename ?? [])
       const choices = agentOptions(options)
-      await using repository = await repositoryToRead(workspace, job, options)
+      await using backups = await openJobBackups(workspace, job, options, toldOptions(context))
       await using agent = await workspace.agentOn(options.to, job)
       const items = itemsOf(options.item ?? databasesOf(options.table))
-      const backup = await selectBackup(repository, job, { ...options, item: items.items }, toldOptions(context))
+      const to = goalOf(options, agent, backups, items.items)
       const target = { rename, overwrite: options.overwrite === true, options: choices }
-      const plan = await restorePlan({ agent, repository, backup, ...items, target }, { signal })
-      const shown = { ...plan, problems: [...plan.problems, ...(await readingProblems(repository, backup, context))] }
-      if (options.plan) return showPlan(shown, backup, context)
-      await carryOut(shown, { agent, backup, options }, context, (followed) =>
-        restore({ agent, repository, plan, scratch: workspace.scratch() }, followed),
-      )
+      const { listed: repositories, unlisted } = backups
+      const plan = await restorePlan({ agent, job, repositories, unlisted, to, ...items, target }, { signal })
+      if (options.plan) return showPlan(plan, to, context)
+      await carryOut(plan, options, context, (followed) => restore({ agent, repositories, plan, scratch: workspace.scratch() }, followed))
     })
 }
 
-/** An agent plans from the record, which says nothing of whether this host has the key to the files, or they are damaged. */
-async function readingProblems(repository: Repository, backup: Backup, { signal }: CommandContext): Promise<readonly Problem[]> {
-  try {
-    await repository.inventory(backup, { signal })
-    return []
-  } catch (error) {
-    if (!BackupError.is(error) || error.code === 'ABORTED') throw error
-    return [{ severity: 'error', ...failureFacts(error), code: error.code }]
-  }
-}
-
-function showPlan(plan: RestorePlan, backup: Backup, context: CommandContext): void {
+function showPlan(plan: RestorePlan, to: RestoreGoal, context: CommandContext): void {
   const errors = plan.problems.filter(({ severity }) => severity === 'error').length
   const closing = errors === 0 ? [] : [`this would restore nothing: the plan has ${count(errors, 'error')}`]
-  context.output.emit({ type: 'result', command: 'restore', backup: backup.id, plan })
-  context.output.print(
-    [`from the ${backup.kind} backup ${backup.id} of ${backup.consistentAt}`, restorePlanText(plan), ...closing, ...waysOut(plan)].join(
-      '\n',
-    ),
-  )
+  context.output.emit({ type: 'result', command: 'restore', backup: plan.backups.at(-1), plan })
+  context.output.print([restoreChainText(plan, to), restorePlanText(plan), ...closing, ...waysOut(plan)].join('\n'))
   if (errors > 0) context.end(exitCodes.failed)
 }
 
@@ -113,28 +93,24 @@ function waysOut({ problems }: RestorePlan): readonly string[] {
   return inTheWay ? ['--rename OLD=NEW restores beside what is there; --overwrite replaces it'] : []
 }
 
-interface Chosen {
-  readonly agent: Agent
-  readonly backup: Backup
-  readonly options: RestoreOptions
-}
-
 async function carryOut(
   plan: RestorePlan,
-  { backup, options }: Chosen,
+  options: RestoreOptions,
   context: CommandContext,
   execute: Parameters<typeof followRun<RestoreReport>>[1],
 ): Promise<void> {
+  const backup = plan.backups.at(-1)
+  for (const { message } of plan.chain?.warnings ?? []) context.output.remark(`warning: ${printable(message)}`)
   const problems = context.untold(plan.problems)
   if (problems.length > 0) context.output.remark(problemsText(problems))
   if (plan.problems.some(({ severity }) => severity === 'error')) {
-    context.output.emit({ type: 'result', command: 'restore', backup: backup.id, plan, report: null })
+    context.output.emit({ type: 'result', command: 'restore', backup, plan, report: null })
     context.output.print(['nothing was restored: the plan has errors', ...waysOut(plan)].join('\n'))
     return context.end(exitCodes.failed)
   }
   if (replacedBy(plan).length > 0 && options.yes !== true) await confirmReplacing(plan, context)
   const report = await followRun(context, execute)
-  context.output.emit({ type: 'result', command: 'restore', backup: backup.id, plan: plan.id, report })
+  context.output.emit({ type: 'result', command: 'restore', backup, plan: plan.id, report })
   context.output.print(restoreReportText({ ...report, problems: context.untold(report.problems) }, plan))
   const outcome = restoreOutcome(report, plan)
   if (outcome !== 'done') context.end(exitCodes[outcome])

@@ -1,4 +1,4 @@
-import { type BackUpReport, BackupError, backUp, describeBytes, readChain } from '@backup-planet/core'
+import { type BackUpReport, backUp, describeBytes, readChain } from '@backup-planet/core'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
 import { describeDuration } from '../configuration/duration.ts'
@@ -6,6 +6,7 @@ import { exitCodes } from '../exit-codes.ts'
 import { printable } from '../output/output.ts'
 import { capturePlanText, count } from '../output/plan-text.ts'
 import { followRun } from '../progress/run-events.ts'
+import { refuseExposure } from '../workspace/refused-exposure.ts'
 import type { Workspace } from '../workspace/workspace.ts'
 import { examples, itemOption, itemsOf, kindOf, kindOption } from './command-options.ts'
 import { sizeOf } from './list-command.ts'
@@ -84,9 +85,4 @@ function sizesText(captured: number, stored: number | undefined): string {
   if (stored === undefined) return `${describeBytes(captured)} captured`
   const ratio = captured / stored >= 1.05 ? ` (${(captured / stored).toFixed(1)} : 1)` : ''
   return `${describeBytes(captured)} captured, ${describeBytes(stored)} stored${ratio}`
-}
-
-/** A job runs unattended for years: whoever can read the file has the server and the backups. */
-function refuseExposure({ configuration: { exposure } }: Workspace): void {
-  if (exposure !== undefined) throw new BackupError(exposure.message, { code: 'INVALID_SETTINGS', hint: exposure.hint })
 }

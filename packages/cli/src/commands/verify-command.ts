@@ -53,7 +53,7 @@ export function addVerifyCommand(program: Command, context: CommandContext): voi
           ...(job === undefined ? {} : { job }),
           ...(job === undefined || options.backup === undefined
             ? {}
-            : { id: (await selectBackup(repository, job, options, { signal: context.signal })).id }),
+            : { id: (await selectBackup(repository, job, options.backup, { signal: context.signal })).id }),
         }
         using follower = followEvents(context)
         for await (const finding of verify(request, { signal: context.signal, onEvent: follower.onEvent })) tell(finding, name)

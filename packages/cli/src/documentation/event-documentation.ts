@@ -33,6 +33,21 @@ export const eventTexts: { readonly [Type in RunEvent['type']]: EventText<Type> 
       reason: 'optional: why, in the words of the agent',
     },
   },
+  following: {
+    when: 'of `follow`, between runs: what was due is stored, and what comes is stored from now on, each time as a run of its own',
+    fields: { job: 'always: name of the job' },
+  },
+  restorable: {
+    when: 'of `follow`, between runs, after each that stored something whole',
+    fields: {
+      until: 'always: everything that was changed before it can be restored; by the clock of the server, in UTC',
+      id: 'always: of the backup that is the last for it',
+    },
+  },
+  waiting: {
+    when: 'of `follow`, between runs: it cannot go on for now, such as without the server, and begins again',
+    fields: { seconds: 'always: until then', problem: 'always: why, as in `problem`' },
+  },
   step: { when: 'a step of the plan begins', fields: { text: 'always: one sentence, as in the plan' } },
   item: {
     when: 'an item begins, ends or fails in a phase',
@@ -100,10 +115,12 @@ export const lineTexts = {
   'result of check': ['job', 'problems'],
   'result of run --plan': ['job', 'plan'],
   'result of run': ['job', 'backup', 'resumed', 'confirmed', 'problems', 'reason', 'seconds', 'bytes', 'storedBytes'],
+  'result of follow': ['job', 'stored', 'restorableUntil', 'problems'],
   'result of list': ['backups', 'unreadable'],
+  'result of windows': ['job', 'windows', 'gaps', 'pointInTime', 'restorableUntil', 'backup', 'unlisted', 'unreadable'],
   'result of restore --plan': ['backup', 'plan'],
   'result of restore': ['backup', 'plan', 'report'],
-  'result of files': ['backup', 'directory', 'report'],
+  'result of files': ['backup', 'backups', 'directory', 'report'],
   'result of verify': ['whole', 'errors', 'warnings'],
   'result of copy': ['to', 'copied', 'there', 'failed'],
   'result of prune': ['repository', 'report'],
@@ -135,8 +152,8 @@ export function eventDocumentation(): string {
   )
   return `# Events
 
-Everything that happens during \`run\`, \`restore\`, \`files\`, \`verify\` and \`copy\`, as plain data without secrets: enough to draw a progress
-display, keep metrics or raise an alarm. As a library, pass \`onEvent\` to \`backUp\`, \`restore\`, \`extractFiles\`, \`verify\` or \`copyBackup\`;
+Everything that happens during \`run\`, \`follow\`, \`restore\`, \`files\`, \`verify\` and \`copy\`, as plain data without secrets: enough to draw a progress
+display, keep metrics or raise an alarm. As a library, pass \`onEvent\` to \`backUp\`, \`followLogs\`, \`restore\`, \`extractFiles\`, \`verify\` or \`copyBackup\`;
 on the command line, \`--json\` writes each as one line to standard output. \`prune\`, \`stats\` and \`rebuild-index\` write those of \`step\`, \`bytes\`,
 \`problem\` and \`stalled\`. This page is made from the types that the code is compiled
 against, and a test compares it with what the commands print.
@@ -150,12 +167,12 @@ ${events.join('\n')}
 
 How a backup goes: \`started\`, perhaps \`resuming\` … \`stored\`, perhaps \`promoted\`; then \`step\`, \`item\` and \`bytes\` of \`capture\` and \`store\`
 mixed; \`captured\`; the rest of \`store\`; \`stored\`, \`confirmed\`, \`finished\`. A display shows the phase \`capture\` with its \`expected\` until
-\`captured\`, and \`store\` with its \`expected\` from then on.
+\`captured\`, and \`store\` with its \`expected\` from then on. \`follow\` makes one run after the other, each from \`started\` to \`finished\`.
 
 ## The other lines of \`--json\`
 
 Results have the field \`command\` as well. \`plan\`, \`backup\`, \`source\`, \`report\`, \`finding\`, \`statistics\`, \`keys\` and \`left\` (locks) are
-the values of the contracts in [\`packages/core/src/contracts\`](../packages/core/src/contracts); a \`backup\` is a manifest, with a
+the values of the contracts in [\`packages/core/src/contracts\`](../packages/core/src/contracts), \`windows\` and \`gaps\` of the chain planner in [\`packages/core/src/chain\`](../packages/core/src/chain); a \`backup\` is a manifest, with a
 [JSON Schema](../packages/core/manifest.schema.json). A restore whose plan has errors has \`report: null\`.
 
 | line (\`type\`) | fields |

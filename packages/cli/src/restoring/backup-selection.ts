@@ -13,15 +13,34 @@ export async function selectBackup(repository: Repository, job: string, id: stri
     options.onProgress?.(progress)
   }
   for await (const backup of repository.list({ job }, { ...options, onProgress })) backups.push(backup)
+  assertReadable(backups, { job, unreadable })
   return backupNamed(id, { job, unreadable }, backups)
 }
 
+interface Unreadable {
+  readonly job: string
+  /** Of records that cannot be read. */
+  readonly unreadable: readonly Problem[]
+}
+
+/** Throws `NOT_FOUND` where there is no backup, or why none can be read. */
+export function assertReadable(backups: readonly Backup[], { job, unreadable }: Unreadable): void {
+  const [damaged] = unreadable
+  if (backups.length > 0) return
+  if (damaged !== undefined) {
+    throw new BackupError(`none of the ${unreadable.length} backups of job ${job} can be read: ${damaged.message}`, {
+      code: damaged.code,
+      hint: damaged.hint,
+    })
+  }
+  throw new BackupError(`there is no backup of job ${job}`, {
+    code: 'NOT_FOUND',
+    hint: `Make one first with "backup-planet run ${job}", or look whether the destination of its repository is the right one.`,
+  })
+}
+
 /** The pure half of `selectBackup`. */
-export function backupNamed(
-  wanted: string,
-  { job, unreadable }: { readonly job: string; readonly unreadable: readonly Problem[] },
-  backups: readonly Backup[],
-): Backup {
+export function backupNamed(wanted: string, { job, unreadable }: Unreadable, backups: readonly Backup[]): Backup {
   refuseUnreadable(wanted, job, backups, unreadable)
   return byIdentity(distinct(backups), job, wanted)
 }

@@ -58,13 +58,3 @@ export async function openJobBackups(
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }
 }
-
-/** Throws why, where there is no backup at all and records could not be read. */
-export function assertReadable({ job, listed, unreadable }: JobBackups): void {
-  const [damaged] = unreadable
-  if (damaged === undefined || listed.some(({ backups }) => backups.length > 0)) return
-  throw new BackupError(`none of the ${unreadable.length} backups of job ${job} can be read: ${damaged.message}`, {
-    code: damaged.code,
-    hint: damaged.hint,
-  })
-}

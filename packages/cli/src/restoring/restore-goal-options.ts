@@ -1,8 +1,8 @@
 import { type Agent, type AskedPosition, type Backup, BackupError, orderOf, planChain, type RestoreGoal } from '@backup-planet/core'
 import type { Command } from 'commander'
 import { UsageError } from '../usage-error.ts'
-import { backupNamed } from './backup-selection.ts'
-import { assertReadable, type JobBackups } from './job-backups.ts'
+import { assertReadable, backupNamed } from './backup-selection.ts'
+import type { JobBackups } from './job-backups.ts'
 import { type Moment, parseMoment } from './moment-text.ts'
 
 export interface GoalWish {
@@ -12,6 +12,7 @@ export interface GoalWish {
   readonly nearest?: boolean | undefined
   readonly position?: string | undefined
   readonly beforePosition?: string | undefined
+  readonly beforeGtid?: string | undefined
 }
 
 export type PlanningAgent = Pick<Agent, 'application' | 'comparePositions' | 'parsePosition' | 'supports'>
@@ -21,25 +22,20 @@ export function addGoalOptions(command: Command): Command {
     .option('--at <time>', 'everything that was changed before this moment, such as 2026-07-24T02:00:00Z; windows shows which there are')
     .option('--nearest', 'with --at: where that moment cannot be restored, the nearest before it that can')
     .option('--position <position>', 'everything up to this position of the server, such as mysql-bin.000012:4711 or a GTID')
-    .option('--before-position <position>', 'everything before the change at this position, which is left out; also --before-gtid')
+    .option('--before-position <position>', 'everything before the change at this position, which is left out')
+    .option('--before-gtid <gtid>', 'the same, for who thinks of a change as its GTID')
     .option('--backup <id>', 'the end of this backup; a beginning or end of its id will do when it fits only one')
-}
-
-/** What commander does not know: another name of an option. */
-export function withGoalAliases(argv: readonly string[]): readonly string[] {
-  return argv.map((word) => word.replace(/^--before-gtid(?==|$)/, '--before-position'))
 }
 
 /** What a restore is to get to; the latest state where nothing is said. Throws a `UsageError`, and `NOT_FOUND` where there is no backup at all. */
 export function goalOf(wish: GoalWish, agent: PlanningAgent, backups: JobBackups, items: readonly string[] | undefined): RestoreGoal {
   assertAlone(wish)
-  const { at, backup, position, beforePosition } = wish
+  const { at, backup, position, beforePosition = wish.beforeGtid } = wish
   const moment = at === undefined ? undefined : parseMoment(at)
   const asked = position ?? beforePosition
   const parsed = asked === undefined ? undefined : parsePosition(asked, agent)
-  assertReadable(backups)
   const all = backups.listed.flatMap((listing) => listing.backups)
-  if (all.length === 0) throw noBackup(backups.job)
+  assertReadable(all, backups)
   if (backup !== undefined) return { backup: backupNamed(backup, backups, all).id }
   if (parsed !== undefined) return position === undefined ? { beforePosition: parsed } : { position: parsed }
   if (moment === undefined) return { latest: true }
@@ -47,8 +43,14 @@ export function goalOf(wish: GoalWish, agent: PlanningAgent, backups: JobBackups
   return { at: meantBy(moment, agent, backups, all, items), ...nearest }
 }
 
-function assertAlone({ at, backup, position, beforePosition, nearest }: GoalWish): void {
-  const given = Object.entries({ '--at': at, '--position': position, '--before-position': beforePosition, '--backup': backup })
+function assertAlone({ at, backup, position, beforePosition, beforeGtid, nearest }: GoalWish): void {
+  const given = Object.entries({
+    '--at': at,
+    '--position': position,
+    '--before-position': beforePosition,
+    '--before-gtid': beforeGtid,
+    '--backup': backup,
+  })
   const [first, second] = given.flatMap(([name, value]) => (value === undefined ? [] : [name]))
   if (second !== undefined) throw new UsageError(`${first} and ${second} exclude each other`, 'Give only one of them.')
   if (nearest === true && at === undefined)
@@ -85,11 +87,4 @@ function meantBy(
   const plan = planChain({ listings, order: orderOf(agent), ...(items === undefined ? {} : { items }) }, { at })
   if (plan.possible && (plan.stop === undefined || agent.supports.pointInTime)) return at
   return same.map(({ consistentAt }) => consistentAt).reduce((last, one) => (Date.parse(one) > Date.parse(last) ? one : last))
-}
-
-function noBackup(job: string): BackupError {
-  return new BackupError(`there is no backup of job ${job}`, {
-    code: 'NOT_FOUND',
-    hint: `Make one first with "backup-planet run ${job}", or look whether the destination of its repository is the right one.`,
-  })
 }

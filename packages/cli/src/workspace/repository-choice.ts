@@ -1,8 +1,7 @@
-import { BackupError, type Repository } from '@backup-planet/core'
+import { BackupError } from '@backup-planet/core'
 import { Option } from 'commander'
 import type { Configuration } from '../configuration/configuration-file.ts'
 import { UsageError } from '../usage-error.ts'
-import type { Workspace } from './workspace.ts'
 
 export interface RepositoryWish {
   readonly job?: string | undefined
@@ -37,17 +36,7 @@ export function repositoriesOf(configuration: Configuration, job: string | undef
 }
 
 export function fromRepositoryOption(): Option {
-  return new Option('--repository <name>', 'take it from this one, such as a mirror, instead of the repository of the job')
-}
-
-/** Where the backups of a job are read. Throws a `UsageError`. */
-export function repositoryToRead(
-  workspace: Workspace,
-  job: string,
-  { repository }: Pick<RepositoryWish, 'repository'>,
-): Promise<Repository> {
-  workspace.configuration.job(job)
-  return repository === undefined ? workspace.repositoryOf(job) : workspace.repository(repository)
+  return new Option('--repository <name>', 'look only at this one, such as a mirror, and not at all repositories of the job')
 }
 
 /** @param what as in "cannot be pruned" */

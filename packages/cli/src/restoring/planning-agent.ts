@@ -1,0 +1,23 @@
+import type { Backup } from '@backup-planet/core'
+import type { Workspace } from '../workspace/workspace.ts'
+import type { PlanningAgent } from './restore-goal-options.ts'
+
+/**
+ * What is needed of an agent to find the way through the backups of a job, without its server. Where there are fulls only, nothing is: so files
+ * can be brought back on a machine that has not the secrets of the server.
+ */
+export async function planningAgentOf(workspace: Workspace, job: string, backups: readonly Backup[]): Promise<PlanningAgent> {
+  const alone = backups.every(({ kind }) => kind === 'full')
+  if (!alone) {
+    await using agent = await workspace.agentOf(job)
+    const { application, supports, comparePositions, parsePosition } = agent
+    return {
+      application,
+      supports,
+      ...(comparePositions === undefined ? {} : { comparePositions }),
+      ...(parsePosition === undefined ? {} : { parsePosition }),
+    }
+  }
+  const application = backups[0]?.application ?? workspace.configuration.job(job).agent
+  return { application, supports: { kinds: ['full'], pointInTime: false, rename: false } }
+}
