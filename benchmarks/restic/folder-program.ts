@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { open, readFile, stat, writeFile } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import type { CaptureFacts, StageContents, StagedFile, StageEvent } from '@backup-planet/core'
 import { keepMemoryLean } from '../../packages/cli/src/lean-memory.ts'
@@ -8,8 +8,8 @@ import { filesBelow } from './mixed-files.ts'
 
 /**
  * `node folder-program.ts init|store|again|restore|facts REPOSITORY FOLDER`, with the password in BENCH_PASSWORD: what the benchmark measures, as a
- * program of its own. `store` takes the files as a stage that is complete: their checksums, which staging knows, are in FOLDER.facts.json,
- * written by `facts`, and are checked on the way. `again` does the same for a job of which there is no backup, so that every file is read.
+ * program of its own. `store` takes the files as a stage that is complete: their checksums, which staging knows, are in FOLDER.facts.jsonl, a file a
+ * line, written by `facts`, and are checked on the way. `again` does the same for a job of which there is no backup, so that every file is read.
  */
 keepMemoryLean()
 // Only now: it starts the program anew, as the command does before it loads any plugin.
@@ -29,7 +29,7 @@ else {
   if (verb === 'init') await repository.initialize()
   else if (verb === 'store' || verb === 'again') {
     const run = { job: verb === 'store' ? 'bench' : 'bench-again', id: createRunId(new Date()), beganAt: new Date().toISOString() }
-    await repository.store({ run, agent: { version: '0' } }, await stageOf(folder))
+    await repository.store({ run, agent: { version: '0' } }, stageOf(folder))
   } else if (verb === 'restore') {
     let newest: string | undefined
     for await (const { id } of repository.snapshots()) newest = id
@@ -50,24 +50,26 @@ function captureFacts(): CaptureFacts {
 }
 
 async function writeFacts(directory: string): Promise<void> {
-  const facts: FileFacts[] = []
+  await using lines = await open(`${directory}.facts.jsonl`, 'w')
   for (const path of await filesBelow(directory)) {
     const hash = createHash('sha256')
     for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(chunk as Uint8Array)
-    facts.push({ name: relative(directory, path), size: (await stat(path)).size, sha256: hash.digest('hex') })
+    const facts: FileFacts = { name: relative(directory, path), size: (await stat(path)).size, sha256: hash.digest('hex') }
+    await lines.appendFile(`${JSON.stringify(facts)}\n`)
   }
-  await writeFile(`${directory}.facts.json`, JSON.stringify(facts))
 }
 
-async function stageOf(directory: string): Promise<StageContents> {
-  const facts = JSON.parse(await readFile(`${directory}.facts.json`, 'utf8')) as FileFacts[]
+function stageOf(directory: string): StageContents {
   return {
     budget: 2 ** 30,
     sealed: true,
     notes: [],
     note: async () => undefined,
     async *drain(): AsyncGenerator<StageEvent, void> {
-      for (const { name, size, sha256 } of facts) {
+      // Line by line, so that the memory that is measured is that of the repository.
+      await using facts = await open(`${directory}.facts.jsonl`)
+      for await (const line of facts.readLines()) {
+        const { name, size, sha256 } = JSON.parse(line) as FileFacts
         const file: StagedFile = {
           item: 'files',
           name,
