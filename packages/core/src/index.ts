@@ -57,7 +57,7 @@ export { currentOwner, ownedName, ownerInName, ownerState, type ProcessOwner } f
 export { minimumFreeByDefault, type StagingSettingNames } from './staging/setting-names.ts'
 export { createStreamStaging } from './staging/stream-staging.ts'
 export { clampRange } from './uploaders/byte-range.ts'
-export { abortable, type CheckedContent, checkedContent } from './uploaders/checked-content.ts'
+export { abortable, type CheckedContent, type CheckOptions, checkedContent, measuredContent } from './uploaders/checked-content.ts'
 export { createDirectoryUploader, type DirectoryUploader, type DirectoryUploaderSettings } from './uploaders/directory-uploader.ts'
 export { directoryUploaderPlugin } from './uploaders/directory-uploader-plugin.ts'
 export { unlessAborted } from './uploaders/unless-aborted.ts'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { bytesOf, chunksOf, reopenable, sha256Of } from '../testing/chunks-of.ts'
-import { abortable, checkedContent } from './checked-content.ts'
+import { abortable, checkedContent, measuredContent } from './checked-content.ts'
 
 describe('checkedContent', () => {
   it('gives the bytes and their true facts, for any content in any chunks', async () => {
@@ -58,6 +58,19 @@ describe('checkedContent', () => {
     }
     await expect(bytesOf(checkedContent(endless, 'upload of a'))).rejects.toMatchObject({ code: 'CORRUPTED' })
     expect(given).toBe(12)
+  })
+})
+
+describe('measuredContent', () => {
+  it('gives the bytes, whatever hash is announced, and refuses every other length', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ maxLength: 100 }), fc.option(fc.nat(100), { nil: undefined }), async (bytes, size) => {
+        const content = { size, sha256: 'of nothing', open: () => chunksOf(bytes, [7]) }
+        const read = bytesOf(measuredContent(content, 'upload of a'))
+        if (size === undefined || size === bytes.byteLength) expect((await read).equals(Buffer.from(bytes))).toBe(true)
+        else await expect(read).rejects.toMatchObject({ code: 'CORRUPTED', message: expect.stringContaining('upload of a: ') })
+      }),
+    )
   })
 })
 

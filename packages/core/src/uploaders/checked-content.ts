@@ -7,6 +7,12 @@ export interface CheckedContent extends AsyncIterable<Uint8Array> {
   facts(): { readonly size: number; readonly sha256: string }
 }
 
+export interface CheckOptions {
+  readonly signal?: AbortSignal | undefined
+  /** What to do when the content is another; a staged file is meant when it is left out. */
+  readonly hint?: string
+}
+
 /**
  * The content of an upload, checked while it is read: it fails with `CORRUPTED` as soon as it is longer than announced, and
  * at its end when it is shorter or has another hash, which is taken on trust where the content is `unchanging`. Every uploader
@@ -14,45 +20,56 @@ export interface CheckedContent extends AsyncIterable<Uint8Array> {
  * `ABORTED`, even while the source is stalled; the source's iterator is closed on every way out.
  *
  * @param what names the content in messages, such as `upload of a/b`
- * @param options `hint` says what to do when the content is another; a staged file is meant when it is left out
  */
-export function checkedContent(
-  content: Reopenable,
-  what: string,
-  options: { readonly signal?: AbortSignal | undefined; readonly hint?: string } = {},
-): CheckedContent {
-  const hint = options.hint ?? changedHint
+export function checkedContent(content: Reopenable, what: string, options: CheckOptions = {}): CheckedContent {
   const announced = content.unchanging === true ? content.sha256 : undefined
   const hash = announced === undefined ? createHash('sha256') : undefined
-  let size = 0
-  let digest: string | undefined
+  let facts: { readonly size: number; readonly sha256: string } | undefined
 
   async function* read(): AsyncGenerator<Uint8Array, void> {
-    throwIfAborted(options.signal, what)
-    for await (const chunk of abortable(content.open(), what, options)) {
+    let size = 0
+    for await (const chunk of measuredContent(content, what, options)) {
       size += chunk.byteLength
-      if (content.size !== undefined && size > content.size) throw wrongLength(what, content.size, `at least ${size}`, hint)
       hash?.update(chunk)
       yield chunk
     }
-    if (content.size !== undefined && size !== content.size) throw wrongLength(what, content.size, String(size), hint)
-    const found = hash?.digest('hex') ?? announced
-    if (content.sha256 !== undefined && found !== content.sha256) {
-      throw new BackupError(`${what}: content has sha256 ${found}, announced was ${content.sha256}`, {
+    const sha256 = hash?.digest('hex') ?? announced ?? ''
+    if (content.sha256 !== undefined && sha256 !== content.sha256) {
+      throw new BackupError(`${what}: content has sha256 ${sha256}, announced was ${content.sha256}`, {
         code: 'CORRUPTED',
-        hint,
+        hint: options.hint ?? changedHint,
       })
     }
-    digest = found
+    facts = { size, sha256 }
   }
 
   return {
     [Symbol.asyncIterator]: read,
     facts() {
-      if (digest === undefined) throw new TypeError('facts() is called before the content was read to its end')
-      return { size, sha256: digest }
+      if (facts === undefined) throw new TypeError('facts() is called before the content was read to its end')
+      return facts
     },
   }
+}
+
+/**
+ * As {@link checkedContent}, but looks at the size alone: for content of which no hash is announced, where each part of it is compared with what
+ * arrived by a hash of its own.
+ */
+export async function* measuredContent(
+  content: Pick<Reopenable, 'open' | 'size'>,
+  what: string,
+  { signal, hint = changedHint }: CheckOptions = {},
+): AsyncGenerator<Uint8Array, void> {
+  throwIfAborted(signal, what)
+  const { size: announced } = content
+  let size = 0
+  for await (const chunk of abortable(content.open(), what, { signal })) {
+    size += chunk.byteLength
+    if (announced !== undefined && size > announced) throw wrongLength(what, announced, `at least ${size}`, hint)
+    yield chunk
+  }
+  if (announced !== undefined && size !== announced) throw wrongLength(what, announced, String(size), hint)
 }
 
 /** Reads `source` and stops at once with `ABORTED` when the signal is aborted, without waiting for a stalled `next()`. */

@@ -1,6 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { PutObjectCommand } from '@aws-sdk/client-s3'
-import { abortError, BackupError, type CheckedContent, checkedContent, type RemoteObject, type Reopenable } from '@backup-planet/core'
+import {
+  abortError,
+  BackupError,
+  type CheckedContent,
+  checkedContent,
+  measuredContent,
+  type RemoteObject,
+  type Reopenable,
+} from '@backup-planet/core'
 import { mayPass } from '../client/patient-requests.ts'
 import type { S3Store } from '../client/s3-store.ts'
 import { type ContentReader, createContentReader } from '../multipart/content-reading.ts'
@@ -49,8 +57,11 @@ export async function uploadObject(
   const onAbort = (): void => stop.abort(signal?.reason)
   signal?.addEventListener('abort', onAbort, { once: true })
   if (signal?.aborted) onAbort()
-  const checked = checkedContent(content, `upload of ${key}`, { signal: stop.signal })
-  const reader = createContentReader(checked)
+  const what = `upload of ${key}`
+  // Every part is compared with what arrived by its MD5: another hash of the whole would say nothing that nobody announced.
+  const alone = content.size !== undefined && content.size > largestSingleBytes && content.sha256 === undefined
+  const checked = alone ? undefined : checkedContent(content, what, { signal: stop.signal })
+  const reader = createContentReader(checked ?? measuredContent(content, what, { signal: stop.signal }))
   const done = parts.leftovers.work(key)
   try {
     return await sendContent(parts, { key, content, checked, reader, stop, signal })
@@ -67,7 +78,8 @@ export async function uploadObject(
 interface Upload {
   readonly key: string
   readonly content: Reopenable
-  readonly checked: CheckedContent
+  /** Left out for an object in parts of which no hash was announced. */
+  readonly checked: CheckedContent | undefined
   readonly reader: ContentReader
   /** Ends everything of this upload; its signal is aborted by the caller's as well. */
   readonly stop: AbortController
@@ -95,7 +107,7 @@ async function sendContent(parts: UploadParts, upload: Upload): Promise<RemoteOb
   let held = true
   try {
     const filled = await reader.fill(buffer)
-    if (await reader.ended()) return await putObject(store, key, buffer.subarray(0, filled), checked.facts().sha256, stop.signal)
+    if (await reader.ended()) return await putObject(store, key, buffer.subarray(0, filled), checked?.facts().sha256, stop.signal)
     held = false
     return await sendStream(parts, upload, { plan, first: { buffer, size: filled } })
   } finally {
@@ -103,7 +115,13 @@ async function sendContent(parts: UploadParts, upload: Upload): Promise<RemoteOb
   }
 }
 
-async function putObject(store: S3Store, key: string, bytes: Buffer, sha256: string, signal: AbortSignal): Promise<RemoteObject> {
+async function putObject(
+  store: S3Store,
+  key: string,
+  bytes: Buffer,
+  sha256: string | undefined,
+  signal: AbortSignal,
+): Promise<RemoteObject> {
   const checksums = checksumsOf(bytes, await store.md5.md5Of(bytes), store.settings.profile.checksum)
   const token = newToken()
   const { output, at } = await store.send(
@@ -118,7 +136,7 @@ async function putObject(store: S3Store, key: string, bytes: Buffer, sha256: str
   )
   assertFromStore(output, `upload of ${key}`)
   if (contradicts(output, checksums)) throw otherThanSent(key)
-  return { key, size: bytes.byteLength, modifiedAt: at.toISOString(), sha256 }
+  return withSha256({ key, size: bytes.byteLength, modifiedAt: at.toISOString() }, sha256)
 }
 
 /** Content of unknown size, of which nothing can be known beforehand and so nothing continued later. */
@@ -137,7 +155,7 @@ async function sendStream(parts: UploadParts, upload: Upload, begun: Pick<PartsR
       const object = await completeMultipart(store, { key, uploadId, token, parts: sent }, signal)
       leftovers.ended(uploadId)
       await unmark?.()
-      return withSha256(object, checked.facts().sha256)
+      return withSha256(object, checked?.facts().sha256)
     } catch (error) {
       await leftovers.discard(key, uploadId, unmark)
       throw error
@@ -178,7 +196,7 @@ async function sendInParts(parts: UploadParts, upload: Upload, partBytes: number
       if (journaled) await forget(journals, key)
       await unmark?.()
       leftovers.ended(facts.uploadId)
-      return withSha256(object, checked.facts().sha256)
+      return withSha256(object, checked?.facts().sha256)
     } catch (error) {
       await journal?.close()
       // What may pass is tried again, and goes on from here. Everything else leaves nothing, and so do parts that gave other bytes together.
