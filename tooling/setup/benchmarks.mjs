@@ -3,7 +3,7 @@
  * takes minutes. A variable of the environment wins over either. `tools` are brought only where a benchmark is asked for by its name.
  */
 export const benchmarks = {
-  mysql: { script: 'benchmarks/mysql.ts', moderate: { BENCH_ROWS: '300000', BENCH_ROUNDS: '2' } },
+  mysql: { script: 'benchmarks/mysql/mysql.ts', moderate: { BENCH_ROWS: '300000', BENCH_BINLOG_MEGABYTES: '100', BENCH_ROUNDS: '2' } },
   memory: { script: 'benchmarks/memory.ts', moderate: { MEMORY_MEGABYTES: '100,1000' } },
   restic: { script: 'benchmarks/restic/restic.ts', moderate: { RESTIC_MEGABYTES: '200', RESTIC_ROUNDS: '2' } },
   s3: { script: 'benchmarks/s3/s3.ts', moderate: { S3_MEGABYTES: '256', S3_OBJECTS: '1000', S3_ROUNDS: '2' }, tools: ['aws'] },

@@ -10,7 +10,11 @@ test('a benchmark by its name runs at its full size, and nothing else does', () 
 
 test('without a name all run, at moderate sizes that the environment overrules', () => {
   expect(benchmarkCalls([], { BENCH_ROWS: '7' })).toEqual([
-    { script: 'benchmarks/mysql.ts', commandArguments: [], environment: { BENCH_ROWS: '7', BENCH_ROUNDS: '2' } },
+    {
+      script: 'benchmarks/mysql/mysql.ts',
+      commandArguments: [],
+      environment: { BENCH_ROWS: '7', BENCH_BINLOG_MEGABYTES: '100', BENCH_ROUNDS: '2' },
+    },
     { script: 'benchmarks/memory.ts', commandArguments: [], environment: { MEMORY_MEGABYTES: '100,1000' } },
     {
       script: 'benchmarks/restic/restic.ts',

@@ -2,7 +2,9 @@ export interface BenchmarkResult {
   readonly task: string
   readonly name: string
   readonly seconds: number
-  readonly timesOurs: number
+  /** What part of its time ours takes. */
+  readonly ratio: number
+  readonly goal?: number | undefined
   readonly peakBytes: number
   readonly bytes?: number | undefined
 }
@@ -20,11 +22,12 @@ export function resultsTable({ rows, rounds, server, processors, results }: Benc
     result.task,
     result.name,
     `${result.seconds.toFixed(1)} s`,
-    `${result.timesOurs.toFixed(2)} ×`,
+    result.goal === undefined ? '' : result.ratio.toFixed(2),
+    result.goal === undefined ? '' : String(result.goal),
     `${(result.peakBytes / 1e6).toFixed(0)} MB`,
     result.bytes === undefined ? '' : `${(result.bytes / 1e6).toFixed(0)} MB`,
   ])
-  const header = ['task', 'program', 'median', 'times ours', 'peak memory', 'size']
+  const header = ['task', 'program', 'median', 'ratio', 'goal', 'peak memory', 'size']
   const widths = header.map((title, column) => Math.max(title.length, ...cells.map((row) => row[column]?.length ?? 0)))
   const line = (row: readonly string[]) => row.map((cell, column) => pad(cell, widths[column] ?? 0, column > 1)).join('   ')
   const title = `${rows.toLocaleString('en')} rows, ${rounds} rounds, ${server}, ${processors} processors`
