@@ -42,7 +42,7 @@ export function createMysqlAgent(input: MysqlAgentSettings): Agent {
     contract: 'agent/1',
     application: 'mysql',
     version: packageFacts.version,
-    supports: { kinds: ['full', 'log'], pointInTime: false, rename: true },
+    supports: { kinds: ['full', 'log'], pointInTime: true, rename: true },
     comparePositions,
     parsePosition,
     async *discover(options) {

@@ -37,6 +37,8 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal | undefined
   /** Offers LOAD DATA LOCAL INFILE to the server; only for statements that bring their own stream. */
   readonly localFiles?: boolean
+  /** Takes several statements in one text, and texts as bytes: every character stands for one. */
+  readonly severalStatements?: boolean
   /** Statements after the common ones. */
   readonly setup?: readonly string[]
 }
@@ -48,7 +50,7 @@ export async function connect(settings: MysqlConnectionSettings, options: Connec
   throwIfAborted(signal, `connecting to ${place}`)
   let driver: Connection
   try {
-    driver = await openedUnlessAborted(mysql.createConnection(driverOptions(settings, options.localFiles)), signal, place)
+    driver = await openedUnlessAborted(mysql.createConnection(driverOptions(settings, options)), signal, place)
   } catch (error) {
     throwIfAborted(signal, `connecting to ${place}`)
     throw mysqlError(error, `connecting to ${place} as ${settings.user}`)
@@ -56,6 +58,7 @@ export async function connect(settings: MysqlConnectionSettings, options: Connec
   const connection = new OpenConnection(settings, driver, signal)
   try {
     await setUpSession(driver)
+    if (options.severalStatements === true) sendBytes(driver)
     for (const sql of options.setup ?? []) await connection.run(sql, `setting up a session on ${place}`)
     return connection
   } catch (error) {
@@ -173,6 +176,15 @@ class OpenConnection implements MysqlConnection {
 /** What the driver sends and receives by; its types hide it. */
 export function socketOf(driver: Connection): Socket {
   return (driver as unknown as { readonly connection: { readonly stream: Socket } }).connection.stream
+}
+
+/** `binary`, which the driver writes without looking at it; the server is not told. */
+const binaryCharacterSet = 63
+
+/** Statements from now on are texts whose characters are bytes, for what is in several character sets. */
+function sendBytes(driver: Connection): void {
+  const { config } = (driver as unknown as { readonly connection: { readonly config: { charsetNumber: number } } }).connection
+  config.charsetNumber = binaryCharacterSet
 }
 
 /** Stops the running statement of another session of the same account. Throws when the server refuses, is gone or says nothing. */

@@ -26,7 +26,10 @@ const optionalSetup: readonly string[] = [
 ]
 
 /** How every connection is opened. */
-export function driverOptions(settings: MysqlConnectionSettings, localFiles = false): ConnectionOptions {
+export function driverOptions(
+  settings: MysqlConnectionSettings,
+  { localFiles = false, severalStatements = false }: { readonly localFiles?: boolean; readonly severalStatements?: boolean } = {},
+): ConnectionOptions {
   const ssl = settings.ssl === false ? undefined : settings.ssl
   return {
     ...(settings.socketPath === undefined ? { host: settings.host, port: settings.port } : { socketPath: settings.socketPath }),
@@ -39,6 +42,7 @@ export function driverOptions(settings: MysqlConnectionSettings, localFiles = fa
     connectTimeout: settings.connectTimeoutSeconds * 1000,
     charset: 'utf8mb4',
     flags: localFiles ? ['+LOCAL_FILES'] : ['-LOCAL_FILES'],
+    multipleStatements: severalStatements,
     enableKeepAlive: true,
     keepAliveInitialDelay: 30_000,
     connectAttributes: { program_name: 'backup-planet' },

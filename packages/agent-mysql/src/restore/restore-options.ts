@@ -34,6 +34,16 @@ const schema = z
     relaxedCommits: z.boolean().default(false),
     /** What is compared with the backup afterwards: nothing, rows, or the checksum too where the backup recorded one. */
     verify: z.enum(['none', 'rows', 'checksum']).default('checksum'),
+    /**
+     * How logs are replayed: `tools` by the server's own `mariadb-binlog` or `mysqlbinlog` and client, `statements` by statements of ours; `auto` by the
+     * tools where they are found.
+     */
+    replay: z.enum(['auto', 'tools', 'statements']).default('auto'),
+    /** Transactions that are left out when logs are replayed, by their GTIDs: `0-1-1074`, `3e11fa47-71ca-11e1-9e33-c80aa9429562:23`. */
+    skipGtids: z
+      .array(z.string().regex(/^(\d+-\d+-\d+|[0-9a-fA-F-]{36}(:[a-zA-Z_]\w*)?:\d+)$/, 'write one transaction, such as 0-1-1074'))
+      .readonly()
+      .default([]),
     /** Attempts for a chunk that meets a deadlock or a lock timeout. */
     attempts: z.int().min(1).max(100).default(10),
   })

@@ -10,9 +10,10 @@ import {
   type RestoreRequest,
   throwIfAborted,
 } from '@backup-planet/core'
-import { accountsItem } from '../dump-layout.ts'
+import { accountsItem, binlogItem } from '../dump-layout.ts'
 import type { MysqlConnectionSettings } from '../mysql-agent-settings.ts'
 import { connect, quoteIdentifier } from '../mysql-connection.ts'
+import { type LogPlan, planLogs } from './log-replay-plan.ts'
 import { compatibilityProblems, nameProblems, targetProblems } from './restore-compatibility.ts'
 import { abandonHint, readJournalHead } from './restore-journal.ts'
 import { isTableSelected, type MysqlRestoreOptions, parseRestoreOptions } from './restore-options.ts'
@@ -32,7 +33,8 @@ export async function planMysqlRestore(
   throwIfAborted(options.signal, 'planning the restore')
   const restore = parseRestoreOptions(request.target.options)
   const backup = fullBackup(request.backups)
-  const problems: Problem[] = laterBackupProblems(request.backups, backup)
+  const logs = request.backups.slice(request.backups.indexOf(backup) + 1)
+  const problems: Problem[] = []
   const rename = request.target.rename ?? {}
   const chosen = chooseItems(backup, request, problems, restore)
   const names = chosen.map((item) => item.item)
@@ -47,16 +49,30 @@ export async function planMysqlRestore(
   )
   const items = chosen.map((item) => planItem(backup, item, target, restore))
   if (!request.target.overwrite) problems.push(...items.flatMap(overwriteProblem))
+  const replay =
+    logs.length === 0
+      ? undefined
+      : await planLogs({ ...options, full: backup, logs, request, restore, target, ...replayedItems(backup, chosen) })
+  if (replay !== undefined) {
+    problems.push(...replay.problems)
+    items.push(...logs.map(planLogItem))
+  } else if (request.stop !== undefined) problems.push(stopWithoutLogs)
   const plan = withId({
     contract: 'restore-plan/1',
     application: 'mysql',
-    backups: [backup.id],
+    backups: [backup.id, ...logs.map((log) => log.id)],
     target: { id: target.server.id, name: placeOf(settings), fingerprint: targetFingerprint(target) },
     items,
     ...bytesOf(items),
-    steps: steps(items, target, restore, placeOf(settings)),
+    steps: steps(items.slice(0, chosen.length), target, restore, placeOf(settings), replay),
+    ...(replay === undefined ? {} : { facts: replay.facts }),
     problems,
-    request: { rename, overwrite: request.target.overwrite, options: request.target.options ?? {} },
+    request: {
+      rename,
+      overwrite: request.target.overwrite,
+      options: request.target.options ?? {},
+      ...(request.stop === undefined ? {} : { stop: request.stop }),
+    },
   })
   const head = await readJournalHead(connection)
   if (head === undefined) return plan
@@ -79,23 +95,36 @@ function fullBackup(backups: readonly Backup[]): Backup {
   })
 }
 
-function laterBackupProblems(backups: readonly Backup[], full: Backup): Problem[] {
-  const later = backups.filter((backup) => backup !== full && backup.kind !== 'full')
-  return later.length === 0
-    ? []
-    : [
-        {
-          severity: 'error',
-          code: 'UNSUPPORTED',
-          message: `backups of kind ${[...new Set(later.map((backup) => backup.kind))].join(', ')} cannot be applied here`,
-          hint: `Restore the full backup ${full.id} alone, then apply what follows with the tools of the server.`,
-        },
-      ]
+/** The item of the logs is replayed whatever is chosen, and never stands for a schema of that name which the full does not hold. */
+function itemsOfFull(backup: Backup, { items, backups }: RestoreRequest): readonly string[] | undefined {
+  const isOfLogs = (item: string) =>
+    item === binlogItem && !backup.items.some((one) => one.item === item) && backups.some((one) => one.kind === 'log')
+  return items?.filter((item) => !isOfLogs(item))
+}
+
+const stopWithoutLogs: Problem = {
+  severity: 'error',
+  code: 'INVALID_INPUT',
+  message: 'a full backup can only be restored as a whole, and not to another moment',
+  hint: 'Restore it together with the log backups that follow it, or leave the moment out.',
+}
+
+/** Of which items the logs are replayed: of all there are and will be, unless some were left out. */
+function replayedItems(backup: Backup, chosen: readonly { readonly item: string }[]) {
+  const items = new Set(chosen.map(({ item }) => item))
+  const isWhole = backup.items.every(({ item }) => item === accountsItem || items.has(item))
+  const schemas = isWhole ? undefined : [...items].filter((item) => item !== accountsItem)
+  return { schemas, accounts: items.has(accountsItem) }
+}
+
+function planLogItem(log: Backup): RestorePlanItem {
+  const bytes = log.items.find(({ item }) => item === binlogItem)?.bytes
+  return { item: binlogItem, to: binlogItem, backup: log.id, overwrites: [], ...(bytes === undefined ? {} : { bytes }) }
 }
 
 function chooseItems(backup: Backup, request: RestoreRequest, problems: Problem[], restore: MysqlRestoreOptions) {
   const rename = request.target.rename ?? {}
-  const wanted = request.items ?? backup.items.filter((item) => item.failure === undefined).map((item) => item.item)
+  const wanted = itemsOfFull(backup, request) ?? backup.items.filter((item) => item.failure === undefined).map((item) => item.item)
   const chosen: { item: string; to: string }[] = []
   for (const name of new Set(wanted)) {
     const item = backup.items.find((candidate) => candidate.item === name)
@@ -151,7 +180,13 @@ function bytesOf(items: readonly RestorePlanItem[]): { bytes?: number } {
   return { bytes: items.reduce((sum, item) => sum + (item.bytes ?? 0), 0) }
 }
 
-function steps(items: readonly RestorePlanItem[], target: RestoreTargetFacts, restore: MysqlRestoreOptions, place: string): PlanStep[] {
+function steps(
+  items: readonly RestorePlanItem[],
+  target: RestoreTargetFacts,
+  restore: MysqlRestoreOptions,
+  place: string,
+  replay: LogPlan | undefined,
+): PlanStep[] {
   const schemas = items.filter((item) => item.item !== accountsItem)
   const accounts = schemas.length < items.length
   const texts: string[] = ['keep a journal of what is done in schema backup_planet_restore, so that a cut restore goes on where it stopped']
@@ -175,8 +210,11 @@ function steps(items: readonly RestorePlanItem[], target: RestoreTargetFacts, re
   const events = schemas.length > 0 && restore.tables === undefined
   if (events) texts.push('create events, all disabled')
   if (schemas.length > 0 && restore.verify !== 'none') texts.push('compare rows and checksums with what the backup recorded')
-  if (restore.restoreGtid) texts.push('set the GTID position to that of the backup')
-  if (events) texts.push('enable the events that were enabled, which may run from then on')
+  const gtid = replay === undefined ? 'the backup' : 'the last transaction that was replayed'
+  const gtidStep = restore.restoreGtid ? [`set the GTID position to that of ${gtid}`] : []
+  const eventStep = events ? [`enable the events that were enabled${replay === undefined ? ', which may run from then on' : ''}`] : []
+  if (replay === undefined) texts.push(...gtidStep, ...eventStep)
+  else texts.push(...replay.steps.slice(0, 1), ...eventStep, ...replay.steps.slice(1, -1), ...gtidStep, ...replay.steps.slice(-1))
   texts.push('remove the journal')
   return texts.map((text, index) => ({ number: index + 1, text }))
 }

@@ -15,6 +15,10 @@ import type { ServerRow } from '../mysql-rows.ts'
 import type { ServerFacts } from '../mysql-server.ts'
 import { type AccountRestoreContext, checkAccounts, createAccounts, grantAccounts } from './account-restore.ts'
 import { ItemFailures } from './item-failures.ts'
+import { replayFactsOf } from './log-replay-facts.ts'
+import { readReplayState } from './log-replay-journal.ts'
+import { preflightLogs } from './log-replay-preflight.ts'
+import { LogRun, plannedChoice } from './log-replay-run.ts'
 import { checkTable } from './restore-checks.ts'
 import { type ItemContents, readContents } from './restore-contents.ts'
 import { abandonHint, journalSchema, planDigest, RestoreJournal, readJournalHead } from './restore-journal.ts'
@@ -57,10 +61,18 @@ export async function runMysqlRestore(
   const failures = new ItemFailures(options)
   await using probe = await connect(settings, { signal: options.signal })
   await holdTarget(probe)
-  const schemas = plan.items.filter((item) => item.item !== accountsItem).map((item) => item.to)
-  const target = await readTarget(probe, schemas, schemas.length < plan.items.length)
+  const items = itemsOfFull(plan)
+  const schemas = items.filter((item) => item.item !== accountsItem).map((item) => item.to)
+  const target = await readTarget(probe, schemas, schemas.length < items.length)
   const resumed = await compareTarget(probe, plan, targetFingerprint(target))
-  const contents = await readContents(plan.items, files, failures, { ...options, restore })
+  const replay = replayFactsOf(plan)
+  const preflight =
+    replay === undefined
+      ? undefined
+      : await preflightLogs({ ...options, files, facts: replay, stop: plan.request.stop, choice: plannedChoice(replay, restore) })
+  // Once logs are replayed, the target is no longer as the full backup was.
+  const isFullDone = resumed && replay !== undefined && (await readReplayState(probe)) !== undefined
+  const contents = isFullDone ? [] : await readContents(items, files, failures, { ...options, restore })
   await using connection = await connectForRestore(settings, target.server, {
     signal: options.signal,
     localFiles: false,
@@ -74,14 +86,23 @@ export async function runMysqlRestore(
     server: target.server,
     failures,
     restore,
-    rename: new Map(plan.items.filter((item) => item.to !== item.item).map((item) => [item.item, item.to])),
+    rename: new Map(items.filter((item) => item.to !== item.item).map((item) => [item.item, item.to])),
     collations: target.collations,
-    overwrites: new Map(plan.items.map((item) => [item.item, item.overwrites])),
+    overwrites: new Map(items.map((item) => [item.item, item.overwrites])),
   }
   const prepared = prepareAll(contents, { ...draft, journal: journal ?? unopened() }, failures)
   const context: SchemaRestoreContext = { ...draft, journal: journal ?? (await RestoreJournal.create(connection, plan)) }
+  const logs =
+    replay === undefined || preflight === undefined
+      ? undefined
+      : new LogRun({ ...options, ...context, settings, plan, files, facts: replay, preflight })
   // Awaited here, because the connection ends with this function.
-  return await new Run(settings, plan, files, context, target.server, target.localInfile, prepared, contents, options).restore()
+  return await new Run(settings, plan, files, context, target.server, target.localInfile, prepared, contents, logs, options).restore()
+}
+
+/** The first backup of a plan is the full one; all others are logs, whose item is no schema. */
+function itemsOfFull(plan: RestorePlan): RestorePlan['items'] {
+  return plan.items.filter((item) => item.backup === plan.backups[0])
 }
 
 /** Also long enough for the server to notice that the session of a killed run is gone. */
@@ -162,6 +183,7 @@ class Run {
   readonly #localInfile: boolean
   readonly #prepared: readonly PreparedSchema[]
   readonly #contents: readonly ItemContents[]
+  readonly #logs: LogRun | undefined
   readonly #options: OperationOptions
   readonly #checks = new Map<string, RestoredItem['checks'][number][]>()
 
@@ -174,6 +196,7 @@ class Run {
     localInfile: boolean,
     prepared: readonly PreparedSchema[],
     contents: readonly ItemContents[],
+    logs: LogRun | undefined,
     options: OperationOptions,
   ) {
     this.#settings = settings
@@ -184,6 +207,7 @@ class Run {
     this.#localInfile = localInfile
     this.#prepared = prepared
     this.#contents = contents
+    this.#logs = logs
     this.#options = options
   }
 
@@ -215,14 +239,18 @@ class Run {
       await this.#accounts('grant to accounts', accounts, grantAccounts)
       await this.#phase('create events', createEvents)
       await this.#phase('compare with what the backup recorded', (prepared) => this.#check(prepared))
-      if (restore.restoreGtid && !failures.any) await restoreGtid(connection, this.#server, this.#plan, this.#contents)
+      if (restore.restoreGtid && !failures.any && this.#logs === undefined)
+        await restoreGtid(connection, this.#server, this.#plan, this.#contents)
+      // What is enabled does not run before the logs are replayed, which may change or drop it again.
+      await this.#logs?.stopEvents()
       await this.#phase('enable events', enableEvents)
       await this.#phase('compare the defaults of schemas', checkCollation)
+      await this.#logs?.replay()
     } finally {
       if (restore.relaxedCommits) await setBack(journal, this.#settings)
     }
     // What failed can be tried again with the same plan.
-    if (!failures.any) await journal.remove(connection)
+    if (!failures.any && this.#logs?.failed !== true) await journal.remove(connection)
     for (const item of this.#plan.items) {
       if (!failures.has(item.item)) this.#options.onProgress?.({ type: 'item', phase: 'restore', item: item.item, state: 'ended' })
     }
@@ -292,19 +320,24 @@ class Run {
   #report(): RestoreReport {
     const { failures } = this.#context
     return {
-      items: this.#plan.items.map((item) => {
-        const failure = failures.get(item.item)
-        const prepared = this.#prepared.find((one) => one.contents.item === item.item)
-        const rows = [...(prepared?.contents.chunks.values() ?? [])].reduce((sum, chunk) => sum + chunk.rows, 0)
-        return {
-          item: item.item,
-          to: item.to,
-          ...(failure === undefined ? {} : { failure }),
-          checks: this.#checks.get(item.item) ?? [],
-          facts: prepared === undefined ? {} : { tables: prepared.tables.length, rows, files: prepared.contents.chunks.size },
-        }
-      }),
+      items: [...this.#fullItems(), ...(this.#logs?.items() ?? [])],
       problems: failures.problems,
     }
+  }
+
+  #fullItems(): RestoreReport['items'] {
+    const { failures } = this.#context
+    return itemsOfFull(this.#plan).map((item) => {
+      const failure = failures.get(item.item)
+      const prepared = this.#prepared.find((one) => one.contents.item === item.item)
+      const rows = [...(prepared?.contents.chunks.values() ?? [])].reduce((sum, chunk) => sum + chunk.rows, 0)
+      return {
+        item: item.item,
+        to: item.to,
+        ...(failure === undefined ? {} : { failure }),
+        checks: this.#checks.get(item.item) ?? [],
+        facts: prepared === undefined ? {} : { tables: prepared.tables.length, rows, files: prepared.contents.chunks.size },
+      }
+    })
   }
 }

@@ -22,6 +22,10 @@ export interface RestoreTargetFacts {
   readonly requirePrimaryKey: boolean
   /** Refuses functions that do not say that they are deterministic, because the binlog is on. */
   readonly refusesFunctions: boolean
+  /** Events may run at any moment. */
+  readonly eventScheduler: boolean
+  /** MariaDB: triggers fire for rows that come out of a log. */
+  readonly replayedTriggers: boolean
   readonly collations: ReadonlySet<string>
   /** Lines of SHOW GRANTS, those of active roles among them. */
   readonly grants: readonly string[]
@@ -41,7 +45,7 @@ export async function readTarget(session: MysqlSession, schemas: readonly string
     if (objects !== undefined) found.set(schema, objects)
   }
   const variables = await session.rows(
-    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('local_infile', 'read_only', 'super_read_only', 'sql_require_primary_key', 'innodb_force_primary_key', 'log_bin_trust_function_creators')",
+    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('local_infile', 'read_only', 'super_read_only', 'sql_require_primary_key', 'innodb_force_primary_key', 'log_bin_trust_function_creators', 'event_scheduler', 'slave_run_triggers_for_rbr')",
     'reading the variables of the target',
   )
   const isOn = (name: string) => variables.some((row) => row.at(0) === name && /^(ON|1)$/i.test(row.at(1) ?? ''))
@@ -57,6 +61,8 @@ export async function readTarget(session: MysqlSession, schemas: readonly string
     readOnly: isOn('read_only') || isOn('super_read_only'),
     refusesFunctions: server.logBin && !isOn('log_bin_trust_function_creators'),
     requirePrimaryKey: isOn('sql_require_primary_key') || isOn('innodb_force_primary_key'),
+    eventScheduler: isOn('event_scheduler'),
+    replayedTriggers: variables.some((row) => row.at(0) === 'slave_run_triggers_for_rbr' && row.at(1) !== 'NO'),
     collations: withOldNames(
       await withContextualCollations(
         session,

@@ -32,6 +32,22 @@ export async function setBack(journal: RestoreJournal, settings: MysqlConnection
   }
 }
 
+const eventScheduler = 'event_scheduler'
+
+/** Switches the event scheduler off where it runs; the journal keeps that it did. */
+export async function stopEvents(connection: MysqlConnection, journal: RestoreJournal): Promise<void> {
+  const [row] = await connection.rows(`SELECT @@GLOBAL.${eventScheduler} AS value`, `reading ${eventScheduler}`)
+  if (row?.text('value') !== 'ON') return
+  await journal.keep(connection, eventScheduler, 'ON')
+  await connection.run(`SET GLOBAL ${eventScheduler} = OFF`, 'switching the event scheduler off')
+}
+
+/** Switches the event scheduler on again where {@link stopEvents} has switched it off. */
+export async function startEvents(connection: MysqlConnection, journal: RestoreJournal): Promise<void> {
+  if ((await journal.kept(connection)).get(eventScheduler) !== 'ON') return
+  await connection.run(`SET GLOBAL ${eventScheduler} = ON`, 'switching the event scheduler on again')
+}
+
 /**
  * Says to the target that it holds everything up to the GTID position of the backup (MySQL 8.4 manual, "gtid_purged"; MariaDB
  * documentation, "gtid_slave_pos").

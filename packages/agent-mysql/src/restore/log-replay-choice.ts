@@ -1,0 +1,120 @@
+import { BackupError } from '@backup-planet/core'
+import { readQuery } from '../binlog/binlog-event.ts'
+import { eventType, isRowsEvent } from '../binlog/binlog-event-type.ts'
+import { shownStatement, statementKind } from '../binlog/statement-text.ts'
+import { queryParts } from './log-replay-bytes.ts'
+import type { ReplayEvent } from './log-replay-events.ts'
+import { tableOf } from './log-replay-resume.ts'
+import { statementScope } from './log-replay-scope.ts'
+import type { UnitPiece } from './log-replay-units.ts'
+
+/** What of the logs is applied. */
+export interface LogChoice {
+  /** GTIDs of transactions that are left out. */
+  readonly skipped: ReadonlySet<string>
+  /** Schemas that are restored; all, and every statement, when left out. */
+  readonly schemas?: ReadonlySet<string>
+  /** Accounts as `user@host` that statements leave as they are; `all` applies no statement on accounts. */
+  readonly accountsLeftAlone: ReadonlySet<string> | 'all'
+  /** Told once of each statement on accounts that was left out. */
+  readonly onAccountsLeftAlone?: (statement: string, accounts: readonly string[]) => void
+  /** Told of each transaction that was left out by its GTID. */
+  readonly onSkipped?: (gtid: string) => void
+}
+
+/** Leaves out what is not wanted. Throws `UNSUPPORTED` for a statement of which nobody can tell whether it is. */
+export async function* chosenUnits(
+  units: AsyncIterable<UnitPiece>,
+  choice: LogChoice,
+  name: string,
+): AsyncGenerator<UnitPiece, void, void> {
+  let leftOut = false
+  let filter = new UnitFilter(choice, name)
+  for await (const piece of units) {
+    if (piece.type === 'format') {
+      yield piece
+      continue
+    }
+    if (piece.type === 'begin') {
+      const { gtid } = piece.unit
+      leftOut = gtid !== undefined && choice.skipped.has(gtid)
+      if (leftOut && gtid !== undefined) choice.onSkipped?.(gtid)
+      filter = new UnitFilter(choice, name)
+    }
+    if (leftOut) continue
+    if (piece.type !== 'event') yield piece
+    else for (const event of filter.pass(piece.event)) yield event === piece.event ? piece : { type: 'event', event }
+  }
+}
+
+class UnitFilter {
+  readonly #choice: LogChoice
+  readonly #name: string
+  /** Numbers of tables in row events whose rows are left out. */
+  readonly #leftOut = new Set<string>()
+  /** Variables that are for the next statement only. */
+  #variables: ReplayEvent[] = []
+
+  constructor(choice: LogChoice, name: string) {
+    this.#choice = choice
+    this.#name = name
+  }
+
+  /** The event, with what was held back for it; nothing where it is left out. */
+  pass(event: ReplayEvent): readonly ReplayEvent[] {
+    const { type } = event
+    if (type === eventType.TABLE_MAP || isRowsEvent(type)) return this.#isRowsWanted(event) ? [event] : []
+    if (type === eventType.INTVAR || type === eventType.RAND || type === eventType.USER_VAR) {
+      this.#variables.push(event)
+      return []
+    }
+    const wanted = (type !== eventType.QUERY && type !== eventType.QUERY_COMPRESSED) || this.#isStatementWanted(event)
+    const variables = this.#variables
+    this.#variables = []
+    return wanted ? [...variables, event] : []
+  }
+
+  #isRowsWanted(event: ReplayEvent): boolean {
+    const { schemas } = this.#choice
+    if (schemas === undefined) return true
+    // Six bytes; four in MySQL 5.1.
+    const id = event.body.toString('latin1', 0, event.fixedBytes === 6 ? 4 : 6)
+    if (event.type === eventType.TABLE_MAP) {
+      const schema = tableOf(event.body, event.fixedBytes)?.[0]
+      if (schema !== undefined && schemas.has(schema)) this.#leftOut.delete(id)
+      else this.#leftOut.add(id)
+    }
+    return !this.#leftOut.has(id)
+  }
+
+  #isStatementWanted(event: ReplayEvent): boolean {
+    const { schemas, accountsLeftAlone, onAccountsLeftAlone } = this.#choice
+    const { statement } = queryParts(event)
+    if (statementKind(statement) !== 'other') return true
+    const schema = readQuery(event.body, event.type, event.fixedBytes)?.schema ?? ''
+    const text = statement.toString('utf8')
+    const scope = scopeOf(text, schema, (candidate) => schemas === undefined || schemas.has(candidate))
+    if (scope.of === 'accounts') {
+      if (accountsLeftAlone === 'all') return false
+      const alone = scope.accounts.filter((account) => accountsLeftAlone.has(account))
+      if (alone.length > 0) onAccountsLeftAlone?.(shownStatement(statement), alone)
+      return alone.length === 0
+    }
+    if (schemas === undefined || scope.of === 'selected') return true
+    if (scope.of === 'others') return false
+    throw new BackupError(
+      `binlog ${this.#name} at offset ${event.begin}: ${shownStatement(statement)} touches schemas that are not restored, or may do so`,
+      { code: 'UNSUPPORTED', hint: 'Restore all items, to another server if need be, or to a moment before this statement.' },
+    )
+  }
+}
+
+function scopeOf(text: string, schema: string, isSelected: (schema: string) => boolean) {
+  try {
+    return statementScope(text, {}, schema, isSelected)
+  } catch (error) {
+    // A statement that cannot be cut into words.
+    if (BackupError.is(error)) return { of: 'both' } as const
+    throw error
+  }
+}

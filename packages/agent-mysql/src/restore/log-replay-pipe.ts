@@ -1,0 +1,149 @@
+import { BackupError, type Command, type CommandResult, type CommandRunner, type OperationOptions } from '@backup-planet/core'
+import type { MysqlConnectionSettings } from '../mysql-agent-settings.ts'
+import { mysqlError } from '../mysql-errors.ts'
+import { ByteQueue } from './byte-queue.ts'
+import { BinlogWriter } from './log-replay-bytes.ts'
+import { refuseForClient } from './log-replay-client-text.ts'
+import type { ReplaySource } from './log-replay-sources.ts'
+import { type ReplayTools, writeClientOptions } from './log-replay-tools.ts'
+
+export interface PipeOptions extends OperationOptions {
+  readonly settings: MysqlConnectionSettings
+  readonly tools: ReplayTools
+  readonly runner: CommandRunner
+  /** Statements with which the session begins. */
+  readonly setup: readonly string[]
+}
+
+/** Of what a program says when it fails. */
+const errorBytes = 16 * 1024
+const graceMs = 10_000
+
+/**
+ * Applies logs in one session of the server's own client: one program after the other prints them as statements for it. The client stops at the first
+ * statement that fails. Whatever is wrong with a log ends the input before it, between two transactions, and is thrown once the client has done what it had.
+ */
+export async function replayThroughTools(sources: AsyncIterable<ReplaySource>, options: PipeOptions): Promise<void> {
+  const { settings, tools, runner, signal } = options
+  await using login = await writeClientOptions(settings, tools.flavour)
+  let failure: { readonly error: unknown } | undefined
+  const stop = new AbortController()
+  async function* input(): AsyncGenerator<Uint8Array, void, void> {
+    yield Buffer.from(`${options.setup.join(';\n')};\n`)
+    try {
+      for await (const source of sources) yield* printed(source, { ...options, signal: anySignal(signal, stop.signal) })
+    } catch (error) {
+      failure = { error }
+    }
+  }
+  try {
+    const result = await runner.run(
+      {
+        command: tools.client,
+        arguments: [login.argument, ...clientArguments],
+        environment: environment(),
+        input: input(),
+        secrets: login.secrets,
+        outputLimitBytes: errorBytes,
+        graceMs,
+      },
+      { signal },
+    )
+    if (result.exitCode !== 0) throw clientError(tools.client, result)
+  } finally {
+    stop.abort(new BackupError('the client has ended', { code: 'ABORTED' }))
+  }
+  if (failure !== undefined) throw failure.error
+}
+
+const clientArguments: readonly string[] = [
+  '--batch',
+  '--skip-column-names',
+  '--binary-mode',
+  // Another session would not have what the first one had.
+  '--skip-reconnect',
+  '--max-allowed-packet=1073741824',
+  // A log must not make the client send files of this machine.
+  '--local-infile=0',
+]
+
+/** Nothing that a user has set for these programs counts, and times are understood in UTC. */
+function environment(): NonNullable<Command['environment']> {
+  return {
+    TZ: 'UTC',
+    LC_ALL: 'C',
+    MYSQL_PWD: undefined,
+    MYSQL_HOST: undefined,
+    MYSQL_TCP_PORT: undefined,
+    MYSQL_UNIX_PORT: undefined,
+    MYSQL_TEST_LOGIN_FILE: '/nonexistent',
+    LIBMYSQL_ENABLE_CLEARTEXT_PLUGIN: undefined,
+  }
+}
+
+/** The statements of one log, as the program prints them that reads binlogs. */
+async function* printed(source: ReplaySource, options: PipeOptions): AsyncGenerator<Uint8Array, void, void> {
+  const { tools, runner, signal } = options
+  const queue = new ByteQueue()
+  const stop = new AbortController()
+  let failure: { readonly error: unknown } | undefined
+  async function* binlog(): AsyncGenerator<Uint8Array, void, void> {
+    const writer = new BinlogWriter()
+    try {
+      for await (const action of source.actions) {
+        refuseForClient(action, source.name)
+        yield* writer.bytes(action)
+      }
+    } catch (error) {
+      failure = { error }
+    }
+  }
+  const run = runner
+    .run(
+      {
+        command: tools.binlog,
+        arguments: ['--no-defaults', '-'],
+        environment: environment(),
+        input: binlog(),
+        stdout: (chunk) => queue.push(chunk),
+        outputLimitBytes: errorBytes,
+        graceMs,
+      },
+      { signal: anySignal(signal, stop.signal) },
+    )
+    .finally(() => queue.end())
+  run.catch(() => undefined)
+  try {
+    yield* queue.take()
+    const result = await run
+    if (failure !== undefined) throw failure.error
+    if (result.exitCode !== 0 || !result.stdoutEnded) throw printerError(tools.binlog, source.name, result)
+  } finally {
+    queue.drop()
+    stop.abort(new BackupError('the client has ended', { code: 'ABORTED' }))
+    await run.catch(() => undefined)
+  }
+}
+
+function anySignal(...signals: readonly (AbortSignal | undefined)[]): AbortSignal {
+  return AbortSignal.any(signals.filter((signal) => signal !== undefined))
+}
+
+function printerError(command: string, name: string, { stderr, exitCode, signal }: CommandResult): BackupError {
+  const said = stderr.trim().split('\n').at(-1)?.slice(-500) ?? ''
+  return new BackupError(`${command} could not read ${name}: ${said === '' ? `it ended with ${exitCode ?? signal}` : said}`, {
+    code: 'APPLICATION',
+    hint: 'Install the tools of the version that wrote the log, or execute with the option replay set to statements.',
+  })
+}
+
+/** `ERROR 1062 (23000) at line 12: Duplicate entry …`, as both clients say it. */
+function clientError(command: string, { stderr, exitCode, signal }: CommandResult): Error {
+  const match = /^ERROR (\d+) \([0-9A-Z]{5}\)(?: at line \d+)?: (.*)$/m.exec(stderr)
+  if (match !== null) return mysqlError(Object.assign(new Error(match[2]), { errno: Number(match[1]) }), 'replaying the log')
+  const said = stderr.trim().split('\n').at(-1)?.slice(-500) ?? ''
+  return new BackupError(`${command} ended with ${exitCode ?? signal}${said === '' ? '' : `: ${said}`}`, {
+    code: 'APPLICATION',
+    hint: 'Look at the error log of the server, then execute the same plan again.',
+  })
+}

@@ -1,0 +1,137 @@
+import { BackupError, type OperationOptions, type RestoredFiles, type RestoredItem, type RestorePlan } from '@backup-planet/core'
+import { binlogItem } from '../dump-layout.ts'
+import type { MysqlConnectionSettings } from '../mysql-agent-settings.ts'
+import type { MysqlConnection } from '../mysql-connection.ts'
+import { mysqlError } from '../mysql-errors.ts'
+import type { ServerFacts } from '../mysql-server.ts'
+import type { ItemFailures } from './item-failures.ts'
+import { replayLogs } from './log-replay.ts'
+import { accountsLeftAlone } from './log-replay-accounts.ts'
+import type { LogChoice } from './log-replay-choice.ts'
+import type { ReplayFacts } from './log-replay-facts.ts'
+import type { Preflight } from './log-replay-preflight.ts'
+import type { RestoreJournal } from './restore-journal.ts'
+import type { MysqlRestoreOptions } from './restore-options.ts'
+import { endsRestore } from './restore-session.ts'
+import { startEvents, stopEvents } from './server-variables.ts'
+
+export interface LogRunOptions extends OperationOptions {
+  readonly settings: MysqlConnectionSettings
+  readonly plan: RestorePlan
+  readonly files: RestoredFiles
+  readonly facts: ReplayFacts
+  readonly preflight: Preflight
+  readonly restore: MysqlRestoreOptions
+  readonly server: ServerFacts
+  readonly connection: MysqlConnection
+  readonly journal: RestoreJournal
+  readonly failures: ItemFailures
+}
+
+/** What is chosen of the logs, as far as it is known before anything is changed. */
+export function plannedChoice(facts: ReplayFacts, restore: MysqlRestoreOptions): LogChoice {
+  return {
+    skipped: new Set(restore.skipGtids),
+    accountsLeftAlone: 'all',
+    ...(facts.schemas === undefined ? {} : { schemas: new Set(facts.schemas) }),
+  }
+}
+
+/** The logs of a restore: beside its items they succeed or fail as one. */
+export class LogRun {
+  readonly #options: LogRunOptions
+  #failure: RestoredItem['failure']
+  #appliedTo = ''
+
+  constructor(options: LogRunOptions) {
+    this.#options = options
+  }
+
+  get failed(): boolean {
+    return this.#failure !== undefined
+  }
+
+  /** Before any event is enabled: what events did on the source is in the logs. */
+  async stopEvents(): Promise<void> {
+    await stopEvents(this.#options.connection, this.#options.journal)
+  }
+
+  async replay(): Promise<void> {
+    const { failures, onProgress, preflight } = this.#options
+    if (failures.any)
+      return this.#fail(
+        new BackupError('the logs were not replayed, since items of the full backup failed', {
+          code: 'INCONSISTENT',
+          hint: 'See to the items that failed, then execute the same plan again.',
+        }),
+      )
+    onProgress?.({ type: 'step', text: `replay the logs up to ${preflight.endText}` })
+    try {
+      await this.#replay()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  async #replay(): Promise<void> {
+    const { facts, preflight, restore, connection, journal } = this.#options
+    const alone = facts.accounts ? await accountsLeftAlone(connection, journal, restore.users) : 'all'
+    await replayLogs({
+      ...this.#options,
+      end: preflight.end,
+      binlog: restore.binlog,
+      choice: {
+        ...plannedChoice(facts, restore),
+        accountsLeftAlone: alone,
+        onAccountsLeftAlone: (statement, accounts) => this.#leftAlone(statement, accounts),
+      },
+    })
+    this.#appliedTo = preflight.endText
+    await this.#warnOfPreparedTransactions()
+    await startEvents(connection, journal)
+  }
+
+  #fail(error: unknown): void {
+    const failure = mysqlError(error, 'replaying the logs')
+    if (!BackupError.is(failure) || endsRestore(failure)) throw failure
+    const { code, message, hint } = failure
+    this.#failure = { code, message, ...(hint === undefined ? {} : { hint }) }
+    this.#options.onProgress?.({ type: 'item', phase: 'restore', item: binlogItem, state: 'failed' })
+  }
+
+  #leftAlone(statement: string, accounts: readonly string[]): void {
+    this.#options.failures.problem({
+      severity: 'warning',
+      code: 'ALREADY_EXISTS',
+      item: binlogItem,
+      message: `${accounts.join(', ')} on the target was left as it is: ${statement} in the logs was not applied`,
+      hint: 'Run it by hand if it shall count here too.',
+    })
+  }
+
+  async #warnOfPreparedTransactions(): Promise<void> {
+    const { connection, failures } = this.#options
+    const prepared = await connection.rows('XA RECOVER', 'looking for prepared transactions')
+    if (prepared.length === 0) return
+    failures.problem({
+      severity: 'warning',
+      code: 'INCONSISTENT',
+      item: binlogItem,
+      message: `${prepared.length} XA transactions are prepared on the target, as they were on the source at that moment`,
+      hint: 'XA RECOVER lists them; end each with XA COMMIT or XA ROLLBACK. Until then they hold their locks.',
+    })
+  }
+
+  items(): readonly RestoredItem[] {
+    const { plan } = this.#options
+    return plan.items
+      .filter((item) => item.backup !== plan.backups[0])
+      .map(({ item, to }) => ({
+        item,
+        to,
+        ...(this.#failure === undefined ? {} : { failure: this.#failure }),
+        checks: [],
+        facts: this.#failure === undefined ? { appliedTo: this.#appliedTo } : {},
+      }))
+  }
+}
