@@ -24,9 +24,11 @@ beforeEach(async () => {
 })
 
 const setUp = `CREATE DATABASE d CHARACTER SET utf8mb4; USE d;
-  CREATE TABLE t (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, a VARBINARY(200), twice INT AS (id * 2) STORED) ENGINE=InnoDB;
+  CREATE TABLE t (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, a VARBINARY(200), twice INT AS (LENGTH(a) * 2) STORED) ENGINE=InnoDB;
   INSERT INTO t (a) VALUES ('before')`
 
+/** What rolled back or reserved more than it used has left no trace in the log. */
+const withoutCounters = (text: string | undefined) => (text ?? '').replaceAll(/ AUTO_INCREMENT=\d+/g, '')
 const rows = (server: ThrowawayMariadb) => server.client('SELECT id, HEX(a), twice FROM d.t ORDER BY id')
 const gtid = async () => (await source.client('SELECT @@GLOBAL.gtid_binlog_pos')).trim()
 const place = async () => {
@@ -97,7 +99,7 @@ describe.each(['tools', 'statements'])('logs replayed by %s', (replay) => {
     await to(chain, { beforePosition: at({ gtid: dropped }) })
     expect(await rows(target)).toBe(after)
     await to(chain, { position: at({ gtid: bad.gtid }) })
-    expect(await rows(target)).toBe(await target.client("SELECT 1, HEX('before'), 2"))
+    expect(await rows(target)).toBe(await target.client("SELECT 1, HEX('before'), 12"))
     // The bad DELETE left out, everything else applied.
     await to(chain, { beforePosition: at({ gtid: dropped }) }, { skipGtids: [bad.gtid] })
     expect(await rows(target)).toBe(`${good.rows}${after.split('\n')[1]}\n`)
@@ -167,7 +169,7 @@ describe.each(['tools', 'statements'])('logs replayed by %s', (replay) => {
     const expected = [await schemaText(source, 'd'), await schemaText(source, 'd2'), await accountsText(source)]
     await chain.log()
     await replayTo(chain, target, { options: { replay } })
-    expect(await schemaText(target, 'd')).toBe(expected[0])
+    expect(withoutCounters(await schemaText(target, 'd'))).toBe(withoutCounters(expected[0]))
     expect(await schemaText(target, 'd2')).toBe(expected[1])
     const own = (text: string | undefined) => (text ?? '').split('\n').filter((line) => /neu|`r`|weg/.test(line))
     expect(own(await accountsText(target))).toEqual(own(expected[2]))
@@ -179,8 +181,8 @@ describe.each(['tools', 'statements'])('logs replayed by %s', (replay) => {
     await source.client(setUp)
     await using chain = new BackupChain(source)
     await chain.full({ users: false })
-    await source.client(`USE d; CREATE TABLE big (id INT PRIMARY KEY, a LONGBLOB); INSERT INTO big VALUES (1, REPEAT(x'00FF27', 6000000));
-      CREATE TABLE many (id INT PRIMARY KEY, a CHAR(255)); INSERT INTO many SELECT seq, REPEAT(SHA1(seq), 6) FROM seq_1_to_150000; UPDATE many SET a = REVERSE(a) WHERE id % 2`)
+    await source.client(`USE d; CREATE TABLE big (id INT PRIMARY KEY, a LONGBLOB); INSERT INTO big VALUES (1, REPEAT(x'00FF27', 5600000));
+      CREATE TABLE many (id INT PRIMARY KEY, a CHAR(255)); INSERT INTO many SELECT seq, REPEAT(SHA1(seq), 6) FROM seq_1_to_60000; UPDATE many SET a = REVERSE(a) WHERE id % 2`)
     const sum = (server: ThrowawayMariadb) =>
       server.client('SELECT COUNT(*), SUM(CRC32(a)) FROM d.many UNION ALL SELECT LENGTH(a), CRC32(a) FROM d.big')
     await chain.log()

@@ -1,5 +1,4 @@
-import { createReadStream } from 'node:fs'
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Backup, Json, RestoredFile, RestoredFileFacts, RestoredFiles, RestoreReport, RestoreStop } from '@backup-planet/core'

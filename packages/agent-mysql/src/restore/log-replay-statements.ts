@@ -22,7 +22,7 @@ export interface StatementsOptions extends OperationOptions {
 }
 
 /** What is sent at once where it can wait; less than any `max_allowed_packet`. */
-const batchBytes = 512 * 1024
+const batchBytes = 64 * 1024
 
 /**
  * Applies logs without tools: rows by BINLOG statements, other statements as they were logged with the variables of their sessions, several
@@ -58,7 +58,7 @@ class StatementReplay {
     switch (action.type) {
       case 'format':
         this.#format = action.format
-        return await this.#add(binlogStatement([action.event.bytes]))
+        return await this.#addBinlog(binlogStatement([action.event.bytes]))
       case 'own':
         return await this.#add(action.sql)
       case 'between':
@@ -97,7 +97,7 @@ class StatementReplay {
   async #addRows(rows: readonly Buffer[], event: ReplayEvent): Promise<void> {
     const statement = binlogStatement(rows)
     const limit = this.#options.maxAllowedPacket - 1024
-    if (statement.length <= limit) return await this.#add(statement)
+    if (statement.length <= limit) return await this.#addBinlog(statement)
     // MariaDB documentation, "BINLOG": in two parts, each of which goes in a packet of its own.
     const text = base64(rows)
     const half = Math.ceil(text.length / 2)
@@ -123,7 +123,11 @@ class StatementReplay {
     const error = event.body.readUInt16LE(9)
     const kind = statementKind(statement)
     if (this.#format === undefined || (kind !== 'other' && kind !== 'xa-finish' && kind !== 'xa-start')) return await this.#add(text)
-    for (const sql of this.#session.prepare(event, this.#format, this.#name)) await this.#add(sql)
+    const { changes, time } = this.#session.prepare(event, this.#format, this.#name)
+    for (const sql of changes) await this.#add(sql)
+    // Of what is sent at once, the server would read the statement in the character set of before.
+    if (changes.length > 0) await this.flush()
+    await this.#add(time)
     if (/^\s*(?:\/\*.*?\*\/\s*)*(?:DROP|CREATE|ALTER|USE|SET)\b/is.test(text)) this.#session.forgetSchema()
     if (error === 0) return await this.#add(`${before}${text}${after}`)
     await this.#expectError(event, error, before, text, after)
@@ -147,13 +151,18 @@ class StatementReplay {
     )
   }
 
+  /** The server forgets that more statements follow one of these (MariaDB resets the flag of its answer), so it is the last that is sent at once. */
+  async #addBinlog(statement: string): Promise<void> {
+    await this.#add(statement)
+    await this.flush()
+  }
+
   /** Statements that do not fit together are sent apart. */
   async #add(sql: string): Promise<void> {
     if (sql === '') return
     if (this.#bytes > 0 && this.#bytes + sql.length > this.#options.maxAllowedPacket - 1024) await this.flush()
     this.#batch.push(sql)
     this.#bytes += sql.length + 2
-    if (this.#bytes > batchBytes * 8) await this.flush()
   }
 
   async flush(): Promise<void> {
