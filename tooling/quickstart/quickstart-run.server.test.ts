@@ -24,15 +24,23 @@ test('the quickstart brings the shop back whole, and the commands it prints work
   expect(stdout).toContain('none differs')
   expect(stdout).toContain('It came back whole')
 
-  const [, first = '', second = ''] =
-    /The first sent ([\d,]+) bytes; the second, with one row more in a small table, ([\d,]+) bytes/.exec(stdout) ?? []
+  const [, first = '', second = '', log = ''] =
+    /The first full backup sent ([\d,]+) bytes; the second, .*, ([\d,]+) bytes .*; the log backup of a morning ([\d,]+) bytes/.exec(
+      stdout,
+    ) ?? []
   expect(bytes(first)).toBeGreaterThan(1_000_000)
   expect(bytes(second)).toBeLessThan(bytes(first) / 20)
+  expect(bytes(log)).toBeLessThan(bytes(first) / 20)
+
+  const [, accident = ''] = /DELETE FROM shop\.order_line at (\S+)/.exec(stdout) ?? []
+  expect(stdout).toMatch(/^any moment /m)
+  expect(stdout).toContain(`restore shop --at ${accident} --to scratch`)
+  expect(stdout).toContain(`It came back whole, as it was before ${accident}: `)
 
   const [snapshots = '', restore = ''] = [...stdout.matchAll(/^ {2}(restic -r .*)$/gm)].map(([, command = '']) => `${command} --no-cache`)
   const unpacked = join(directory, 'unpacked')
-  expect((await run('sh', ['-c', snapshots], { cwd: directory })).stdout).toMatch(/\bjob=shop\b.*\n2 snapshots\n/s)
-  expect(stdout).toMatch(/^ {4}2 snapshots$/m)
+  expect((await run('sh', ['-c', snapshots], { cwd: directory })).stdout).toMatch(/\bjob=shop\b.*\n4 snapshots\n/s)
+  expect(stdout).toMatch(/^ {4}4 snapshots$/m)
   await run('sh', ['-c', restore.replace('/tmp/shop', `'${unpacked}'`)], { cwd: directory })
   expect(await readdir(unpacked, { recursive: true })).toEqual(
     expect.arrayContaining(['RESTORE.md', expect.stringContaining('shop.customer-schema.sql')]),

@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
-import { startThrowawayMariadb } from '../servers/throwaway-mariadb.ts'
+import { startThrowawayMariadb, type ThrowawayMariadb } from '../servers/throwaway-mariadb.ts'
 import { backupPlanet, CommandFailure } from './backup-planet-command.ts'
 import { closingSummary } from './closing-summary.ts'
 import { createQuickstartFolder, ForeignFolder, writeConfiguration } from './quickstart-folder.ts'
@@ -8,8 +8,9 @@ import { resticSnapshots } from './restic-command.ts'
 import { differences, fingerprintServer, type ServerFingerprint } from './server-fingerprint.ts'
 
 /**
- * `npm run quickstart`: a shop on a real server is backed up encrypted, changed a little, backed up again, lost, restored to another server
- * and compared, with the real command and a real configuration file. Ends with exit code 0 only when both servers hold the same.
+ * `npm run quickstart`: a shop on a real server is backed up encrypted, changed a little, backed up again; its logs are backed up while it is used, a
+ * DELETE without a WHERE among them; it is lost, restored to another server as it was a second before that, and compared, with the real
+ * command and a real configuration file. Ends with exit code 0 only when both servers hold the same.
  * `npm run quickstart -- FOLDER` leaves everything there instead of in `.cache/quickstart`.
  */
 const databases = ['shop', 'warehouse café']
@@ -34,7 +35,7 @@ async function quickstart(): Promise<boolean> {
   const [shop, scratch] = await Promise.all([startThrowawayMariadb(), startThrowawayMariadb()])
   await using _shop = shop
   await using _scratch = scratch
-  await shop.client(['--default-character-set=utf8mb4'], { inputFile: join(import.meta.dirname, 'shop.sql') })
+  await runInShop(shop, 'shop.sql')
   await writeConfiguration(folder, shop, scratch)
 
   say('2', 'A repository is made, the shop is backed up, deduplicated and encrypted, and every byte of the backup is read once.')
@@ -45,27 +46,67 @@ async function quickstart(): Promise<boolean> {
   await backupPlanet('verify', 'shop', '--read-data', ...configuration)
 
   say('3', 'Somebody looks at a product. The next full backup sends only what has changed.')
-  await shop.client(['--default-character-set=utf8mb4'], { inputFile: join(import.meta.dirname, 'shop-change.sql') })
+  await runInShop(shop, 'shop-change.sql')
+  await backupPlanet('run', 'shop', ...configuration)
+  const beforeLog = await bytesBelow(folder.offsite)
+  const sent = { first: first - empty, second: beforeLog - first }
+  detail(`the first backup sent ${count(sent.first)} bytes, this one ${count(sent.second)}`)
+
+  say('4', 'A morning of business. A log backup takes what has changed since, and nothing else.')
+  await runInShop(shop, 'shop-morning.sql')
+  await backupPlanet('run', 'shop', '--kind', 'log', ...configuration)
+  const log = (await bytesBelow(folder.offsite)) - beforeLog
+  detail(`it sent ${count(log)} bytes`)
+  await runInShop(shop, 'shop-change.sql')
   const before = await fingerprintServer(shop, subject)
   detail(`${count(before.rows)} rows in ${before.tables} tables; views, routines, triggers, an event, a role and users beside them`)
-  await backupPlanet('run', 'shop', ...configuration)
-  const stored = await bytesBelow(folder.offsite)
-  detail(`the first backup sent ${count(first - empty)} bytes, this one ${count(stored - first)}`)
 
-  say('4', 'The shop is lost.')
+  say('5', 'Somebody deletes all lines of all orders, and it is noticed only after the next log backup. Then the shop is lost altogether.')
+  const accident = await nextSecond(shop)
+  await runInShop(shop, 'shop-accident.sql')
+  detail(`DELETE FROM shop.order_line at ${accident}`)
+  await backupPlanet('run', 'shop', '--kind', 'log', ...configuration)
   await shop.client(databases.map((name) => `DROP DATABASE \`${name}\``).join('; '))
   detail(`dropped: ${databases.join(', ')}`)
 
-  say('5', 'It is restored to the other server.')
-  const restored = await timed(() => backupPlanet('restore', 'shop', '--to', 'scratch', ...configuration))
+  say('6', 'Every moment since the last full backup can be had again.')
+  await backupPlanet('windows', 'shop', ...configuration)
 
-  say('6', 'Both are compared: row counts, CHECKSUM TABLE, mariadb-dump, users and grants.')
+  say('7', 'So the other server gets the shop as it was right before the accident.')
+  const restored = await timed(() => backupPlanet('restore', 'shop', '--at', accident, '--to', 'scratch', ...configuration))
+
+  say('8', 'Both are compared: row counts, CHECKSUM TABLE, mariadb-dump, users and grants.')
   if (!reportComparison(before, await fingerprintServer(scratch, subject))) return false
   const seconds = (performance.now() - begun) / 1000
-  const sent = { first: first - empty, second: stored - first }
+  const stored = await bytesBelow(folder.offsite)
   const snapshots = await resticSnapshots(folder.offsite, folder.passwordFile)
-  process.stdout.write(closingSummary({ folder, rows: before.rows, seconds, backedUp, restored, stored, sent, snapshots, shown }))
+  process.stdout.write(
+    closingSummary({
+      folder,
+      rows: before.rows,
+      seconds,
+      backedUp,
+      restored,
+      restoredTo: accident,
+      stored,
+      sent: { ...sent, log },
+      snapshots,
+      shown,
+    }),
+  )
   return true
+}
+
+async function runInShop(shop: ThrowawayMariadb, file: string): Promise<void> {
+  await shop.client(['--default-character-set=utf8mb4'], { inputFile: join(import.meta.dirname, file) })
+}
+
+/** Waits for the clock of the server to show another second, since its logs know whole ones only; resolves with it, ISO 8601 in UTC. */
+async function nextSecond(server: ThrowawayMariadb): Promise<string> {
+  const time = await server.client(
+    "SELECT SLEEP(1 - MICROSECOND(NOW(6)) / 1000000) INTO @slept; SELECT DATE_FORMAT(UTC_TIMESTAMP(), '%Y-%m-%dT%H:%i:%sZ')",
+  )
+  return time.trim()
 }
 
 function reportComparison(expected: ServerFingerprint, found: ServerFingerprint): boolean {

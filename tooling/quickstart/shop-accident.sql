@@ -1,0 +1,2 @@
+-- Somebody forgets a WHERE.
+DELETE FROM shop.order_line;
