@@ -101,7 +101,7 @@ describe('binlogs that are followed', () => {
 
   it('make the server wait for a slow consumer, and lose nothing', async () => {
     const begin = await positionOf(server)
-    await server.client("FLUSH BINARY LOGS; INSERT INTO shop.t (v) SELECT REPEAT('w', 100000) FROM seq_1_to_1200; FLUSH BINARY LOGS")
+    await server.client("USE shop; FLUSH BINARY LOGS; INSERT INTO t (v) SELECT REPEAT('w', 100000) FROM seq_1_to_1200; FLUSH BINARY LOGS")
     const end = await positionOf(server)
     const hash = createHash('sha256')
     let consumed = 0
@@ -139,6 +139,16 @@ describe('binlogs that are followed', () => {
         await expect(followed.done).rejects.toMatchObject({ code: 'UNREACHABLE' })
       }
     }
+    // More is in that file than waits between the server and here.
+    let received = 0
+    const cut = (async () => {
+      for await (const piece of streamBinlogs(resolvedSettings(server), { binlog: 'binlog.000001' })) {
+        if (received === 0) await server.kill()
+        received += piece.bytes.length
+      }
+    })()
+    await expect(cut).rejects.toMatchObject({ code: 'UNREACHABLE' })
+    expect(received).toBeGreaterThan(4)
     await expect(collect(streamBinlogs({ ...resolvedSettings(server), port: 1 }, begin))).rejects.toMatchObject({ code: 'UNREACHABLE' })
   })
 })

@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { startThrowawayMariadb, type ThrowawayMariadb } from '@backup-planet/tooling/throwaway-mariadb'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { agentFor, dump } from './capture-fixture.ts'
+import { streamBinlogs } from '../src/binlog/binlog-stream.ts'
+import { binlogOnDisk, collect } from './binlog-fixture.ts'
+import { agentFor, dump, resolvedSettings } from './capture-fixture.ts'
 
 let server: ThrowawayMariadb
 let directory: string
@@ -103,4 +105,13 @@ test('a certificate for localhost is refused where the address is what was asked
 
 test('without ssl an account that requires it is refused', async () => {
   await expect(dump(agentFor(server, secure), { items: ['d'] })).rejects.toMatchObject({ code: 'WRONG_CREDENTIALS' })
+})
+
+test('binlogs go through TLS as they are', async () => {
+  await server.client('FLUSH BINARY LOGS')
+  const settings = resolvedSettings(server, { ...secure, ssl: { ca: authority } })
+  const received = await collect(streamBinlogs(settings, { binlog: 'binlog.000001', until: 'binlog.000002' }))
+  expect(received.get('binlog.000001')?.equals(await binlogOnDisk(server, 'binlog.000001'))).toBe(true)
+  const plain = { ...settings, ssl: undefined }
+  await expect(collect(streamBinlogs(plain, { binlog: 'binlog.000001' }))).rejects.toMatchObject({ code: 'WRONG_CREDENTIALS' })
 })
