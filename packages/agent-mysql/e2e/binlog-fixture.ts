@@ -11,8 +11,8 @@ export async function collect(pieces: AsyncIterable<BinlogPiece>): Promise<Reado
   const parts = new Map<string, Buffer[]>()
   for await (const { binlog, bytes } of pieces) {
     const list = parts.get(binlog)
-    if (list === undefined) parts.set(binlog, [bytes])
-    else list.push(bytes)
+    if (list === undefined) parts.set(binlog, [Buffer.from(bytes)])
+    else list.push(Buffer.from(bytes))
   }
   return new Map([...parts].map(([binlog, list]) => [binlog, Buffer.concat(list)]))
 }

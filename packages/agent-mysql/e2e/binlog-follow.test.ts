@@ -23,7 +23,7 @@ function follower(heartbeatSeconds: number, from: BinlogReached, more: { readonl
   const follow = { heartbeatSeconds, onHeartbeat: (reached: BinlogReached) => void heartbeats.push(reached) }
   const stream = streamBinlogs(settings, { ...from, follow, signal: more.signal })
   const done = (async () => {
-    for await (const piece of stream) pieces.push(piece)
+    for await (const piece of stream) pieces.push({ ...piece, bytes: Buffer.from(piece.bytes) })
   })()
   done.catch(() => undefined)
   const idle = () => until('a heartbeat', async () => heartbeats.at(-1))

@@ -110,7 +110,9 @@ describe('binlogs read by the replication protocol', () => {
     const begin = Number(events.findLast((event) => event[2] === 'Gtid')?.[1])
     expect(begin).toBeGreaterThan(1000)
     const pieces: BinlogPiece[] = []
-    for await (const piece of streamBinlogs(resolvedSettings(server), { binlog, position: begin, until: closed[1] })) pieces.push(piece)
+    for await (const piece of streamBinlogs(resolvedSettings(server), { binlog, position: begin, until: closed[1] })) {
+      pieces.push({ ...piece, bytes: Buffer.from(piece.bytes) })
+    }
     const head = pieces.filter((piece) => piece.head)
     const rest = Buffer.concat(pieces.filter((piece) => !piece.head).map((piece) => piece.bytes))
     expect(head.length).toBe(2)

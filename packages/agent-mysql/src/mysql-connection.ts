@@ -41,6 +41,8 @@ export interface ConnectOptions {
   readonly severalStatements?: boolean
   /** Statements after the common ones. */
   readonly setup?: readonly string[]
+  /** Opens the socket instead of the driver; not for TLS. */
+  readonly openSocket?: (settings: MysqlConnectionSettings) => Socket
 }
 
 /** Opens and sets up one session. Throws `UNREACHABLE`, `WRONG_CREDENTIALS`, `ACCESS_DENIED`, `ABORTED`. */
@@ -50,7 +52,9 @@ export async function connect(settings: MysqlConnectionSettings, options: Connec
   throwIfAborted(signal, `connecting to ${place}`)
   let driver: Connection
   try {
-    driver = await openedUnlessAborted(mysql.createConnection(driverOptions(settings, options)), signal, place)
+    const { openSocket } = options
+    const stream = openSocket === undefined ? {} : { stream: () => openSocket(settings) }
+    driver = await openedUnlessAborted(mysql.createConnection({ ...driverOptions(settings, options), ...stream }), signal, place)
   } catch (error) {
     throwIfAborted(signal, `connecting to ${place}`)
     throw mysqlError(error, `connecting to ${place} as ${settings.user}`)

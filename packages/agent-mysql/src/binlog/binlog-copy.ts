@@ -37,9 +37,10 @@ export async function* copyBinlogs(options: BinlogCopyOptions): AsyncGenerator<B
 async function* copyBinlog({ directory, signal }: BinlogCopyOptions, binlog: string): AsyncGenerator<BinlogPiece, void, void> {
   throwIfAborted(signal, `copying binlog ${binlog}`)
   await using file = await opened(join(directory, binlog), binlog)
+  const buffer = Buffer.allocUnsafe(pieceBytes)
   for (let position = 0; ; ) {
     throwIfAborted(signal, `copying binlog ${binlog}`)
-    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(pieceBytes), 0, pieceBytes, position)
+    const { bytesRead } = await file.read(buffer, 0, pieceBytes, position)
     if (bytesRead === 0) return
     const bytes = buffer.subarray(0, bytesRead)
     // Whether a binlog is encrypted is said in its first two events.

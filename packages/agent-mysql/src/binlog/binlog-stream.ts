@@ -1,11 +1,10 @@
-import { randomInt } from 'node:crypto'
-import type { Socket } from 'node:net'
-import { abortError, BackupError, throwIfAborted } from '@backup-planet/core'
+import { BackupError, throwIfAborted } from '@backup-planet/core'
 import type { MysqlConnectionSettings } from '../mysql-agent-settings.ts'
-import { connect, killConnections, type MysqlConnection, socketOf } from '../mysql-connection.ts'
-import { dumpFailure, lostStream } from './dump-failure.ts'
-import { type BinlogPiece, type BinlogReached, DumpFrames } from './dump-frames.ts'
-import { dumpPacket, largestDumpPosition } from './dump-packet.ts'
+import { connect, killConnections, socketOf } from '../mysql-connection.ts'
+import type { BinlogPiece, BinlogReached } from './dump-frames.ts'
+import { largestDumpPosition } from './dump-packet.ts'
+import { DumpSocket } from './dump-socket.ts'
+import { ReceiveBuffers } from './receive-buffers.ts'
 
 export type { BinlogPiece, BinlogReached } from './dump-frames.ts'
 
@@ -28,12 +27,9 @@ export interface FollowOptions {
   readonly onHeartbeat?: ((reached: BinlogReached) => void) | undefined
 }
 
-/** Beyond so many bytes that nobody has asked for yet, the server is made to wait. */
-const highMark = 8 * 1024 * 1024
-
 /**
  * Reads binlogs from the server by its replication protocol, decrypted where they are encrypted, and otherwise byte by byte as its files are: a piece
- * belongs to one binlog, and the pieces of one come before those of the next. A consumer that is slow makes the server wait. However the loop ends,
+ * belongs to one binlog, and the pieces of one come before those of the next; its bytes are good until the next one is asked for. A consumer that is slow makes the server wait. However the loop ends,
  * nothing of it goes on on the server.
  *
  * Throws `NOT_FOUND` for a binlog that the server has not (any more), `ACCESS_DENIED` without REPLICATION SLAVE, `UNREACHABLE` when the server goes
@@ -46,13 +42,18 @@ export async function* streamBinlogs(
   const { signal } = options
   throwIfAborted(signal, `reading binlogs from ${options.binlog} on`)
   if ((options.position ?? 0) > largestDumpPosition) throw tooFar(options)
-  const connection = await connect(settings, { signal, setup: sessionStatements(options) })
+  const buffers = settings.ssl === undefined || settings.ssl === false ? new ReceiveBuffers() : undefined
+  const openSocket = buffers === undefined ? {} : { openSocket: buffers.open }
+  const connection = await connect(settings, { signal, setup: sessionStatements(options), ...openSocket })
   let stream: DumpSocket | undefined
   try {
     const [version] = await connection.rows('SELECT @@version, CURRENT_USER()', 'looking at the server before reading its binlogs')
-    const account = version?.at(1) ?? ''
-    stream = new DumpSocket(connection, options, account, /MariaDB/i.test(version?.at(0) ?? ''))
-    for (let pieces = await stream.next(); pieces !== undefined; pieces = await stream.next()) yield* pieces
+    const [isMariadb, account] = [/MariaDB/i.test(version?.at(0) ?? ''), version?.at(1) ?? '']
+    stream = new DumpSocket({ socket: socketOf(connection.driver), buffers, account, isMariadb }, options)
+    for (let received = await stream.next(); received !== undefined; received = await stream.next()) {
+      yield* received.pieces
+      received.release()
+    }
   } finally {
     // A thread that waits for the next event does not notice that nobody listens any more.
     if (stream !== undefined && !stream.endedByServer) await killConnections(settings, [connection.threadId]).catch(() => undefined)
@@ -80,120 +81,4 @@ function tooFar({ binlog, position }: BinlogStreamOptions): BackupError {
     code: 'UNSUPPORTED',
     hint: 'It has no room for offsets of 4 GiB and more; read this binlog from its beginning.',
   })
-}
-
-/** The socket of a session after COM_BINLOG_DUMP, which the driver has no more part in. */
-class DumpSocket {
-  readonly #socket: Socket
-  readonly #frames: DumpFrames
-  readonly #options: BinlogStreamOptions
-  readonly #account: string
-  readonly #onAbort: () => void
-  #pieces: BinlogPiece[] = []
-  #queuedBytes = 0
-  #paused = false
-  #failure: unknown
-  #closed = false
-  #wake: (() => void) | undefined
-
-  constructor(connection: MysqlConnection, options: BinlogStreamOptions, account: string, isMariadb: boolean) {
-    const { binlog, position = 4, follow, until, signal } = options
-    this.#options = options
-    this.#account = account
-    this.#socket = socketOf(connection.driver)
-    this.#frames = new DumpFrames({ binlog, position }, until, {
-      onPiece: (piece) => this.#queue(piece),
-      onHeartbeat: (reached) => follow?.onHeartbeat?.(reached),
-    })
-    this.#socket.removeAllListeners('data')
-    this.#socket.on('data', (chunk: Buffer) => this.#receive(chunk))
-    this.#socket.on('close', () => this.#close())
-    this.#socket.on('error', (error) => this.#fail(error))
-    this.#onAbort = () => this.#fail(undefined)
-    signal?.addEventListener('abort', this.#onAbort, { once: true })
-    this.#socket.write(
-      dumpPacket({ binlog, position, serverId: randomInt(2 ** 31, 2 ** 32), nonBlocking: follow === undefined, annotateRows: isMariadb }),
-    )
-  }
-
-  /** Whether the server has ended the command, so that there is nothing to stop. */
-  get endedByServer(): boolean {
-    return this.#closed || this.#frames.end?.kind === 'eof' || this.#frames.end?.kind === 'error'
-  }
-
-  destroy(): void {
-    this.#options.signal?.removeEventListener('abort', this.#onAbort)
-    this.#socket.destroy()
-  }
-
-  /** All that has come; `undefined` at the end. Throws what has gone wrong, after everything that had come before. */
-  async next(): Promise<readonly BinlogPiece[] | undefined> {
-    const { signal, binlog } = this.#options
-    for (;;) {
-      if (signal?.aborted) throw abortError(signal, `reading binlogs from ${binlog} on`)
-      if (this.#pieces.length > 0) return this.#taken()
-      if (this.#frames.end !== undefined) return this.#finish()
-      if (this.#failure !== undefined || this.#closed) throw lostStream(this.#frames.reached, this.#failure)
-      await this.#news()
-    }
-  }
-
-  #taken(): readonly BinlogPiece[] {
-    const pieces = this.#pieces
-    this.#pieces = []
-    this.#queuedBytes = 0
-    if (this.#paused) {
-      this.#paused = false
-      this.#socket.resume()
-    }
-    return pieces
-  }
-
-  #finish(): undefined {
-    const end = this.#frames.end
-    if (end?.kind === 'error') throw dumpFailure(end.error, this.#frames.reached, this.#account)
-    // Only a server that is shut down, or a killed thread, ends a stream that follows.
-    if (end?.kind === 'eof' && this.#options.follow !== undefined) throw lostStream(this.#frames.reached, undefined)
-    return undefined
-  }
-
-  /** Resolves when anything has changed. A server that was to say at least that it lives, and does not, is gone. */
-  async #news(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#wake = resolve
-    const { follow } = this.#options
-    const silence = follow === undefined ? undefined : setTimeout(() => this.#fail(undefined), follow.heartbeatSeconds * 4000)
-    await promise
-    clearTimeout(silence)
-  }
-
-  #receive(chunk: Buffer): void {
-    if (this.#failure !== undefined) return
-    try {
-      this.#frames.push(chunk)
-    } catch (error) {
-      this.#fail(error)
-      return
-    }
-    if (this.#queuedBytes > highMark && !this.#paused) {
-      this.#paused = true
-      this.#socket.pause()
-    }
-    this.#wake?.()
-  }
-
-  #queue(piece: BinlogPiece): void {
-    this.#pieces.push(piece)
-    this.#queuedBytes += piece.bytes.length
-  }
-
-  #fail(error: unknown): void {
-    this.#failure ??= error ?? new Error('no word from the server')
-    this.#wake?.()
-  }
-
-  #close(): void {
-    this.#closed = true
-    this.#wake?.()
-  }
 }

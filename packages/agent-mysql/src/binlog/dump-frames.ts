@@ -15,6 +15,7 @@ export interface BinlogPiece {
    * and the FORMAT_DESCRIPTION. Elsewhere the magic is at position 0.
    */
   readonly head: boolean
+  /** Good until the next piece is asked for: their memory is used again. Who keeps them copies them. */
   readonly bytes: Buffer
 }
 
@@ -77,9 +78,13 @@ export class DumpFrames {
     return { binlog: this.#binlog, position: this.#position }
   }
 
-  /** Takes the chunk over: pieces are parts of it. */
-  push(received: Buffer): void {
-    const chunk = this.#rest === undefined ? received : Buffer.concat([this.#rest, received])
+  /**
+   * Takes the chunk over: pieces are parts of it, and good for as long as it is.
+   *
+   * @param headroom bytes before the chunk, in the same memory, that may be written to
+   */
+  push(received: Buffer, headroom = 0): void {
+    const chunk = this.#behindRest(received, headroom)
     this.#rest = undefined
     this.#written = 0
     this.#given = 0
@@ -87,12 +92,22 @@ export class DumpFrames {
     while (at < chunk.length && this.#end === undefined) {
       const next = this.#packetLeft > 0 ? this.#passEvent(chunk, at) : this.#readPacket(chunk, at)
       if (next === undefined) {
-        this.#rest = chunk.subarray(at)
+        this.#rest = Buffer.from(chunk.subarray(at))
         break
       }
       at = next
     }
     this.#give(chunk, false)
+  }
+
+  /** What was left of the chunk before is a few bytes, put in front of this one without moving it. */
+  #behindRest(received: Buffer, headroom: number): Buffer {
+    const rest = this.#rest
+    if (rest === undefined) return received
+    if (rest.length > headroom) return Buffer.concat([rest, received])
+    const chunk = Buffer.from(received.buffer, received.byteOffset - rest.length, received.length + rest.length)
+    rest.copy(chunk)
+    return chunk
   }
 
   /** Hands over what has been put together. */
