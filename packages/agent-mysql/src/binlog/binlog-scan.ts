@@ -83,6 +83,8 @@ export class BinlogScan {
   #first: BinlogTransaction | undefined
   #last: BinlogTransaction | undefined
   #lastGtid: string | undefined
+  /** Adds the GTID of the transaction that has begun: one that does not end was never executed. */
+  #executed: (() => void) | undefined
   #firstGtid: string | undefined
   #ends: BinlogEnd = 'open'
   #next: string | undefined
@@ -147,6 +149,8 @@ export class BinlogScan {
 
   #onTransaction(transaction: BinlogTransaction): void {
     this.#transactions++
+    this.#executed?.()
+    this.#executed = undefined
     this.#first ??= transaction
     this.#last = transaction
     if (transaction.gtid !== undefined) {
@@ -240,14 +244,15 @@ export class BinlogScan {
     if (gtid === undefined) throw this.#malformed(event)
     const committedAt = gtid.committedAt / 1000
     if (gtid.source === undefined) return { committedAt, begins: false }
-    this.#progress?.addMysql(gtid.source, gtid.number)
-    return { text: `${gtid.source}:${gtid.number}`, committedAt, begins: false }
+    const { source, number } = gtid
+    this.#executed = () => this.#progress?.addMysql(source, number)
+    return { text: `${source}:${number}`, committedAt, begins: false }
   }
 
   #mariadbGtid(event: WalkedEvent, body: Buffer): GroupGtid {
     const read = readMariadbGtid(body, event.serverId)
     if (read === undefined) throw this.#malformed(event)
-    this.#progress?.addMariadb(read.gtid)
+    this.#executed = () => this.#progress?.addMariadb(read.gtid)
     return { text: printMariadbGtid(read.gtid), committedAt: 0, begins: !read.standalone }
   }
 }
