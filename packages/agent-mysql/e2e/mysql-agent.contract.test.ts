@@ -57,6 +57,16 @@ function agentServer(server: ThrowawayMariadb) {
     observe: () => observe(server),
     content: (item: string) => content(server, item),
     busy: () => busy(server),
+    breakOff: async () => {
+      const sessions = await server.client(
+        "SELECT CONCAT('KILL ', id) FROM information_schema.processlist WHERE user NOT IN ('system user', 'event_scheduler') AND id <> CONNECTION_ID()",
+      )
+      await server.client(['--force', '-e', sessions.trim().replaceAll('\n', ';') || 'DO 0']).catch(() => undefined)
+    },
+    purgeLogs: async () => {
+      await server.client('FLUSH BINARY LOGS')
+      await server.client(`PURGE BINARY LOGS TO '${(await server.client('SHOW MASTER STATUS')).split('\t')[0]}'`)
+    },
     change: async (item: string) => {
       await server.client(
         `CREATE DATABASE IF NOT EXISTS \`${item}\`; CREATE TABLE IF NOT EXISTS \`${item}\`.line (id INT AUTO_INCREMENT PRIMARY KEY, note VARCHAR(250)); INSERT INTO \`${item}\`.line (note) VALUES ('changed')`,

@@ -1,19 +1,12 @@
-import {
-  type Backup,
-  BackupError,
-  type Capture,
-  type FollowRequest,
-  type OperationOptions,
-  type Position,
-  throwIfAborted,
-} from '@backup-planet/core'
-import { type BinlogPiece, streamBinlogs } from '../binlog/binlog-stream.ts'
+import { type Backup, BackupError, type Capture, type FollowRequest, type OperationOptions, type Position } from '@backup-planet/core'
+import { streamBinlogs } from '../binlog/binlog-stream.ts'
 import type { ResolvedMysqlAgentSettings } from '../mysql-agent-settings.ts'
-import { connect, type MysqlSession } from '../mysql-connection.ts'
+import { connect, type MysqlConnection, type MysqlSession } from '../mysql-connection.ts'
 import { detectServer, readServerTime, type ServerFacts } from '../mysql-server.ts'
 import { sourceName } from '../source-name.ts'
 import { beginningReader } from './binlog-beginning.ts'
-import { FollowSpool, type SpooledPart, type SpooledParts } from './follow-spool.ts'
+import { FollowReceiver } from './follow-receiver.ts'
+import { type FollowedPlace, FollowSpool, type SpooledPart, type SpooledParts } from './follow-spool.ts'
 import { LogCapture, type LogFile } from './log-capture.ts'
 import { continuationOf } from './log-continuation.ts'
 
@@ -30,13 +23,13 @@ export async function* followBinlogs(
   request: FollowRequest,
   { signal }: OperationOptions = {},
 ): AsyncGenerator<Capture, void, void> {
-  throwIfAborted(signal, 'beginning to follow the server')
-  await using session = await connect(settings, { signal })
-  const server = await detectServer(session)
-  const begin = await beginningOf(settings, session, server, request, signal)
-  const spool = new FollowSpool(request.everyBytes, begin.place, server.flavour === 'mariadb' ? 'mariadb' : 'mysql')
-  const receiving = new Receiver(spool, request, signal)
-  const { file: binlog, offset: position } = begin.place
+  const begin = await beginFollowing(settings, request, signal)
+  if (begin === undefined) return
+  await using session = begin.session
+  const { server, place } = begin
+  const spool = new FollowSpool(request.everyBytes, place, server.flavour === 'mariadb' ? 'mariadb' : 'mysql')
+  const receiving = new FollowReceiver(spool, request.everySeconds, signal)
+  const { file: binlog, offset: position } = place
   const received = receiving.receive(streamBinlogs(settings, { binlog, position, follow: { heartbeatSeconds }, signal: receiving.signal }))
   let { from, since } = begin
   try {
@@ -65,19 +58,40 @@ export async function* followBinlogs(
 }
 
 interface FollowBeginning {
+  /** For the clock of the server. */
+  readonly session: MysqlConnection
+  readonly server: ServerFacts
   readonly from: Position
   /** `consistentAt` of the backup that is continued. */
   readonly since: string
-  readonly place: ConstructorParameters<typeof FollowSpool>[1]
+  readonly place: FollowedPlace
+}
+
+/** `undefined` when it is aborted meanwhile. */
+async function beginFollowing(
+  settings: ResolvedMysqlAgentSettings,
+  request: FollowRequest,
+  signal: AbortSignal | undefined,
+): Promise<FollowBeginning | undefined> {
+  if (signal?.aborted) return undefined
+  let session: MysqlConnection | undefined
+  try {
+    session = await connect(settings, { signal })
+    return await beginningOf(settings, session, request, signal)
+  } catch (error) {
+    await session?.[Symbol.asyncDispose]()
+    if (signal?.aborted) return undefined
+    throw error
+  }
 }
 
 async function beginningOf(
   settings: ResolvedMysqlAgentSettings,
-  session: MysqlSession,
-  server: ServerFacts,
+  session: MysqlConnection,
   { chain }: FollowRequest,
   signal: AbortSignal | undefined,
 ): Promise<FollowBeginning> {
+  const server = await detectServer(session)
   const readBeginning = beginningReader(settings, signal)
   const { next } = await continuationOf({ session, server, kind: 'log', chain, readBeginning })
   if (next.kind !== 'log' || next.from === undefined) {
@@ -89,11 +103,8 @@ async function beginningOf(
   const { file = '', offset = '', gtid } = next.from.value
   const { identity, createdAt } = await readBeginning(file)
   const follows = chain.find(({ id }) => id === next.follows) as Backup
-  return {
-    from: next.from,
-    since: follows.consistentAt,
-    place: { file, offset: Number(offset), gtid, identity, createdAt },
-  }
+  const place = { file, offset: Number(offset), gtid, identity, createdAt }
+  return { session, server, from: next.from, since: follows.consistentAt, place }
 }
 
 /**
@@ -135,81 +146,5 @@ async function* contentOf(
     if (piece.binlog !== binlog || piece.position >= end) return
     if (!piece.head) yield piece.bytes.subarray(0, end - piece.position)
     if (piece.position + piece.bytes.length >= end && !piece.head) return
-  }
-}
-
-/** Fills the spool until it is full, and says when something of it is due. */
-class Receiver {
-  readonly #spool: FollowSpool
-  readonly #everyMilliseconds: number
-  readonly #stop = new AbortController()
-  /** Ends what is received from. */
-  readonly signal: AbortSignal
-  #ended = false
-  #failure: unknown
-  /** When the oldest of what is whole has come. */
-  #readySince: number | undefined
-  #news = Promise.withResolvers<void>()
-  #room = Promise.withResolvers<void>()
-
-  constructor(spool: FollowSpool, { everySeconds }: FollowRequest, signal: AbortSignal | undefined) {
-    this.#spool = spool
-    this.#everyMilliseconds = everySeconds * 1000
-    this.signal = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal])
-  }
-
-  /** Never rejects: what went wrong is said by {@link due}. */
-  async receive(pieces: AsyncIterable<BinlogPiece>): Promise<void> {
-    const onAbort = (): void => this.#room.resolve()
-    this.signal.addEventListener('abort', onAbort, { once: true })
-    try {
-      for await (const piece of pieces) {
-        this.#spool.push(piece)
-        if (this.#spool.ready) this.#readySince ??= performance.now()
-        this.#news.resolve()
-        while (this.#spool.full && !this.signal.aborted) await this.#room.promise
-      }
-    } catch (error) {
-      // Whoever aborts wants what has come, and no error.
-      if (!this.signal.aborted) this.#failure = error
-    } finally {
-      this.signal.removeEventListener('abort', onAbort)
-      this.#ended = true
-      this.#news.resolve()
-    }
-  }
-
-  /** Whether there is something to take now; throws what ended the receiving, once nothing is left. */
-  async due(): Promise<boolean> {
-    for (;;) {
-      if (this.#spool.full) return true
-      if (this.#ended) {
-        if (this.#spool.rest) return true
-        if (this.#failure !== undefined) throw this.#failure
-        return false
-      }
-      const wait = this.#readySince === undefined ? undefined : this.#readySince + this.#everyMilliseconds - performance.now()
-      if (wait !== undefined && wait <= 0) return true
-      await this.#changed(wait)
-    }
-  }
-
-  take(): SpooledParts {
-    const parts = this.#spool.take()
-    this.#readySince = this.#spool.ready ? performance.now() : undefined
-    this.#room.resolve()
-    this.#room = Promise.withResolvers()
-    return parts
-  }
-
-  stop(): void {
-    this.#stop.abort()
-  }
-
-  async #changed(milliseconds: number | undefined): Promise<void> {
-    const timer = milliseconds === undefined ? undefined : setTimeout(() => this.#news.resolve(), milliseconds)
-    await this.#news.promise
-    clearTimeout(timer)
-    this.#news = Promise.withResolvers()
   }
 }
