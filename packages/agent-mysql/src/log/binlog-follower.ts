@@ -6,9 +6,11 @@ import { detectServer, readServerTime, type ServerFacts } from '../mysql-server.
 import { sourceName } from '../source-name.ts'
 import { beginningReader } from './binlog-beginning.ts'
 import { FollowReceiver } from './follow-receiver.ts'
-import { type FollowedPlace, FollowSpool, type SpooledPart, type SpooledParts } from './follow-spool.ts'
-import { LogCapture, type LogFile } from './log-capture.ts'
+import { FollowSpool, type SpooledPart, type SpooledParts } from './follow-spool.ts'
+import { LogCapture } from './log-capture.ts'
 import { continuationOf } from './log-continuation.ts'
+import type { LogFile } from './log-file.ts'
+import type { FollowedPlace } from './received-binlog.ts'
 
 /** How often a server that has nothing new says so; one that says nothing for four times as long is gone. */
 const heartbeatSeconds = 5

@@ -1,12 +1,10 @@
-import { binlogMagic, type FormatDescription, readEventHeader, readFormatDescription } from '../binlog/binlog-event.ts'
+import { binlogMagic, type FormatDescription } from '../binlog/binlog-event.ts'
 import { eventFlag } from '../binlog/binlog-event-type.ts'
-import { BinlogScan } from '../binlog/binlog-scan.ts'
 import type { BinlogPiece } from '../binlog/binlog-stream.ts'
-import type { BinlogTransaction } from '../binlog/binlog-transaction.ts'
 import { GtidProgress } from '../binlog/gtid-progress.ts'
 import { parseMariadbGtid } from '../binlog/mariadb-gtid.ts'
 import { beginningOfBinlog } from '../mysql-position.ts'
-import { partHead } from './part-head.ts'
+import { type FollowedPlace, ReceivedBinlog } from './received-binlog.ts'
 
 /** What was received of one binlog, from one transaction to another. */
 export interface SpooledPart {
@@ -38,19 +36,6 @@ export interface SpooledParts {
   readonly lastTime?: number
 }
 
-/** The binlog and the place in it at which following begins. */
-export interface FollowedPlace {
-  readonly file: string
-  /** 4 for its beginning. */
-  readonly offset: number
-  readonly gtid: string | undefined
-  readonly identity: string
-  readonly createdAt?: string | undefined
-}
-
-/** More than magic and FORMAT_DESCRIPTION have. */
-const mostHeadBytes = 2048
-
 /**
  * Keeps what a server sends to who follows it until it is taken, and gives whole transactions only. Pure. Beyond `limit` bytes of one transaction it keeps
  * nothing but where that lies; who adds no more while {@link full} bounds it otherwise.
@@ -60,7 +45,7 @@ export class FollowSpool {
   readonly #place: FollowedPlace
   readonly #progress: GtidProgress
   #closed: SpooledPart[] = []
-  #file: ReceivedFile
+  #file: ReceivedBinlog
   #begin: number
   /** Up to where transactions are whole. */
   #boundary: number
@@ -128,8 +113,8 @@ export class FollowSpool {
     return { parts, to: { ...to, gtid }, identity: this.#file.identity, ...(lastTime === undefined ? {} : { lastTime }) }
   }
 
-  #receive(binlog: string, begin: number): ReceivedFile {
-    return new ReceivedFile(binlog, begin, begin === 0 ? undefined : this.#place, (transaction) => {
+  #receive(binlog: string, begin: number): ReceivedBinlog {
+    return new ReceivedBinlog(binlog, begin, begin === 0 ? undefined : this.#place, (transaction) => {
       this.#boundary = transaction.to
       this.#lastTime = Math.max(this.#lastTime ?? Number.NEGATIVE_INFINITY, transaction.time)
       this.#addGtid(transaction.gtid)
@@ -206,51 +191,4 @@ function clearInUse({ position, bytes }: BinlogPiece): void {
   const at = binlogMagic.length + 17 - position
   const flags = bytes[at]
   if (flags !== undefined) bytes[at] = flags & ~eventFlag.IN_USE
-}
-
-/** One binlog as it comes, checked event by event. */
-class ReceivedFile {
-  readonly binlog: string
-  readonly #scan: BinlogScan
-  readonly #place: FollowedPlace | undefined
-  #beginning = Buffer.alloc(0)
-  #sent = Buffer.alloc(0)
-  /** Offset on the server behind what has come. */
-  end: number
-
-  /** @param place where it begins to come, when that is not its beginning */
-  constructor(binlog: string, begin: number, place: FollowedPlace | undefined, onTransaction: (transaction: BinlogTransaction) => void) {
-    this.binlog = binlog
-    this.end = begin
-    this.#place = place
-    this.#scan = new BinlogScan({ name: binlog, begin: place?.offset, onTransaction })
-  }
-
-  take({ head, position, bytes }: BinlogPiece): void {
-    this.#scan.push(bytes)
-    if (head) this.#sent = Buffer.concat([this.#sent, bytes])
-    else {
-      this.end = position + bytes.length
-      if (this.#place === undefined && this.#beginning.length < mostHeadBytes) {
-        this.#beginning = Buffer.concat([this.#beginning, bytes.subarray(0, mostHeadBytes)])
-      }
-    }
-  }
-
-  /** What parts of it begin with that begin later. */
-  get head(): Buffer {
-    return this.#place === undefined ? (partHead(this.#beginning) ?? Buffer.alloc(0)) : this.#sent
-  }
-
-  get identity(): string | undefined {
-    return this.#place === undefined ? this.#scan.identity : this.#place.identity
-  }
-
-  get createdAt(): string | undefined {
-    if (this.#place !== undefined) return this.#place.createdAt
-    const first = this.#beginning.subarray(binlogMagic.length)
-    const description = readFormatDescription(first.subarray(0, readEventHeader(first).size))
-    const seconds = description === undefined ? 0 : description.created || readEventHeader(first).timestamp
-    return seconds === 0 ? undefined : new Date(seconds * 1000).toISOString()
-  }
 }

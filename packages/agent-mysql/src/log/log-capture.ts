@@ -17,21 +17,8 @@ import { beginningOfBinlog } from '../mysql-position.ts'
 import type { ServerFacts } from '../mysql-server.ts'
 import { ClockCoverage } from './clock-coverage.ts'
 import { gtidsContinue } from './gtid-continuity.ts'
+import { binlogFileFacts, type LogFile } from './log-file.ts'
 import { logRestoreGuide } from './log-restore-guide.ts'
-
-/** A file of the log as it will lie in the backup. */
-export interface LogFile {
-  /** Name in the item. */
-  readonly file: string
-  readonly binlog: string
-  /** Where the events of a part begin on the server; left out for a whole binlog. */
-  readonly begin?: number
-  /** GTIDs before a part, and what the beginning of its binlog says; left out for what begins with it. */
-  readonly gtidBefore?: string | undefined
-  readonly identity?: string | undefined
-  readonly createdAt?: string | undefined
-  readonly bytes: number
-}
 
 export interface LogCaptureOptions {
   readonly server: ServerFacts
@@ -234,29 +221,4 @@ async function* verified(
 
 async function* oneBlock(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, void> {
   yield bytes
-}
-
-function binlogFileFacts(part: LogFile, facts: BinlogFacts, sha256: string): BinlogFileFacts {
-  const { file, binlog, begin } = part
-  const { identity = facts.identity, createdAt = facts.createdAt } = part
-  const { to, bytes, serverVersion, transactions, firstAt, lastAt, firstGtid, lastGtid, gtidBefore, gtidAfter, ends } = facts
-  return {
-    file,
-    binlog,
-    from: begin ?? 0,
-    to,
-    bytes,
-    sha256,
-    serverVersion,
-    ...(createdAt === undefined ? {} : { createdAt }),
-    identity,
-    transactions,
-    ...(firstAt === undefined ? {} : { firstAt }),
-    ...(lastAt === undefined ? {} : { lastAt }),
-    ...(firstGtid === undefined ? {} : { firstGtid }),
-    ...(lastGtid === undefined ? {} : { lastGtid }),
-    ...(gtidBefore === undefined ? {} : { gtidBefore }),
-    ...(gtidAfter === undefined ? {} : { gtidAfter }),
-    ends,
-  }
 }
