@@ -3,21 +3,37 @@ import { join } from 'node:path'
 import type { CapturePlan } from '@backup-planet/core'
 import { startThrowawayMariadb } from '@backup-planet/tooling/throwaway-mariadb'
 import { selectSource } from '../src/begin-capture.ts'
+import { planLogCapture } from '../src/log/log-plan.ts'
 import { mysqlAgentSettingsSchema } from '../src/mysql-agent-settings.ts'
 import { planCapture } from '../src/mysql-capture-plan.ts'
 import { connect } from '../src/mysql-connection.ts'
 import { serverRow } from '../src/mysql-rows.ts'
 import { detectServer } from '../src/mysql-server.ts'
 
-/** The plan for a server that is not at hand, kept as a file for `docs/how-each-application-is-backed-up.md`; a test keeps it true. */
-const file = join(import.meta.dirname, '..', 'documented-plans', 'mysql-8.json')
+/** The plans that are not made by a server at hand, kept as files for `docs/how-each-application-is-backed-up.md`; tests keep them true. */
+const directory = join(import.meta.dirname, '..', 'documented-plans')
 
-export async function readDocumentedPlan(): Promise<unknown> {
-  return JSON.parse(await readFile(file, 'utf8'))
+export type DocumentedPlanName = 'mysql-8' | 'log'
+
+export async function readDocumentedPlan(name: DocumentedPlanName): Promise<unknown> {
+  return JSON.parse(await readFile(join(directory, `${name}.json`), 'utf8'))
 }
 
-export async function writeDocumentedPlan(): Promise<void> {
-  await writeFile(file, `${JSON.stringify(await planOfMysql8(), undefined, 2)}\n`)
+async function writeDocumentedPlan(name: DocumentedPlanName, plan: CapturePlan): Promise<void> {
+  await writeFile(join(directory, `${name}.json`), `${JSON.stringify(plan, undefined, 2)}\n`)
+}
+
+/** An hour after a full, on any server. */
+export function planOfLog(): CapturePlan {
+  const from = { chain: 'server', value: { file: 'mysql-bin.000012', offset: '379', gtid: '' } }
+  const next = { kind: 'log', chain: 'server', from, follows: '20260301T020000Z-k3p7qa' } as const
+  const binlogs = [12, 13].map((number) => ({ name: `mysql-bin.0000${number}`, bytes: 48 * 1024 * 1024 }))
+  return planLogCapture({
+    settings: mysqlAgentSettingsSchema.parse({ user: 'backup' }),
+    source: 'db1.example.com:3306',
+    continuation: { next, position: undefined, binlogs },
+    written: true,
+  })
 }
 
 /** Schemas of a real MariaDB, as a MySQL 8 server would have them: its answers to what the agent asks of the server itself are played. */
@@ -44,4 +60,7 @@ export async function planOfMysql8(): Promise<CapturePlan> {
   return JSON.parse(JSON.stringify(plan)) as CapturePlan
 }
 
-if (process.argv[1] === import.meta.filename) await writeDocumentedPlan()
+if (process.argv[1] === import.meta.filename) {
+  await writeDocumentedPlan('log', planOfLog())
+  await writeDocumentedPlan('mysql-8', await planOfMysql8())
+}

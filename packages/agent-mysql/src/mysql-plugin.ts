@@ -46,6 +46,10 @@ tableWaitSeconds: 10
 # Tables without snapshots, such as MyISAM: lock | none | refuse
 nonTransactionalTables: lock
 binlogRotate: true
+# How log backups read binlogs: auto | dump | copy
+binlogFetch: auto
+# Binlogs that are backed up: never, or { keepHours: 72 } to have the server delete older ones.
+purgeBinlogs: never
 # none | rows | checksum
 verify: rows
 connectTimeoutSeconds: 10

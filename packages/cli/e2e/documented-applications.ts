@@ -8,8 +8,12 @@ import { command } from './child-command.ts'
 
 export const documentationFile = join(import.meta.dirname, '..', '..', '..', 'docs', 'how-each-application-is-backed-up.md')
 
-/** Kept true by a test of the agent, since there is no such server here. */
-const planOfMysql8 = join(import.meta.dirname, '..', '..', 'agent-mysql', 'documented-plans', 'mysql-8.json')
+/** Kept true by tests of the agent, where there is no such server here, or the plan needs a backup before it. */
+const keptPlans = join(import.meta.dirname, '..', '..', 'agent-mysql', 'documented-plans')
+
+async function keptPlan(name: 'mysql-8' | 'log'): Promise<CapturePlan> {
+  return JSON.parse(await readFile(join(keptPlans, `${name}.json`), 'utf8')) as CapturePlan
+}
 
 /** The plans that the agents make for real servers, with what is only true of a throwaway one replaced. */
 export async function documentedApplications(): Promise<readonly DocumentedApplication[]> {
@@ -41,7 +45,8 @@ jobs:
     const { plan } = JSON.parse(text) as { plan: CapturePlan }
     return [
       { ...plan, of: 'MariaDB 10.4 and later' },
-      { ...(JSON.parse(await readFile(planOfMysql8, 'utf8')) as CapturePlan), of: 'MySQL and Percona Server 8' },
+      { ...(await keptPlan('mysql-8')), of: 'MySQL and Percona Server 8' },
+      { ...(await keptPlan('log')), of: 'MySQL, Percona Server and MariaDB' },
     ]
   } finally {
     await rm(directory, { recursive: true, force: true })
