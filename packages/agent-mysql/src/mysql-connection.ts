@@ -185,10 +185,13 @@ export function socketOf(driver: Connection): Socket {
 /** `binary`, which the driver writes without looking at it; the server is not told. */
 const binaryCharacterSet = 63
 
-/** Statements from now on are texts whose characters are bytes, for what is in several character sets. */
+/**
+ * Statements from now on are texts whose characters are bytes, for what is in several character sets. The driver would change over to each that the server
+ * tells it of.
+ */
 function sendBytes(driver: Connection): void {
-  const { config } = (driver as unknown as { readonly connection: { readonly config: { charsetNumber: number } } }).connection
-  config.charsetNumber = binaryCharacterSet
+  const { config } = (driver as unknown as { readonly connection: { readonly config: object } }).connection
+  Object.defineProperty(config, 'charsetNumber', { get: () => binaryCharacterSet, set: () => undefined })
 }
 
 /** Stops the running statement of another session of the same account. Throws when the server refuses, is gone or says nothing. */

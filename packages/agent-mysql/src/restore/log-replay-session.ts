@@ -34,11 +34,8 @@ export class ReplaySession {
   readonly #set = new Map<string, string>()
   #schema: string | undefined
 
-  /**
-   * Statements to run first: changes of the session, which the server must have made before it reads the statement, and its time. Throws `UNSUPPORTED`
-   * for a variable that nobody has documented.
-   */
-  prepare(event: ReplayEvent, format: FormatDescription, name: string): { readonly changes: readonly string[]; readonly time: string } {
+  /** Statements to run first. Throws `UNSUPPORTED` for a variable that nobody has documented. */
+  prepare(event: ReplayEvent, format: FormatDescription, name: string): readonly string[] {
     const wanted = new Map<string, string>()
     const { head } = queryParts(event)
     const schemaBytes = event.body[8] ?? 0
@@ -64,7 +61,7 @@ export class ReplaySession {
     }
     this.#changeTo(wanted, statements)
     const fraction = micros === 0 ? '' : `.${String(micros).padStart(6, '0')}`
-    return { changes: statements, time: `SET TIMESTAMP=${event.timestamp}${fraction}` }
+    return [...statements, `SET TIMESTAMP=${event.timestamp}${fraction}`]
   }
 
   /** After a statement that may have dropped the default schema, or changed it. */

@@ -123,11 +123,7 @@ class StatementReplay {
     const error = event.body.readUInt16LE(9)
     const kind = statementKind(statement)
     if (this.#format === undefined || (kind !== 'other' && kind !== 'xa-finish' && kind !== 'xa-start')) return await this.#add(text)
-    const { changes, time } = this.#session.prepare(event, this.#format, this.#name)
-    for (const sql of changes) await this.#add(sql)
-    // Of what is sent at once, the server would read the statement in the character set of before.
-    if (changes.length > 0) await this.flush()
-    await this.#add(time)
+    for (const sql of this.#session.prepare(event, this.#format, this.#name)) await this.#add(sql)
     if (/^\s*(?:\/\*.*?\*\/\s*)*(?:DROP|CREATE|ALTER|USE|SET)\b/is.test(text)) this.#session.forgetSchema()
     if (error === 0) return await this.#add(`${before}${text}${after}`)
     await this.#expectError(event, error, before, text, after)
