@@ -3,7 +3,7 @@ import type { RestorePlan } from '@backup-planet/core'
 import type { ResolvedMysqlAgentSettings } from '../src/mysql-agent-settings.ts'
 import { runMysqlRestore } from '../src/restore/index.ts'
 import type { FolderBackup } from './folder-backup.ts'
-import { ChainFiles } from './log-fixture.ts'
+import { ChainFiles } from './replay-fixture.ts'
 
 /** A restore with logs in a process of its own, which a test may kill. */
 interface LogRestoreChildWork {

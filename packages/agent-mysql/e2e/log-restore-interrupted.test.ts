@@ -11,9 +11,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { binlogItem } from '../src/dump-layout.ts'
 import { connect } from '../src/mysql-connection.ts'
 import { runMysqlRestore } from '../src/restore/index.ts'
-import { BackupChain, emptyServer, planReplay } from './log-fixture.ts'
+import { BackupChain, emptyServer, loggedState, planReplay } from './replay-fixture.ts'
 import { resolved } from './restore-round-trip.ts'
-import { schemaText } from './schema-fingerprint.ts'
 
 let source: ThrowawayMariadb
 let target: ThrowawayMariadb
@@ -39,7 +38,7 @@ beforeAll(async () => {
     })
     await chain.log()
   }
-  expected = await schemaText(source, 'd')
+  expected = await loggedState(source, 'd')
 })
 
 afterEach(async () => {
@@ -93,7 +92,7 @@ describe.each(['tools', 'statements'])('a replay by %s that is cut', (replay) =>
       const isOver = (await target.client("SHOW DATABASES LIKE 'backup_planet_restore'")) === ''
       const report = isOver ? undefined : await runMysqlRestore(resolved(target), planned, chain.files())
       expect(report?.items.flatMap((item) => item.failure ?? []) ?? [], `killed after ${kills.join(', ')} ms`).toEqual([])
-      expect(await schemaText(target, 'd'), `killed after ${kills.join(', ')} ms`).toBe(expected)
+      expect(await loggedState(target, 'd'), `killed after ${kills.join(', ')} ms`).toBe(expected)
     }
     expect(hit).toBeGreaterThan(0)
   })
@@ -113,7 +112,7 @@ describe.each(['tools', 'statements'])('a replay by %s that is cut', (replay) =>
     for (let waited = 0; (await others()).length > 0 && waited < 200; waited++) await delay(20)
     expect(await others()).toEqual([])
     expect((await runMysqlRestore(resolved(target), planned, chain.files())).items.flatMap((item) => item.failure ?? [])).toEqual([])
-    expect(await schemaText(target, 'd')).toBe(expected)
+    expect(await loggedState(target, 'd')).toBe(expected)
   })
 
   it('ends before a damaged log, says how far it came, and goes on once the log is whole again', async () => {
@@ -131,7 +130,7 @@ describe.each(['tools', 'statements'])('a replay by %s that is cut', (replay) =>
     await truncate(path, 0)
     await appendFile(path, whole)
     expect((await runMysqlRestore(resolved(target), planned, chain.files())).items.flatMap((item) => item.failure ?? [])).toEqual([])
-    expect(await schemaText(target, 'd')).toBe(expected)
+    expect(await loggedState(target, 'd')).toBe(expected)
   })
 
   it('never guesses: a statement that may be there or not ends the restore', async () => {
@@ -143,13 +142,11 @@ describe.each(['tools', 'statements'])('a replay by %s that is cut', (replay) =>
       if (file.item === binlogItem && ++given === 2) abort.abort()
     }
     await expect(runMysqlRestore(resolved(target), planned, files, { signal: abort.signal })).rejects.toMatchObject({ code: 'ABORTED' })
-    const state = (await target.client('SELECT log_number, log_offset FROM backup_planet_restore.replay')).trim().split('\t')
-    // As if it had been cut in the statement before the end of the log.
-    const before = (await source.client(`SHOW BINLOG EVENTS IN '${chain.folders[1]?.backup.items[0]?.files?.[Number(state[0])]?.name}'`))
-      .split('\n')
-      .map((line) => line.split('\t'))
-      .findLast((fields) => fields[2] === 'Gtid' && Number(fields[1]) < Number(state[1]))
-    await target.client(`UPDATE backup_planet_restore.replay SET log_offset = ${before?.[1]}, begun = 1`)
+    // As if it had been cut in a statement that commits by itself.
+    const name = chain.folders[1]?.backup.items[0]?.files?.[0]?.name
+    const events = (await source.client(`SHOW BINLOG EVENTS IN '${name}'`)).split('\n').map((line) => line.split('\t'))
+    const created = events.findIndex((fields) => fields[5]?.includes('CREATE TABLE made1'))
+    await target.client(`UPDATE backup_planet_restore.replay SET log_number = 0, log_offset = ${events[created - 1]?.[1]}, begun = 1`)
     const report = await runMysqlRestore(resolved(target), planned, chain.files())
     expect(report.items.find((item) => item.item === binlogItem)?.failure).toMatchObject({
       code: 'CONFLICT',

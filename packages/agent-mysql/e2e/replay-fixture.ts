@@ -1,58 +1,43 @@
-import { copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Backup, Json, RestoredFile, RestoredFileFacts, RestoredFiles, RestoreReport, RestoreStop } from '@backup-planet/core'
 import type { ThrowawayMariadb } from '@backup-planet/tooling/throwaway-mariadb'
-import { BinlogScan } from '../src/binlog/binlog-scan.ts'
-import { type BinlogFileFacts, binlogItem } from '../src/dump-layout.ts'
 import type { MysqlAgentSettings } from '../src/mysql-agent-settings.ts'
 import { planMysqlRestore, runMysqlRestore } from '../src/restore/index.ts'
-import { backUpToFolder, type FolderBackup, FolderFiles } from './folder-backup.ts'
+import { type FolderBackup, FolderFiles } from './folder-backup.ts'
+import { LogChain } from './log-fixture.ts'
 import { resolved } from './restore-round-trip.ts'
+import { schemaText } from './schema-fingerprint.ts'
 
-/** A full backup and the logs behind it, each in a folder of its own. */
+/** Backups of one job in the order in which they were made, each in a folder of its own. */
 export class BackupChain implements AsyncDisposable {
   readonly folders: FolderBackup[] = []
-  readonly server: ThrowawayMariadb
+  #made: LogChain
+  readonly #server: ThrowawayMariadb
 
   constructor(server: ThrowawayMariadb) {
-    this.server = server
+    this.#server = server
+    this.#made = new LogChain(server)
   }
 
   get backups(): readonly Backup[] {
     return this.folders.map((folder) => folder.backup)
   }
 
+  /** Begins the chain, or begins it anew. */
   async full(settings: Partial<MysqlAgentSettings> = {}): Promise<Backup> {
-    const folder = await backUpToFolder(this.server, settings)
     await this[Symbol.asyncDispose]()
     this.folders.length = 0
-    this.folders.push(folder)
-    return folder.backup
+    this.#made = new LogChain(this.#server, { verify: 'checksum', threads: 2, ...settings })
+    return await this.backUp('full')
   }
 
-  /** Takes all binlogs from where the chain ends, up to a new one that is begun now. */
-  async log(): Promise<Backup> {
-    const before = this.folders.at(-1)?.backup
-    const from = before?.position
-    if (from === undefined) throw new Error('there is no full backup with a position')
-    await this.server.client('FLUSH BINARY LOGS')
-    const names = (await this.server.client('SHOW BINARY LOGS'))
-      .trim()
-      .split('\n')
-      .map((line) => line.split('\t')[0] ?? '')
-    const directory = await mkdtemp(join(tmpdir(), 'bp-log-'))
-    await mkdir(join(directory, binlogItem))
-    const wanted = names.filter((name) => name >= (from.value.file ?? '') && name !== names.at(-1))
-    const binlogs: BinlogFileFacts[] = []
-    for (const name of wanted) {
-      await copyFile(join(this.server.directory, 'data', name), join(directory, binlogItem, name))
-      binlogs.push(await scanned(join(directory, binlogItem, name), name))
-    }
-    const [gtid] = (await this.server.client('SELECT @@GLOBAL.gtid_binlog_pos')).split('\n')
-    const position = { chain: from.chain, value: { file: names.at(-1) ?? '', offset: '4', gtid: gtid ?? '' } }
-    const backup = logBackup(`log-${this.folders.length}`, before as Backup, binlogs, position)
-    this.folders.push({ directory, backup, [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }) })
+  log(): Promise<Backup> {
+    return this.backUp('log')
+  }
+
+  /** A log becomes a full where it must. */
+  async backUp(kind: 'full' | 'log'): Promise<Backup> {
+    const { backup, stage } = await this.#made.backUp(kind)
+    this.folders.push({ directory: stage.directory, backup, [Symbol.asyncDispose]: async () => undefined })
     return backup
   }
 
@@ -60,38 +45,8 @@ export class BackupChain implements AsyncDisposable {
     return new ChainFiles(this.folders)
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const folder of this.folders) await folder[Symbol.asyncDispose]()
-  }
-}
-
-async function scanned(path: string, name: string): Promise<BinlogFileFacts> {
-  const scan = new BinlogScan({ name })
-  const bytes = await readFile(path)
-  scan.push(bytes)
-  const facts = scan.end()
-  return { file: name, ...facts, from: 0, sha256: '' }
-}
-
-function logBackup(id: string, before: Backup, binlogs: readonly BinlogFileFacts[], position: NonNullable<Backup['position']>): Backup {
-  const at = new Date().toISOString()
-  return {
-    ...before,
-    id,
-    kind: 'log',
-    consistentAt: at,
-    endedAt: at,
-    ...(before.position === undefined ? {} : { from: before.position }),
-    position,
-    items: [
-      {
-        item: binlogItem,
-        bytes: binlogs.reduce((sum, { bytes }) => sum + bytes, 0),
-        facts: { binlogs: binlogs as unknown as Json },
-        files: binlogs.map(({ file, bytes }) => ({ name: file, size: bytes, sha256: '' })),
-      },
-    ],
-    facts: { ...before.facts, binlogFormat: 'ROW', binlog: { ...position.value } },
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#made[Symbol.asyncDispose]()
   }
 }
 
@@ -102,7 +57,7 @@ export class ChainFiles implements RestoredFiles {
   /** Called before each file is given out. */
   onFile: (file: RestoredFileFacts) => Promise<void> | void = () => undefined
 
-  constructor(folders: readonly FolderBackup[]) {
+  constructor(folders: readonly Pick<FolderBackup, 'directory' | 'backup'>[]) {
     this.#parts = folders.map(({ directory, backup }) => new FolderFiles(directory, backup))
     this.inventory = this.#parts.flatMap((part) => part.inventory)
   }
@@ -166,4 +121,9 @@ export async function emptyServer(server: ThrowawayMariadb): Promise<void> {
     .split('\n')
     .filter((name) => name !== '')
   for (const name of names) await server.client(`DROP DATABASE \`${name.replaceAll('`', '``')}\``)
+}
+
+/** Everything of a schema that a log brings back. Numbers that were reserved and not used, or rolled back, have left no trace in it. */
+export async function loggedState(server: ThrowawayMariadb, schema: string): Promise<string> {
+  return (await schemaText(server, schema)).replaceAll(/ AUTO_INCREMENT=\d+/g, '')
 }

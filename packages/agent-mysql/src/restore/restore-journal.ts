@@ -34,9 +34,9 @@ export async function readJournalHead(session: MysqlSession): Promise<JournalHea
 
 export const abandonHint = `Execute the same plan again to finish that restore; or, to give it up, run DROP DATABASE ${journalSchema} on the target and plan anew with overwriting.`
 
-/** What identifies the work: the same for a plan however often it is read from JSON. */
-export function planDigest(plan: RestorePlan): string {
-  return digestOf(sorted(plan))
+/** What identifies the work: the same for a plan however often it is read from JSON, and whatever else is said of it besides. */
+export function planDigest({ problems: _problems, chain: _chain, ...work }: RestorePlan): string {
+  return digestOf(sorted(work))
 }
 
 /** Keeps what is done, in the target itself, so that rows and the note that they are there are committed together. */
