@@ -5,6 +5,7 @@ import { SetupFailure } from './setup-step.mjs'
 /** Programs of other people, and modules of them, that tests and demonstrations use, and how each system calls their package. */
 const tools = {
   mariadbd: { use: 'every test against a real MariaDB server', apt: 'mariadb-server', dnf: 'mariadb-server', brew: 'mariadb' },
+  'mariadb-backup': { use: 'tests of physical backups', apt: 'mariadb-backup', dnf: 'mariadb-backup', brew: 'mariadb' },
   sshd: { use: 'tests against a real SFTP server', apt: 'openssh-server', dnf: 'openssh-server', brew: 'openssh' },
   'ssh-keygen': { use: 'keys of the SFTP servers of the tests', apt: 'openssh-client', dnf: 'openssh-clients', brew: 'openssh' },
   proftpd: { use: 'tests against another SFTP server than OpenSSH', apt: 'proftpd-core', dnf: 'proftpd', brew: 'proftpd' },

@@ -13,13 +13,14 @@ import { inventoryChanges, readServerInventory, type ServerInventory } from './d
 import { openSnapshot, type Snapshot, type SnapshotTable } from './dump/snapshot.ts'
 import { accountsItem } from './dump-layout.ts'
 import { beginLogCapture } from './log/begin-log-capture.ts'
-import { beginningReader } from './log/binlog-beginning.ts'
+import { beginningReader, identityAt } from './log/binlog-beginning.ts'
 import { continuationOf, recordedIdentity } from './log/log-continuation.ts'
 import type { ResolvedMysqlAgentSettings } from './mysql-agent-settings.ts'
 import { MysqlCapture } from './mysql-capture.ts'
 import { connect, type MysqlSession } from './mysql-connection.ts'
 import { errorNumber } from './mysql-errors.ts'
 import { detectServer, type ServerFacts } from './mysql-server.ts'
+import { beginPhysicalCapture } from './physical/index.ts'
 import { sourceName } from './source-name.ts'
 
 /** Definitions that changed while the snapshot was opened are read again, this many times. */
@@ -71,6 +72,9 @@ export async function beginCapture(
   const continuation = await continuationOf({ session, server, kind, chain, readBeginning })
   const { next } = continuation
   if (next.warning !== undefined) onProgress?.({ type: 'problem', problem: continuationWarning(next.warning) })
+  if (settings.mode === 'physical' && next.kind !== 'log') {
+    return await beginPhysicalCapture({ session, settings, server, request, next }, options)
+  }
   if (next.kind === 'full') return await beginFullCapture(settings, request, { chain: next.chain, reason: next.reason?.message }, options)
   refuseItems(request)
   const follows = chain.find(({ id }) => id === next.follows) as Backup
@@ -144,7 +148,7 @@ async function beginFullCapture(
       const after = await source.read()
       const changes = inventoryChanges(inventory, after)
       if (changes.length === 0) {
-        const identity = await identityOf(snapshot, settings, signal)
+        const identity = await identityAt(snapshot.position, settings, signal)
         return new MysqlCapture({ settings, server: source.server, sourceName: source.name, inventory, snapshot, ...full, identity })
       }
       if (attempt >= attemptsForStructure) {
@@ -161,21 +165,6 @@ async function beginFullCapture(
       throw error
     }
     await snapshot.terminate()
-  }
-}
-
-/** So that a log right after the full can tell that it continues it. Reading binlogs is a right that a full does without. */
-async function identityOf(
-  { position }: Snapshot,
-  settings: ResolvedMysqlAgentSettings,
-  signal: AbortSignal | undefined,
-): Promise<string | undefined> {
-  if (position === undefined) return undefined
-  try {
-    return (await beginningReader(settings, signal)(position.file)).identity
-  } catch (error) {
-    if (BackupError.is(error) && error.code === 'ACCESS_DENIED') return undefined
-    throw error
   }
 }
 

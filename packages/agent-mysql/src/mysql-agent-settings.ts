@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { tablePattern } from './name-patterns.ts'
+import { modeContradictions, physicalSettingsSchema } from './physical/physical-settings.ts'
 
 /** A schema name with `*` (any text) and `?` (one character); everything else is taken literally. */
 const namePattern = z.string().min(1)
@@ -37,6 +38,14 @@ export const mysqlAgentSettingsSchema = z
      */
     ssl: z.union([z.literal(false), sslSettings]).optional(),
     connectTimeoutSeconds: z.number().positive().max(3600).default(10),
+
+    /**
+     * `logical` reads schemas and accounts over connections, from any machine, and restores any of them to any server. `physical` copies the files of
+     * the whole server on its own machine, with mariadb-backup or xtrabackup, and restores into an empty data directory of the same version.
+     */
+    mode: z.enum(['logical', 'physical']).default('logical'),
+    /** Only for `mode: physical`. */
+    physical: physicalSettingsSchema.optional(),
 
     /** Connections that read at once, each with its own thread and the same snapshot. */
     threads: z.int().min(1).max(64).default(4),
@@ -113,6 +122,9 @@ export const mysqlAgentSettingsSchema = z
 
     /** What the server counts in the same snapshot and restore compares: nothing, rows, or an order-free checksum (a second scan). */
     verify: z.enum(['none', 'rows', 'checksum']).default('rows'),
+  })
+  .superRefine((settings, context) => {
+    for (const { setting, message } of modeContradictions(settings)) context.addIssue({ code: 'custom', path: [setting], message })
   })
   .readonly()
 

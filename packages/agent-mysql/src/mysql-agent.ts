@@ -1,4 +1,12 @@
-import { type Agent, BackupError, type CaptureRequest, type OperationOptions, parseSettings, throwIfAborted } from '@backup-planet/core'
+import {
+  type Agent,
+  BackupError,
+  type CaptureKind,
+  type CaptureRequest,
+  type OperationOptions,
+  parseSettings,
+  throwIfAborted,
+} from '@backup-planet/core'
 import packageFacts from '../package.json' with { type: 'json' }
 import { beginCapture, refuseItems, selectSource } from './begin-capture.ts'
 import { beginningReader } from './log/binlog-beginning.ts'
@@ -14,12 +22,22 @@ import { connect, type MysqlConnection } from './mysql-connection.ts'
 import { comparePositions, parsePosition } from './mysql-position.ts'
 import { detectServer, type ServerFacts } from './mysql-server.ts'
 import { describeSource } from './mysql-source.ts'
+import {
+  checkPhysicalCapture,
+  discoverPhysical,
+  isPhysicalPlan,
+  isPhysicalRestore,
+  planPhysical,
+  planPhysicalRestore,
+  runPhysicalRestore,
+} from './physical/index.ts'
 import { planMysqlRestore, runMysqlRestore } from './restore/index.ts'
 import { sourceName } from './source-name.ts'
 
 /**
  * An agent for one MySQL, MariaDB or Percona server: full captures of schemas and accounts from one snapshot, restore of any of them, also
- * under another name; logs that continue them, as they are or while they are written. Throws `INVALID_SETTINGS` that names every problem; connects to nothing yet.
+ * under another name; with `mode: physical` fulls and differentials of its files instead, restored into an empty data directory, and what was backed up decides
+ * how an agent restores it; logs that continue them, as they are or while they are written. Throws `INVALID_SETTINGS` that names every problem; connects to nothing yet.
  */
 export function createMysqlAgent(input: MysqlAgentSettings): Agent {
   const settings = parseSettings(mysqlAgentSettingsSchema, input, 'settings')
@@ -38,26 +56,32 @@ export function createMysqlAgent(input: MysqlAgentSettings): Agent {
     { kind, chain }: CaptureRequest,
     signal: AbortSignal | undefined,
   ): Promise<Continuation> => continuationOf({ session, server, kind, chain, readBeginning: beginningReader(settings, signal) })
+  const physical = settings.mode === 'physical'
+  const kinds: readonly CaptureKind[] =
+    physical && settings.physical?.incremental !== false ? ['full', 'differential', 'log'] : ['full', 'log']
   return {
     contract: 'agent/1',
     application: 'mysql',
     version: packageFacts.version,
-    supports: { kinds: ['full', 'log'], pointInTime: true, rename: true },
+    supports: { kinds, pointInTime: true, rename: !physical },
     comparePositions,
     parsePosition,
     async *discover(options) {
       yield await look('discovering', options, async (session, signal) =>
-        describeSource(session, await selectSource(session, settings, undefined, signal)),
+        physical
+          ? await discoverPhysical(session, settings, signal)
+          : await describeSource(session, await selectSource(session, settings, undefined, signal)),
       )
     },
     async check(request, options) {
-      refuseOtherKinds(request)
+      refuseOtherKinds(kinds, request)
       return await look('checking', options, async (session, signal) => {
         const full = async () => {
+          if (physical) return await checkPhysicalCapture(session, settings, request.items, signal)
           const { server, inventory } = await selectSource(session, settings, request.items, signal)
           return await checkCapture(session, settings, server, inventory)
         }
-        if (request.kind === 'full') return await full()
+        if (request.kind !== 'log') return await full()
         refuseItems(request)
         const server = await detectServer(session)
         const problems = await checkLogCapture(session, settings, server)
@@ -69,7 +93,7 @@ export function createMysqlAgent(input: MysqlAgentSettings): Agent {
       })
     },
     async plan(request, options) {
-      refuseOtherKinds(request)
+      refuseOtherKinds(kinds, request)
       return await look('planning', options, async (session, signal) => {
         const detected = await detectServer(session)
         const continuation = await continued(session, detected, request, signal)
@@ -79,26 +103,29 @@ export function createMysqlAgent(input: MysqlAgentSettings): Agent {
           const written = await isWrittenSince(session, next.from, position)
           return planLogCapture({ settings, source: sourceName(settings, detected), continuation, written })
         }
+        if (physical) return await planPhysical({ session, settings, server: detected, request, next }, signal)
         const { server, name, inventory } = await selectSource(session, settings, request.items, signal)
         const plan = planCapture(settings, server, name, inventory)
         return next.reason === undefined ? plan : { ...plan, reason: next.reason.message }
       })
     },
     async beginCapture(request, options) {
-      refuseOtherKinds(request)
+      refuseOtherKinds(kinds, request)
       return await beginCapture(settings, request, options)
     },
     follow: (request, options) => followBinlogs(settings, request, options),
-    planRestore: (request, options) => planMysqlRestore(settings, request, options),
-    restore: (plan, files, options) => runMysqlRestore(settings, plan, files, options),
+    planRestore: (request, options) =>
+      isPhysicalRestore(request) ? planPhysicalRestore(settings, request, options) : planMysqlRestore(settings, request, options),
+    restore: (plan, files, options) =>
+      isPhysicalPlan(plan) ? runPhysicalRestore(settings, plan, files, options) : runMysqlRestore(settings, plan, files, options),
     [Symbol.asyncDispose]: async () => undefined,
   }
 }
 
-function refuseOtherKinds(request: CaptureRequest): void {
-  if (request.kind !== 'differential') return
-  throw new BackupError('a capture of kind differential is not possible', {
+function refuseOtherKinds(kinds: readonly CaptureKind[], { kind }: CaptureRequest): void {
+  if (kinds.includes(kind)) return
+  throw new BackupError(`a capture of kind ${kind} is not possible`, {
     code: 'UNSUPPORTED',
-    hint: 'Schedule full and log backups for this job.',
+    hint: 'Schedule full and log backups for this job; differentials need mode: physical.',
   })
 }

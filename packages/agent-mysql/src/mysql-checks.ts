@@ -31,7 +31,8 @@ export async function checkCapture(
   ]
 }
 
-function checkBinlog(settings: ResolvedMysqlAgentSettings, server: ServerFacts): Problem[] {
+/** What the binlog says of what can be restored. */
+export function checkBinlog(settings: Pick<ResolvedMysqlAgentSettings, 'locking'>, server: ServerFacts): Problem[] {
   if (!server.logBin) {
     const message = 'the server writes no binlog: restore is only possible to the moments of full backups'
     return [warning('UNSUPPORTED', message, 'Set log_bin and server_id in the configuration of the server, and restart it.')]
@@ -107,7 +108,7 @@ function checkInventory(settings: ResolvedMysqlAgentSettings, inventory: ServerI
 }
 
 /** Nothing tells an operator that `ssl` was forgotten; `false` says that it was not. */
-function checkEncryption(settings: ResolvedMysqlAgentSettings): Problem[] {
+export function checkEncryption(settings: ResolvedMysqlAgentSettings): Problem[] {
   if (!isUnprotected(settings)) return []
   const message = `the connection to ${settings.host} is not encrypted: whoever is on its way reads every row, and the accounts with their hashes`
   return [

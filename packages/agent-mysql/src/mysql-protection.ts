@@ -7,10 +7,11 @@ loopback.addAddress('::1', 'ipv6')
 
 /** Plain TCP to another machine that nobody asked for. */
 export function isUnprotected({ host, socketPath, ssl }: MysqlConnectionSettings): boolean {
-  return ssl === undefined && socketPath === undefined && !isLoopback(host)
+  return ssl === undefined && socketPath === undefined && !isThisMachine(host)
 }
 
-function isLoopback(host: string): boolean {
+/** Whether a host name means the machine that asks. */
+export function isThisMachine(host: string): boolean {
   const name = host.toLowerCase().replace(/\.$/, '')
   if (name === 'localhost' || name.endsWith('.localhost')) return true
   const family = isIP(name)

@@ -145,7 +145,15 @@ export async function checkRights(
   required: readonly RequiredRight[],
   schemas: readonly string[],
 ): Promise<readonly Problem[]> {
-  const { account, grants } = await readOwnRights(session)
+  return rightsProblems(await readOwnRights(session), required, schemas)
+}
+
+/** The same for any rights. */
+export function rightsProblems(
+  { account, grants }: OwnRights,
+  required: readonly RequiredRight[],
+  schemas: readonly string[],
+): readonly Problem[] {
   const lacks = missingRights(grants, required, schemas)
   // SELECT on everything, which the statement gives, shows every schema.
   const select = lacks.some(({ right }) => right.privilege === 'SELECT')

@@ -40,3 +40,18 @@ function beginningOf(binlog: string, bytes: Buffer): BinlogBeginning {
   const { identity, createdAt, gtidBefore = '' } = scan.end()
   return { identity, gtidBefore, ...(createdAt === undefined ? {} : { createdAt }) }
 }
+
+/** So that a log right after the full can tell that it continues it. Reading binlogs is a right that a full does without. */
+export async function identityAt(
+  position: { readonly file: string } | undefined,
+  settings: MysqlConnectionSettings,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
+  if (position === undefined) return undefined
+  try {
+    return (await beginningReader(settings, signal)(position.file)).identity
+  } catch (error) {
+    if (BackupError.is(error) && error.code === 'ACCESS_DENIED') return undefined
+    throw error
+  }
+}

@@ -76,6 +76,24 @@ describe.skipIf(onWindows)('a program that ends', () => {
     expect(result).toMatchObject({ exitCode: 7, signal: null, stdout: 'out\n', stderr: 'err\n', stdoutEnded: true })
   })
 
+  it('shows standard error as it comes, and collects it all the same', async () => {
+    const seen: Uint8Array[] = []
+    const result = await runCommand({
+      command: 'sh',
+      arguments: ['-c', 'echo one >&2; echo two >&2'],
+      onStderr: (chunk) => seen.push(chunk),
+    })
+    expect(Buffer.concat(seen).toString()).toBe('one\ntwo\n')
+    expect(result.stderr).toBe('one\ntwo\n')
+  })
+
+  it('stops the program when who sees its standard error throws', async () => {
+    const onStderr = (): void => {
+      throw new RangeError('enough')
+    }
+    await expect(runCommand({ command: 'sh', arguments: ['-c', 'echo one >&2; sleep 60'], onStderr })).rejects.toThrow('enough')
+  })
+
   it('hands arguments over as they are', async () => {
     const odd = ['$(id)', '`id`', '; rm -rf x', "quote's", '"double"', 'new\nline', '*', '']
     const result = await runCommand(shell('for argument; do printf "%s|" "$argument"; done', ...odd))

@@ -72,7 +72,13 @@ export async function runCommand(command: Command, options: Pick<OperationOption
         stop(error)
         return false
       }),
-      readOutput(child.stderr, gone, (chunk) => stderr.add(chunk)).catch(() => false),
+      readOutput(child.stderr, gone, (chunk) => {
+        stderr.add(chunk)
+        command.onStderr?.(chunk)
+      }).catch((error: unknown) => {
+        stop(error)
+        return false
+      }),
       writeInput(child.stdin, command.input, gone).catch(stop),
     ])
     const exit = await gone

@@ -13,6 +13,8 @@ export interface Command {
   readonly input?: AsyncIterable<Uint8Array>
   /** `collect` (when left out) keeps the end of the output as text; a function gets every byte, and the program waits while it works. */
   readonly stdout?: 'collect' | ((chunk: Uint8Array) => void | Promise<void>)
+  /** Sees every byte of standard error as it comes, for programs that tell there how far they are. It is collected all the same; what this throws stops the program. */
+  readonly onStderr?: (chunk: Uint8Array) => void
   /** Masked in everything that is returned or thrown as text. */
   readonly secrets?: readonly string[]
   /** After this the program is stopped, and the run fails with `TIMED_OUT`. */

@@ -1,0 +1,234 @@
+import { createHash } from 'node:crypto'
+import { access, constants } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import {
+  BackupError,
+  describeBytes,
+  freeBytes,
+  type OperationOptions,
+  type Problem,
+  type RestorePlan,
+  type RestoreRequest,
+  throwIfAborted,
+} from '@backup-planet/core'
+import type { ResolvedMysqlAgentSettings } from '../mysql-agent-settings.ts'
+import type { ServerFlavour } from '../mysql-server.ts'
+import { type BackupTool, backupToolFor, readToolVersion, versionProblem } from './backup-tool.ts'
+import { type DatadirState, readDatadirState } from './datadir-state.ts'
+import { chainProblems, type PhysicalChain, physicalChain } from './physical-chain.ts'
+import { instanceItem, isPhysical } from './physical-layout.ts'
+import { parsePhysicalRestoreOptions } from './physical-restore-options.ts'
+import { assertStreamTool } from './stream-tool.ts'
+import { remainsBeside } from './work-directory.ts'
+
+/** Whether the full that a restore begins with was made by `mode: physical`. */
+export function isPhysicalRestore({ backups }: RestoreRequest): boolean {
+  const full = backups.findLast(({ kind }) => kind === 'full')
+  return full !== undefined && isPhysical(full)
+}
+
+/** Only plans of a physical restore have this option. */
+export function isPhysicalPlan(plan: RestorePlan): boolean {
+  return plan.request.options.datadir !== undefined
+}
+
+/**
+ * What a restore into a data directory of this machine would do, and what stands against it. Needs no server, and changes nothing. Throws `INVALID_SETTINGS` for unknown or missing options,
+ * `INVALID_INPUT` without a full, `NOT_FOUND` where there is no place for the data directory.
+ */
+export async function planPhysicalRestore(
+  settings: ResolvedMysqlAgentSettings,
+  request: RestoreRequest,
+  { signal }: OperationOptions = {},
+): Promise<RestorePlan> {
+  throwIfAborted(signal, 'planning the restore')
+  const restore = parsePhysicalRestoreOptions(request.target.options)
+  const chain = physicalChain(request.backups)
+  const { full, differential } = chain
+  const last = differential ?? full
+  const target = await readDatadirState(restore.datadir)
+  const tool = backupToolFor(flavourOfBackup(chain), settings.physical)
+  const rename = request.target.rename ?? {}
+  const bytes = full.bytes + (differential?.bytes ?? 0)
+  const problems = [
+    ...chainProblems(chain),
+    ...requestProblems(request, last.backup.id),
+    ...datadirProblems(target, request.target.overwrite),
+    ...(await placeProblems(target, bytes)),
+    ...(await toolProblems(tool, chain, signal)),
+    ...layoutProblems(chain),
+    ...(await remainsProblems(target)),
+  ]
+  return withId({
+    contract: 'restore-plan/1',
+    application: 'mysql',
+    backups: differential === undefined ? [full.backup.id] : [full.backup.id, differential.backup.id],
+    target: { id: `${hostname()}:${restore.datadir}`, name: restore.datadir, fingerprint: target.fingerprint },
+    items: [
+      {
+        item: instanceItem,
+        to: instanceItem,
+        backup: last.backup.id,
+        overwrites: target.kind === 'filled' ? [`data directory ${restore.datadir}`] : [],
+        bytes,
+      },
+    ],
+    bytes,
+    steps: steps(chain, target, tool),
+    problems,
+    request: {
+      rename,
+      overwrite: request.target.overwrite,
+      options: { ...restore },
+    },
+  })
+}
+
+/** The server that the backup is of, as its manifest says. */
+export function flavourOfBackup({ full }: PhysicalChain): ServerFlavour {
+  return full.facts.format === 'mbstream' ? 'mariadb' : 'mysql'
+}
+
+function requestProblems({ items, target }: RestoreRequest, backup: string): Problem[] {
+  const problems: Problem[] = []
+  for (const [from, to] of Object.entries(target.rename ?? {})) {
+    problems.push({
+      severity: 'error',
+      code: 'INVALID_INPUT',
+      item: from,
+      message: `rename gives ${from} the name ${to}, and a physical backup is restored as a whole`,
+      hint: 'Leave out rename; the option datadir says where to.',
+    })
+  }
+  for (const item of items ?? []) {
+    if (item === instanceItem) continue
+    problems.push({
+      severity: 'error',
+      code: 'NOT_FOUND',
+      item,
+      message: `${item} is not in backup ${backup}, which is physical`,
+      hint: `Restore all of it, item ${instanceItem}, to a directory of its own, and copy ${item} from there with a dump.`,
+    })
+  }
+  return problems
+}
+
+function datadirProblems(target: DatadirState, overwrite: boolean): Problem[] {
+  const problems: Problem[] = []
+  if (target.users.length > 0) {
+    problems.push({
+      severity: 'error',
+      code: 'CONFLICT',
+      message: `${target.path} is used by process ${target.users.join(', ')}`,
+      hint: 'Stop the server of this data directory, or give another place with the option datadir.',
+    })
+  }
+  if (target.kind === 'filled' && !overwrite) {
+    problems.push({
+      severity: 'error',
+      code: 'ALREADY_EXISTS',
+      item: instanceItem,
+      message: `the data directory ${target.path} is not empty`,
+      hint: 'Give an empty place with the option datadir, or allow overwriting.',
+    })
+  }
+  if (target.mountPoint) {
+    problems.push({
+      severity: 'error',
+      code: 'UNSUPPORTED',
+      message: `${target.path} is a mount point, which nothing can be put in the place of at once`,
+      hint: `Give a directory inside of it, such as ${target.path}/data, and set datadir in the configuration of the server.`,
+    })
+  }
+  return problems
+}
+
+/** What is unpacked and what is changed by the redo log; the old directory is only removed once the new one is in its place. */
+async function placeProblems(target: DatadirState, bytes: number): Promise<Problem[]> {
+  const problems: Problem[] = []
+  const writable = await access(target.parent, constants.W_OK | constants.X_OK).then(
+    () => true,
+    () => false,
+  )
+  if (!writable) {
+    problems.push({
+      severity: 'error',
+      code: 'ACCESS_DENIED',
+      message: `${target.parent} cannot be written to`,
+      hint: 'Run the restore as a user that may, such as root, or give another place with the option datadir.',
+    })
+  }
+  const free = await freeBytes(target.parent)
+  if (free < bytes) {
+    problems.push({
+      severity: 'error',
+      code: 'OUT_OF_SPACE',
+      message: `${target.parent} has ${describeBytes(free)} left, and ${describeBytes(bytes)} are unpacked there`,
+      hint: 'Free disk space there, or give a place on another disk with the option datadir.',
+    })
+  }
+  return problems
+}
+
+async function toolProblems(tool: BackupTool, { full, differential }: PhysicalChain, signal: AbortSignal | undefined): Promise<Problem[]> {
+  const problems: Problem[] = []
+  for (const look of [
+    async () => {
+      const version = await readToolVersion(tool, { signal })
+      const problem = versionProblem(version, (differential ?? full).backup.source.version)
+      if (problem !== undefined) problems.push({ severity: 'error', code: 'UNSUPPORTED', ...problem })
+    },
+    () => assertStreamTool(tool, { signal }),
+  ]) {
+    try {
+      await look()
+    } catch (error) {
+      if (!BackupError.is(error) || error.code === 'ABORTED') throw error
+      problems.push({ severity: 'error', code: error.code, message: error.message, hint: error.hint ?? 'Install the tool.' })
+    }
+  }
+  return problems
+}
+
+function layoutProblems({ full }: PhysicalChain): Problem[] {
+  const { elsewhere } = full.backup.facts
+  if (typeof elsewhere !== 'object' || elsewhere === null) return []
+  return Object.keys(elsewhere).map((variable) => ({
+    severity: 'warning',
+    code: 'UNSUPPORTED',
+    message: `the server that was backed up had ${variable} outside of its data directory; everything is restored into the data directory`,
+    hint: `Leave ${variable} out of the configuration of the server before it is started.`,
+  }))
+}
+
+async function remainsProblems({ path }: DatadirState): Promise<Problem[]> {
+  return (await remainsBeside(path)).map((name) => ({
+    severity: 'warning',
+    code: 'CONFLICT',
+    message: `${name} is there, of a restore that was cut or is running`,
+    hint: 'The same plan goes on with its own remains. If no restore is running, look into it, and remove or rename it.',
+  }))
+}
+
+function steps({ full, differential }: PhysicalChain, target: DatadirState, tool: BackupTool): RestorePlan['steps'] {
+  const texts = [
+    `unpack backup ${full.backup.id}, ${describeBytes(full.bytes)}, with ${tool.stream} into a new directory beside ${target.path}, after every name and checksum in it was looked at`,
+    `prepare it with ${tool.backup}: apply the redo log that was copied with it`,
+    ...(differential === undefined
+      ? []
+      : [
+          `unpack the differential ${differential.backup.id}, ${describeBytes(differential.bytes)}, beside it`,
+          `put its pages over the copy with ${tool.backup}, and apply its redo log`,
+        ]),
+    ...(target.owner === undefined ? [] : [`give everything to ${target.owner.name} (${target.owner.uid}:${target.owner.gid})`]),
+    ...(target.kind === 'filled'
+      ? [`see that no server uses ${target.path}, set it aside, put the new directory in its place, and remove the old one`]
+      : [`put the new directory in the place of ${target.path} in one step`]),
+    `leave starting the server to you: with datadir=${target.path}`,
+  ]
+  return texts.map((text, index) => ({ number: index + 1, text }))
+}
+
+function withId(plan: Omit<RestorePlan, 'id'>): RestorePlan {
+  return { id: createHash('sha256').update(JSON.stringify(plan)).digest('hex').slice(0, 16), ...plan }
+}

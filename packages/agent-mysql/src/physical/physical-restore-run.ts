@@ -1,0 +1,209 @@
+import { mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  BackupError,
+  type OperationOptions,
+  type RestoredFiles,
+  type RestorePlan,
+  type RestoreReport,
+  throwIfAborted,
+} from '@backup-planet/core'
+import type { ResolvedMysqlAgentSettings } from '../mysql-agent-settings.ts'
+import { factFiles, parseBackupInfo, parseBinlogInfo } from './backup-info.ts'
+import { BackupStreamReader, checkedStream } from './backup-stream.ts'
+import { type BackupTool, backupToolFor, readToolVersion, versionProblem } from './backup-tool.ts'
+import { readDatadirState } from './datadir-state.ts'
+import { assertOnlyData, settleFiles } from './extracted-files.ts'
+import { instanceItem } from './physical-layout.ts'
+import { type PhysicalRestoreOptions, parsePhysicalRestoreOptions } from './physical-restore-options.ts'
+import { extractArguments, prepareArguments } from './tool-arguments.ts'
+import { runTool } from './tool-run.ts'
+import { recover, WorkDirectory } from './work-directory.ts'
+
+/**
+ * Executes a plan: everything is unpacked and prepared in a directory beside the target, which is untouched until the result takes its place in one step. Throws `CONFLICT` before any change
+ * when the target is not as the plan found it or a server uses it. A restore that was cut is called again with the same plan.
+ */
+export async function runPhysicalRestore(
+  settings: ResolvedMysqlAgentSettings,
+  plan: RestorePlan,
+  files: RestoredFiles,
+  options: OperationOptions = {},
+): Promise<RestoreReport> {
+  const { signal, onProgress } = options
+  throwIfAborted(signal, 'the restore')
+  const { datadir, ...restore } = parsePhysicalRestoreOptions(plan.request.options)
+  refusePlan(plan)
+  if ((await recover(datadir, plan.id)) === 'done') return await report(datadir)
+  const target = await readDatadirState(datadir)
+  if (target.fingerprint !== plan.target.fingerprint) throw changed(datadir)
+  refuseUsed(datadir, target.users)
+  const tool = toolOf(plan, files, settings)
+  const step = (number: number): void => onProgress?.({ type: 'step', text: plan.steps.find((one) => one.number === number)?.text ?? '' })
+  const work = await WorkDirectory.create(datadir, plan.id)
+  try {
+    const [full, differential] = plan.backups
+    if (full === undefined) throw new TypeError(`plan ${plan.id} names no backup`)
+    const context: Context = { tool, files, restore, signal }
+    step(1)
+    await unpack(context, full, work.data)
+    await refuseOtherVersion(tool, work.data, signal)
+    step(2)
+    await prepare(context, work.data, { more: differential !== undefined })
+    if (differential !== undefined) {
+      step(3)
+      await unpack(context, differential, work.changes)
+      step(4)
+      await prepare(context, work.data, { incremental: work.changes, more: false })
+    }
+    await assertOnlyData(work.data, { trustSettings: true, signal })
+    await settleFiles(work.data, target.owner, signal)
+    await refuseChanged(plan, datadir)
+    throwIfAborted(signal, 'the restore')
+    await work.moveIntoPlace(target.kind === 'filled')
+  } finally {
+    await work.remove()
+  }
+  onProgress?.({ type: 'item', phase: 'restore', item: instanceItem, state: 'ended' })
+  return await report(datadir)
+}
+
+interface Context {
+  readonly tool: BackupTool
+  readonly files: RestoredFiles
+  readonly restore: Omit<PhysicalRestoreOptions, 'datadir'>
+  readonly signal: AbortSignal | undefined
+}
+
+async function unpack({ tool, files, restore, signal }: Context, backup: string, directory: string): Promise<void> {
+  await mkdir(directory, { mode: 0o700 })
+  const reader = new BackupStreamReader(`the stream of backup ${backup}`)
+  await runTool(
+    {
+      command: tool.stream,
+      arguments: extractArguments(directory),
+      input: checkedStream(parts(files, backup, tool, signal), reader),
+      during: `unpacking backup ${backup}`,
+      success: 'exit code',
+    },
+    { signal },
+  )
+  // The tool may end before it has read everything, and says nothing of it.
+  reader.end()
+  await assertOnlyData(directory, { trustSettings: restore.trustSettings, signal })
+}
+
+/** The files of the item one after the other, which are the stream. Each is given back before the next is fetched. */
+async function* parts(files: RestoredFiles, backup: string, tool: BackupTool, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+  const options = signal === undefined ? {} : { signal }
+  let next = 0
+  for await (const file of files.stream((one) => one.backup === backup && one.item === instanceItem, options)) {
+    try {
+      const number = partNumber(file.name, tool)
+      if (number !== next++) throw missingPart(backup, file.name)
+      yield* file.open()
+    } finally {
+      await file.release()
+    }
+  }
+}
+
+function partNumber(name: string, tool: BackupTool): number {
+  const match = new RegExp(`^${instanceItem}\\.${tool.format}\\.(\\d{5,15})$`).exec(name)
+  return match === null ? -1 : Number(match[1])
+}
+
+function missingPart(backup: string, name: string): BackupError {
+  return new BackupError(`file ${JSON.stringify(name)} of backup ${backup} does not follow the one before it`, {
+    code: 'CORRUPTED',
+    hint: 'Nothing on the target was replaced. Restore from another backup.',
+  })
+}
+
+async function prepare(
+  { tool, restore, signal }: Context,
+  directory: string,
+  what: { readonly incremental?: string; readonly more: boolean },
+): Promise<void> {
+  const toolArguments = prepareArguments(tool, { directory, memoryBytes: restore.useMemoryBytes, ...what })
+  await runTool({ command: tool.backup, arguments: toolArguments, during: 'preparing the copy', success: 'completed' }, { signal })
+}
+
+/** By the names of the files, since a plan names no server. */
+function toolOf(plan: RestorePlan, files: RestoredFiles, settings: ResolvedMysqlAgentSettings): BackupTool {
+  const first = files.inventory.find((file) => file.backup === plan.backups[0] && file.item === instanceItem)
+  return backupToolFor(first?.name.includes('.xbstream.') === true ? 'mysql' : 'mariadb', settings.physical)
+}
+
+/** The plan has looked at this already; the tool or the settings may be others by now. */
+async function refuseOtherVersion(tool: BackupTool, directory: string, signal: AbortSignal | undefined): Promise<void> {
+  const info = await readFact(directory, factFiles.info)
+  const server = /^server_version = (\S+)/m.exec(info)?.[1]
+  if (server === undefined) {
+    throw new BackupError('the backup does not say which server it is of', {
+      code: 'CORRUPTED',
+      hint: 'Nothing on the target was replaced. Restore from another backup.',
+    })
+  }
+  const problem = versionProblem(await readToolVersion(tool, { signal }), server)
+  if (problem !== undefined) throw new BackupError(problem.message, { code: 'UNSUPPORTED', hint: problem.hint })
+}
+
+/** What the directory says of itself: where the backup ended, before and after it was prepared. */
+async function report(datadir: string): Promise<RestoreReport> {
+  const expected = positionText(
+    parseBackupInfo(await readFact(datadir, factFiles.checkpoints), await readFact(datadir, factFiles.info)).position,
+  )
+  const found = positionText(parseBinlogInfo(await readFact(datadir, factFiles.binlog)))
+  return {
+    items: [
+      {
+        item: instanceItem,
+        to: instanceItem,
+        checks: [{ name: 'binlog position', expected, found, passed: expected === found }],
+        facts: { datadir },
+      },
+    ],
+    problems: [],
+  }
+}
+
+function positionText(position: { readonly file: string; readonly offset: string; readonly gtid: string } | undefined): string {
+  return position === undefined ? 'none' : `${position.file}:${position.offset} ${position.gtid}`.trim()
+}
+
+async function readFact(directory: string, names: readonly string[]): Promise<string> {
+  for (const name of names) {
+    const text = await readFile(join(directory, name), 'utf8').catch(() => undefined)
+    if (text !== undefined) return text.slice(0, 1_048_576)
+  }
+  return ''
+}
+
+function refusePlan(plan: RestorePlan): void {
+  const error = plan.problems.find(({ severity }) => severity === 'error')
+  if (error !== undefined)
+    throw new BackupError(`plan ${plan.id} cannot be carried out: ${error.message}`, { code: error.code, hint: error.hint })
+}
+
+/** Right before anything is replaced: hours may have passed. */
+async function refuseChanged(plan: RestorePlan, datadir: string): Promise<void> {
+  const { fingerprint, users } = await readDatadirState(datadir)
+  if (fingerprint !== plan.target.fingerprint) throw changed(datadir)
+  refuseUsed(datadir, users)
+}
+
+function refuseUsed(datadir: string, users: readonly number[]): void {
+  if (users.length === 0) return
+  throw new BackupError(`${datadir} is used by process ${users.join(', ')}`, {
+    code: 'CONFLICT',
+    hint: 'Nothing was replaced. Stop the server of this data directory, and execute the plan again.',
+  })
+}
+
+function changed(datadir: string): BackupError {
+  return new BackupError(`${datadir} is not as the plan found it`, {
+    code: 'CONFLICT',
+    hint: 'Nothing was replaced. Make a new plan and look at what it would overwrite.',
+  })
+}
