@@ -1,6 +1,4 @@
-import { once } from 'node:events'
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import {
@@ -29,6 +27,7 @@ import type { PhysicalSource } from './physical-source.ts'
 import { physicalSteps } from './physical-steps.ts'
 import { streamParts } from './stream-parts.ts'
 import { backupArguments } from './tool-arguments.ts'
+import { ToolDirectory } from './tool-directory.ts'
 import { runTool } from './tool-run.ts'
 
 export interface PhysicalCaptureOptions {
@@ -107,41 +106,38 @@ export class PhysicalCapture implements Capture {
     this.#copied = true
     const { settings, physical, source, tool, next } = this.#options
     onProgress?.({ type: 'step', text: physicalSteps.copy(tool, source.datadir.path, source.datadir.bytes, next.base) })
-    const directory = await mkdtemp(join(tmpdir(), 'backup-planet-mysql-'))
-    try {
-      const [workDirectory, factsDirectory] = [join(directory, 'work'), join(directory, 'facts')]
-      for (const folder of [workDirectory, factsDirectory]) await mkdir(folder, { mode: 0o700 })
-      const optionFile = await writeOptionFile(directory, tool.family, settings, physical.optionFile)
-      await using session = await connect(settings, { signal })
-      const watch = new MomentWatch(session, source.server)
-      const { longQueryGuardSeconds: seconds, longQueryAction, longQueryWaitSeconds } = settings
-      const streamed = await this.#stream(stage, watch, options, {
-        command: tool.backup,
-        arguments: backupArguments(tool, {
-          optionFile,
-          workDirectory,
-          factsDirectory,
-          parallel: physical.parallel,
-          ...(next.base === undefined ? {} : { sinceLsn: next.base.lsn }),
-          ...(seconds === 0 ? {} : { longQueries: { seconds, waitSeconds: longQueryAction === 'wait' ? longQueryWaitSeconds : 1 } }),
-        }),
-      })
-      const info = await readInfo(factsDirectory)
-      this.#refuseOtherBase(info)
-      const consistentAt = consistentMoment(await watch.end(), info.position) ?? this.#options.beganAt
-      this.#outcome = { info, consistentAt, identity: await identityAt(info.position, settings, signal) }
-      const position = this.#position()
-      await stage.sealItem({
-        item: instanceItem,
-        ...(next.base === undefined ? {} : { from: next.base.from }),
-        ...(position === undefined ? {} : { to: position }),
-        bytes: streamed.payloadBytes,
-        facts: this.#instanceFacts(info, streamed),
-      })
-      onProgress?.({ type: 'item', phase: 'capture', item: instanceItem, state: 'ended' })
-    } finally {
-      await rm(directory, { recursive: true, force: true })
-    }
+    await using directory = await ToolDirectory.create()
+    const workDirectory = await directory.folder('work')
+    const factsDirectory = await directory.folder('facts')
+    const optionFile = await writeOptionFile(await directory.folder('options'), tool.family, settings, physical.optionFile)
+    await using session = await connect(settings, { signal })
+    const watch = new MomentWatch(session, source.server)
+    const { longQueryGuardSeconds: seconds, longQueryAction, longQueryWaitSeconds } = settings
+    const streamed = await this.#stream(stage, watch, options, {
+      optionFile,
+      command: tool.backup,
+      arguments: backupArguments(tool, {
+        optionFile,
+        workDirectory,
+        factsDirectory,
+        parallel: physical.parallel,
+        ...(next.base === undefined ? {} : { sinceLsn: next.base.lsn }),
+        ...(seconds === 0 ? {} : { longQueries: { seconds, waitSeconds: longQueryAction === 'wait' ? longQueryWaitSeconds : 1 } }),
+      }),
+    })
+    const info = await readInfo(factsDirectory)
+    this.#refuseOtherBase(info)
+    const consistentAt = consistentMoment(await watch.end(), info.position) ?? this.#options.beganAt
+    this.#outcome = { info, consistentAt, identity: await identityAt(info.position, settings, signal) }
+    const position = this.#position()
+    await stage.sealItem({
+      item: instanceItem,
+      ...(next.base === undefined ? {} : { from: next.base.from }),
+      ...(position === undefined ? {} : { to: position }),
+      bytes: streamed.payloadBytes,
+      facts: this.#instanceFacts(info, streamed),
+    })
+    onProgress?.({ type: 'item', phase: 'capture', item: instanceItem, state: 'ended' })
   }
 
   /** The output of the tool into the files of the item. Whatever fails first ends both, and is what is thrown. */
@@ -149,7 +145,7 @@ export class PhysicalCapture implements Capture {
     stage: Stage,
     watch: MomentWatch,
     { signal }: OperationOptions,
-    command: { readonly command: string; readonly arguments: readonly string[] },
+    { optionFile, ...command }: { readonly optionFile: string; readonly command: string; readonly arguments: readonly string[] },
   ): Promise<StreamFacts> {
     const { settings, physical, tool, next } = this.#options
     const stop = new AbortController()
@@ -158,6 +154,12 @@ export class PhysicalCapture implements Capture {
     const pipe = new PassThrough()
     // What the reader of the pipe is told is thrown where it reads.
     pipe.on('error', () => undefined)
+    let known = true
+    // A tool that prints has connected, and needs the password no longer: it must not lie there for hours, nor stay when this process is killed.
+    const forgetPassword = async (): Promise<void> => {
+      if (known) await rm(optionFile, { force: true })
+      known = false
+    }
     const running = runTool(
       {
         ...command,
@@ -166,7 +168,8 @@ export class PhysicalCapture implements Capture {
         secrets: settings.password === undefined ? [] : [settings.password],
         onStderr: watch.onLog,
         stdout: async (chunk) => {
-          if (!pipe.write(chunk) && !pipe.destroyed) await Promise.race([once(pipe, 'drain'), once(pipe, 'close')])
+          await forgetPassword()
+          if (!pipe.write(chunk)) await roomIn(pipe)
         },
       },
       { signal: stop.signal },
@@ -245,6 +248,20 @@ export class PhysicalCapture implements Capture {
 
   /** The tool ends with `copyTo`, and holds nothing before. */
   async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+/** Resolves when the reader has caught up, or will read no more. */
+function roomIn(pipe: PassThrough): Promise<void> | undefined {
+  if (pipe.destroyed) return undefined
+  return new Promise((resolve) => {
+    const goOn = (): void => {
+      pipe.off('drain', goOn)
+      pipe.off('close', goOn)
+      resolve()
+    }
+    pipe.on('drain', goOn)
+    pipe.on('close', goOn)
+  })
 }
 
 async function readInfo(directory: string): Promise<BackupInfo> {
