@@ -24,7 +24,9 @@ beforeAll(async () => {
     INSERT INTO line (note) SELECT SHA2(seq, 512) FROM seq_1_to_60000; CREATE TABLE old (word VARCHAR(50)) ENGINE=MyISAM; INSERT INTO old VALUES ('MyISAM')`)
   shelf = await BackupShelf.create()
   full = await shelf.backUp(physicalAgent(source), 'full')
-  await source.client("INSERT INTO shop.line (note) SELECT SHA2(seq, 256) FROM seq_1_to_5000; INSERT INTO shop.old VALUES ('later')")
+  await source.client(
+    "USE shop; INSERT INTO shop.line (note) SELECT SHA2(seq, 256) FROM seq_1_to_5000; INSERT INTO shop.old VALUES ('later')",
+  )
   differential = await shelf.backUp(physicalAgent(source), 'differential')
   content = await contentOf(source)
   scratch = await mkdtemp(join(tmpdir(), 'bp-physical-test-'))
@@ -165,7 +167,7 @@ describe('a capture that is cut', () => {
   it('says that the server was killed', async () => {
     await using other = await startThrowawayMariadb()
     await other.client(
-      'CREATE DATABASE shop; CREATE TABLE shop.line (id INT AUTO_INCREMENT PRIMARY KEY, note VARCHAR(250)); INSERT INTO shop.line (note) SELECT SHA2(seq, 512) FROM seq_1_to_60000',
+      'CREATE DATABASE shop; CREATE TABLE shop.line (id INT AUTO_INCREMENT PRIMARY KEY, note VARCHAR(250)); USE shop; INSERT INTO shop.line (note) SELECT SHA2(seq, 512) FROM seq_1_to_60000',
     )
     await using after = await BackupShelf.create()
     const running = after.backUp(physicalAgent(other), 'full', {}, (stage) => {
@@ -210,7 +212,8 @@ describe('a restore that is cut', () => {
           if (old) expect(await readFile(join(home.datadir, 'ibdata1'), 'utf8')).toBe('what was there')
         } else if (filled) expect(entries.some((name) => name.includes('replaced'))).toBe(true)
       }
-      if (!(await readdir(home.datadir).catch(() => [])).includes('xtrabackup_info')) await agent.restore(plan, shelf.files(backups))
+      if (!(await readdir(home.datadir).catch((): string[] => [])).includes('xtrabackup_info'))
+        await agent.restore(plan, shelf.files(backups))
       else await agent.restore(plan, shelf.files(backups)).catch((error: unknown) => expect(error).toMatchObject({ code: 'CONFLICT' }))
       expect((await readdir(home.directory)).filter((name) => name.startsWith('.'))).toEqual([])
       await using restored = await startOn(home)

@@ -105,6 +105,7 @@ describe('a physical backup of a server that is written to', () => {
       // Every transfer of the copy was made at its moment or before, every other one afterwards, by the clock of the server.
       const moment = Date.parse(backups.at(-1)?.consistentAt ?? '')
       expect(journal.lastMilliseconds).toBeLessThanOrEqual(moment + 1)
+      if (backups.includes(next)) continue
       await movers.applyBinlogs(restored, backups.at(-1)?.position?.value)
       expect(await contentOf(restored)).toBe(end)
     }

@@ -24,7 +24,9 @@ export function parseBackupInfo(checkpoints: string, info: string): BackupInfo {
       hint: 'Nothing of this run was kept. Run again; if it happens again, update the tool.',
     })
   }
-  const position = parsePosition(/^binlog_pos = (.*?)$(?=\n[a-z_]+ = |\n*$)/ms.exec(info)?.[1] ?? '')
+  // A set of GTIDs goes over several lines.
+  const entry = info.split(/\n(?=[a-z_]+ = )/).find((one) => one.startsWith('binlog_pos = ')) ?? ''
+  const position = parsePosition(entry)
   return { fromLsn: lsn('from_lsn'), toLsn: lsn('to_lsn'), lastLsn: lsn('last_lsn'), ...(position === undefined ? {} : { position }) }
 }
 
