@@ -23,7 +23,7 @@ export function consistentMoment(samples: readonly MomentSample[], position: Bin
 
 /** What the tools print right before, or when, they hold commits: MariaDB, xtrabackup 8, xtrabackup 2.4. */
 const lockLines =
-  /Acquired locks for BACKUP STAGE BLOCK_COMMIT|FLUSH TABLES WITH READ LOCK|performance_schema\.log_status|LOCK BINLOG FOR BACKUP/
+  /Acquired locks for BACKUP STAGE BLOCK_COMMIT|FLUSH TABLES WITH READ LOCK|(?:p_s|performance_schema)\.log_status|LOCK BINLOG FOR BACKUP/
 
 /** What they print once they have let go. */
 const unlockLines = /BACKUP STAGE END|All tables unlocked|Executing UNLOCK/
