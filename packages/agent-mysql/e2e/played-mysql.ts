@@ -57,10 +57,13 @@ export async function playMysql(version: string, answers: PlayedAnswers): Promis
 }
 
 function respond(connection: PlayedConnection, answer: PlayedAnswers[number][1]): void {
-  if (typeof answer === 'number') return connection.writeError({ code: answer, message: `error ${answer}` })
-  const [first] = answer
-  if (first === undefined) return connection.writeOk()
-  const columns = Object.keys(first).map((name) => ({
+  if (typeof answer === 'number') connection.writeError({ code: answer, message: `error ${answer}` })
+  else if (answer[0] === undefined) connection.writeOk()
+  else connection.writeTextResult(answer, columnsOf(answer[0]))
+}
+
+function columnsOf(first: Readonly<Record<string, string>>): readonly object[] {
+  return Object.keys(first).map((name) => ({
     catalog: 'def',
     schema: '',
     table: '',
@@ -73,7 +76,6 @@ function respond(connection: PlayedConnection, answer: PlayedAnswers[number][1])
     flags: 0,
     decimals: 0,
   }))
-  connection.writeTextResult(answer, columns)
 }
 
 interface PlayedServer {

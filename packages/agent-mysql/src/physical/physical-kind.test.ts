@@ -1,9 +1,20 @@
-import type { Backup, Position } from '@backup-planet/core'
+import { type Backup, historyOf, nextKind, type Position } from '@backup-planet/core'
 import { describe, expect, it } from 'vitest'
-import { nextPhysicalKind, type PhysicalState } from './physical-kind.ts'
+import { comparePositions } from '../mysql-position.ts'
+import { nextPhysicalKind, type PhysicalKind, type PhysicalState } from './physical-kind.ts'
 
 const at = (offset: string, chain = 'server'): Position => ({ chain, value: { file: 'binlog.000007', offset, gtid: '' } })
-const server: PhysicalState = { chain: 'server', version: '10.11.6-MariaDB', position: at('900'), lsn: '5000', datadir: '12@34' }
+interface Server extends PhysicalState {
+  readonly position: Position
+}
+
+const server: Server = { version: '10.11.6-MariaDB', logBin: true, position: at('900'), lsn: '5000', datadir: '12@34' }
+
+function next(kind: 'full' | 'differential', backups: readonly Backup[], now: Server): PhysicalKind {
+  const { position } = now
+  const decided = nextKind({ kind, history: historyOf(backups, comparePositions), server: { chain: position.chain, position } })
+  return nextPhysicalKind(kind, decided, backups, now)
+}
 
 function backup(id: string, more: Partial<Backup> = {}, facts: Readonly<Record<string, string | number>> = {}): Backup {
   return {
@@ -44,15 +55,18 @@ function backup(id: string, more: Partial<Backup> = {}, facts: Readonly<Record<s
 describe('what follows a physical backup', () => {
   it('is a differential since the newest full, by the LSN of that full', () => {
     const backups = [backup('f1'), backup('f2', { position: at('200') }, { toLsn: '2000', lastLsn: '2100' })]
-    const next = nextPhysicalKind('differential', backups, server)
-    expect(next).toEqual({ kind: 'differential', chain: 'server', base: { id: 'f2', from: at('200'), lsn: '2000' } })
+    expect(next('differential', backups, server)).toEqual({
+      kind: 'differential',
+      chain: 'server',
+      base: { id: 'f2', from: at('200'), lsn: '2000' },
+    })
   })
 
   it('is a full where one is asked for', () => {
-    expect(nextPhysicalKind('full', [backup('f1')], server)).toEqual({ kind: 'full', chain: 'server' })
+    expect(next('full', [backup('f1')], server)).toEqual({ kind: 'full', chain: 'server' })
   })
 
-  it.each<[string, readonly Backup[], Partial<PhysicalState>, RegExp]>([
+  it.each<[string, readonly Backup[], Partial<Server>, RegExp]>([
     ['there is none', [], {}, /no full backup yet/],
     [
       'the newest full is logical',
@@ -60,26 +74,20 @@ describe('what follows a physical backup', () => {
       {},
       /f2 is not physical/,
     ],
-    [
-      'the server is another one',
-      [backup('f1')],
-      { chain: 'other', position: at('900', 'other') },
-      /the history server and the server is in other/,
-    ],
+    ['the server is another one', [backup('f1')], { position: at('900', 'other') }, /the history server and the server is in other/],
     ['the server was upgraded', [backup('f1')], { version: '11.4.2-MariaDB' }, /10\.11\.5-MariaDB and the server is 11\.4\.2/],
     ['the data directory is another one', [backup('f1')], { datadir: '56@78' }, /data directory is another one/],
     ['the server was set back', [backup('f1')], { lsn: '1099' }, /reaches to LSN 1100 and the server is only at 1099/],
     ['the LSNs of the full cannot be read', [backup('f1', {}, { toLsn: '12; rm' })], {}, /f1 is not physical/],
   ])('is a full with the reason when %s', (_, backups, state, reason) => {
-    const next = nextPhysicalKind('differential', backups, { ...server, ...state })
-    expect(next.kind).toBe('full')
-    expect(next.base).toBeUndefined()
-    expect(next.reason).toMatch(reason)
+    const found = next('differential', backups, { ...server, ...state })
+    expect(found.kind).toBe('full')
+    expect(found.base).toBeUndefined()
+    expect(found.reason).toMatch(reason)
   })
 
   it('is a full without a binlog, since nothing then tells which backup follows which', () => {
-    const { position: _, ...without } = server
-    expect(nextPhysicalKind('differential', [backup('f1')], without)).toMatchObject({
+    expect(next('differential', [backup('f1')], { ...server, logBin: false })).toMatchObject({
       kind: 'full',
       reason: expect.stringContaining('no binlog'),
     })
