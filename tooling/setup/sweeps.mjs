@@ -40,6 +40,12 @@ export const sweeps = [
     says: 'histories of a model server that purges its logs, forks, goes back and has its clock set, with backups lost: a plan whenever a moment can be reached, never another, and it gives exactly the state of that moment',
   },
   {
+    variable: 'BACKUP_PLANET_MYSQL_HISTORIES',
+    count: 200,
+    test: 'packages/agent-mysql/e2e/log-histories.test.ts',
+    says: 'a MariaDB that is written to, backed up, purged, reset, restarted and killed, restored to three random moments of each history: the rows are those of the journal of the writers',
+  },
+  {
     variable: 'BACKUP_PLANET_RUNS',
     count: 40,
     test: 'packages/agent-mysql/e2e/restore-interrupted.test.ts',
