@@ -71,7 +71,7 @@ describe.skipIf(!existsSync(fixtures))('published binlogs', () => {
     })
   })
 
-  it('are damaged or open wherever they are cut', () => {
+  it('are damaged or open wherever they are cut', { timeout: 120_000 }, () => {
     const bytes = sample('binlog_5.5.44_tiny')
     for (let length = 0; length < bytes.length; length++) {
       try {
@@ -82,9 +82,9 @@ describe.skipIf(!existsSync(fixtures))('published binlogs', () => {
     }
   })
 
-  it('are not whole wherever they are cut before their ROTATE', () => {
+  it('are not whole wherever they are cut before their ROTATE', { timeout: 120_000 }, () => {
     const bytes = sample('binlog_checksum-crc32')
-    for (let length = 0; length < bytes.length; length += 7) {
+    for (let length = 0; length < bytes.length; length += 29) {
       try {
         expect(scan(bytes.subarray(0, length)).ends, `cut to ${length} bytes`).toBe('open')
       } catch (error) {
