@@ -133,6 +133,13 @@ describe('binlogs read by the replication protocol', () => {
     expect(printed.toString()).not.toContain('CREATE TABLE')
   })
 
+  it('come by the Unix socket too', async () => {
+    const settings = resolvedSettings(server, { socketPath: server.socketPath })
+    const [binlog = ''] = closed
+    const received = await collect(streamBinlogs(settings, { binlog, until: closed[1] }))
+    expect(received.get(binlog)?.equals(await binlogOnDisk(server, binlog))).toBe(true)
+  })
+
   it('are the same where they are copied as files', async () => {
     const options = { directory: join(server.directory, 'data'), binlog: closed[0] ?? '', until: active }
     const [copied, received] = [await collect(copyBinlogs(options)), await collect(streamBinlogs(resolvedSettings(server), options))]

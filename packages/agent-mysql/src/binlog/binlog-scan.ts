@@ -1,13 +1,17 @@
 import { createHash } from 'node:crypto'
 import { damagedBinlog } from './binlog-damage.ts'
-import { binlogMagic, eventHeaderBytes, type FormatDescription, readIncident, readRotate } from './binlog-event.ts'
+import { binlogMagic, eventHeaderBytes, readIncident, readRotate } from './binlog-event.ts'
 import { eventFlag, eventType, eventTypeName } from './binlog-event-type.ts'
+import type { BinlogEnd, BinlogFacts } from './binlog-facts.ts'
 import type { BinlogTransaction } from './binlog-transaction.ts'
-import { EventWalk, type WalkedEvent } from './event-walk.ts'
+import { EventWalk } from './event-walk.ts'
 import { readGtidList, readMariadbGtid, readMysqlGtid, readPreviousGtids } from './gtid-event.ts'
 import { GtidProgress } from './gtid-progress.ts'
 import { printMariadbGtid } from './mariadb-gtid.ts'
 import { type GroupGtid, TransactionGroups } from './transaction-groups.ts'
+import type { WalkedEvent } from './walked-event.ts'
+
+export type { BinlogEnd, BinlogFacts } from './binlog-facts.ts'
 
 export interface BinlogScanOptions {
   /** Of the binlog, for messages. */
@@ -18,43 +22,6 @@ export interface BinlogScanOptions {
   readonly gtidBefore?: string | undefined
   /** Told of every transaction in the order of the log. */
   readonly onTransaction?: ((transaction: BinlogTransaction) => void) | undefined
-}
-
-/** How a binlog ends: the server went on in another one, was shut down, or still writes to it or died. */
-export type BinlogEnd = 'rotate' | 'stop' | 'open'
-
-/** What a binlog is found to be. Times are ISO 8601, UTC; GTIDs and their sets are there where the log has them. */
-export interface BinlogFacts {
-  readonly binlog: string
-  /** Offsets on the server: of the first byte, and behind the last one. */
-  readonly from: number
-  readonly to: number
-  readonly bytes: number
-  readonly serverVersion: string
-  readonly flavour: FormatDescription['flavour']
-  readonly checksum: FormatDescription['checksum']
-  /** When the server began the file. */
-  readonly createdAt?: string
-  /** SHA-256 of the FORMAT_DESCRIPTION, without in-use flag and checksum, and of the PREVIOUS_GTIDS or GTID_LIST behind it: tells files of one name apart. */
-  readonly identity: string
-  /** Whether the server says that it writes to the file, or died while it did. */
-  readonly inUse: boolean
-  readonly transactions: number
-  readonly firstAt?: string
-  readonly lastAt?: string
-  readonly firstGtid?: string
-  readonly lastGtid?: string
-  readonly gtidBefore?: string
-  readonly gtidAfter?: string
-  readonly ends: BinlogEnd
-  /** The binlog that a ROTATE names. */
-  readonly next?: string
-  /** Where a transaction begins that does not end in these bytes: offset in them. */
-  readonly unfinished?: number
-  /** What the server says that it has lost; a replay lacks it. The first few. */
-  readonly incidents: readonly string[]
-  /** Name of each type → how many. */
-  readonly events: Readonly<Record<string, number>>
 }
 
 const mostIncidents = 10

@@ -1,5 +1,5 @@
 import { BackupError } from '@backup-planet/core'
-import type { BinlogFacts } from './binlog-scan.ts'
+import type { BinlogFacts } from './binlog-facts.ts'
 import { addInterval, containsGtidSet, type GtidSet, type MutableGtidSet, parseGtidSet, printGtidSet } from './gtid-set.ts'
 import {
   containsMariadbGtidList,

@@ -1,6 +1,6 @@
 import { BackupError } from '@backup-planet/core'
+import type { BinlogFacts } from './binlog-facts.ts'
 import { compareBinlogNames } from './binlog-name.ts'
-import type { BinlogFacts } from './binlog-scan.ts'
 import { type GtidTarget, gtidTarget } from './binlog-stop-gtid.ts'
 import type { BinlogTransaction } from './binlog-transaction.ts'
 

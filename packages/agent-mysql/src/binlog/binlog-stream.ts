@@ -53,6 +53,7 @@ export async function* streamBinlogs(
     for (let received = await stream.next(); received !== undefined; received = await stream.next()) {
       yield* received.pieces
       received.release()
+      if (received.reached !== undefined) options.follow?.onHeartbeat?.(received.reached)
     }
   } finally {
     // A thread that waits for the next event does not notice that nobody listens any more.

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { abortError } from '@backup-planet/core'
 import type { BinlogStreamOptions } from './binlog-stream.ts'
 import { dumpFailure, lostStream } from './dump-failure.ts'
-import { type BinlogPiece, DumpFrames } from './dump-frames.ts'
+import { type BinlogPiece, type BinlogReached, DumpFrames } from './dump-frames.ts'
 import { dumpPacket } from './dump-packet.ts'
 import type { ReceiveBuffers } from './receive-buffers.ts'
 
@@ -19,6 +19,8 @@ export interface DumpSession {
 /** What came in one piece. */
 export interface ReceivedPieces {
   readonly pieces: readonly BinlogPiece[]
+  /** Where the server said, behind them, that it has nothing more. */
+  readonly reached: BinlogReached | undefined
   /** To be called when they are not needed any more: their memory is used again. */
   release(): void
 }
@@ -35,6 +37,7 @@ export class DumpSocket {
   readonly #onAbort: () => void
   readonly #received: ReceivedPieces[] = []
   #pieces: BinlogPiece[] = []
+  #reached: BinlogReached | undefined
   #waitingBytes = 0
   #failure: unknown
   #closed = false
@@ -47,7 +50,9 @@ export class DumpSocket {
     this.#socket = socket
     this.#frames = new DumpFrames({ binlog, position }, until, {
       onPiece: (piece) => this.#pieces.push(piece),
-      onHeartbeat: (reached) => follow?.onHeartbeat?.(reached),
+      onHeartbeat: (reached) => {
+        this.#reached = reached
+      },
     })
     socket.removeAllListeners('data')
     if (buffers === undefined) socket.on('data', (chunk: Buffer) => this.#receiveFromStream(chunk))
@@ -117,10 +122,11 @@ export class DumpSocket {
     } catch (error) {
       this.#fail(error)
     }
-    const pieces = this.#pieces
-    if (pieces.length === 0) release()
-    else this.#received.push({ pieces, release })
+    const [pieces, reached] = [this.#pieces, this.#reached]
+    if (pieces.length === 0 && reached === undefined) release()
+    else this.#received.push({ pieces, reached, release })
     this.#pieces = []
+    this.#reached = undefined
     this.#wake?.()
   }
 

@@ -1,32 +1,9 @@
 import { crc32 } from 'node:zlib'
 import { damagedBinlog, encryptedBinlog, foreignBinlog } from './binlog-damage.ts'
-import {
-  type BinlogChecksum,
-  binlogMagic,
-  checksumBytes,
-  encryptedBinlogMagic,
-  eventHeaderBytes,
-  type FormatDescription,
-  readFormatDescription,
-} from './binlog-event.ts'
+import { binlogMagic, checksumBytes, encryptedBinlogMagic, eventHeaderBytes, type FormatDescription } from './binlog-event.ts'
 import { eventFlag, eventType, eventTypeName, isHeartbeat } from './binlog-event-type.ts'
-
-/** One event that has come whole and was found sound. The same object is filled anew for the next one. */
-export interface WalkedEvent {
-  timestamp: number
-  type: number
-  serverId: number
-  size: number
-  flags: number
-  /** Where it begins in the bytes that were read. */
-  begin: number
-  /** Where it begins on the server; of an event that is in no file, where the next one does. */
-  from: number
-  /** Whether it is part of the file on the server. */
-  stored: boolean
-  /** Header and body, without checksum: the whole of it, or as much as its type needs. Good until the handler returns. */
-  bytes: Buffer
-}
+import { checkedDescription } from './checked-description.ts'
+import { keptBytes, type WalkedEvent } from './walked-event.ts'
 
 export interface EventWalkOptions {
   /** Of the binlog, for messages. */
@@ -42,22 +19,6 @@ const wrap = 2 ** 32
 /** More than any FORMAT_DESCRIPTION: 256 types. */
 const longestDescription = 1024
 const longestKept = 64 * 1024 * 1024
-
-/** How much of an event its reader needs; the rest goes by. A QUERY has up to 64 KiB of variables before its text. */
-function keptBytes(type: number, size: number): number {
-  switch (type) {
-    case eventType.FORMAT_DESCRIPTION:
-    case eventType.PREVIOUS_GTIDS:
-    case eventType.GTID_LIST:
-      return size
-    case eventType.QUERY:
-    case eventType.QUERY_COMPRESSED:
-    case eventType.EXECUTE_LOAD_QUERY:
-      return Math.min(size, 68_000)
-    default:
-      return Math.min(size, 1100)
-  }
-}
 
 /**
  * Walks the events of one binlog as its bytes come, in memory that does not grow with the size of the events. Every event is checked: its size,
@@ -100,11 +61,6 @@ export class EventWalk {
 
   get description(): FormatDescription | undefined {
     return this.#description
-  }
-
-  /** Of the events from now on. */
-  get checksum(): BinlogChecksum {
-    return this.#description?.checksum ?? 'none'
   }
 
   /** Where the event that has not come whole yet, or not at all, begins: in the bytes read, and on the server. */
@@ -171,7 +127,7 @@ export class EventWalk {
       this.#arrived += at - begin
       if (this.#arrived < eventHeaderBytes) return at
       this.#readHeader(this.#kept, 0)
-      this.#startCrc(this.#kept.subarray(0, eventHeaderBytes))
+      this.#crc = crc32(this.#kept.subarray(0, eventHeaderBytes))
     }
     return this.#partOfEvent(chunk, at)
   }
@@ -206,10 +162,6 @@ export class EventWalk {
     this.#event.bytes = this.#kept.subarray(0, type === eventType.FORMAT_DESCRIPTION ? size : Math.min(this.#keptLength, bodyEnd))
     this.#finish()
     return end
-  }
-
-  #startCrc(header: Buffer): void {
-    this.#crc = crc32(header)
   }
 
   #isChecked(): boolean {
@@ -276,34 +228,15 @@ export class EventWalk {
   #finish(): void {
     const event = this.#event
     const isFirst = this.#description === undefined
-    if (event.type === eventType.FORMAT_DESCRIPTION) this.#describe()
+    if (event.type === eventType.FORMAT_DESCRIPTION) {
+      this.#description = checkedDescription(this.#name, event)
+      if (this.#description.ownChecksum) event.bytes = event.bytes.subarray(0, event.size - checksumBytes)
+    }
     this.#onEvent(event)
     event.begin += event.size
     if (event.stored) this.#from += event.size
     if (isFirst && this.#begin !== undefined && this.#begin > binlogMagic.length) this.#from = this.#begin
     this.#arrived = 0
     this.#keptLength = 0
-  }
-
-  #describe(): void {
-    const event = this.#event
-    const description = readFormatDescription(event.bytes)
-    if (description === undefined) {
-      const version = event.bytes.length < eventHeaderBytes + 2 ? 4 : event.bytes.readUInt16LE(eventHeaderBytes)
-      if (version !== 4 && version < 4) throw foreignBinlog(this.#name, `it is of version ${version}`)
-      throw this.#damaged('FORMAT_DESCRIPTION does not hold what it must')
-    }
-    if (description.ownChecksum) {
-      const end = event.bytes.length - checksumBytes
-      // The flag is set after the checksum was made, and taken away when the file is closed.
-      const closed = Buffer.from(event.bytes.subarray(0, end))
-      closed.writeUInt16LE(event.flags & ~eventFlag.IN_USE, 17)
-      this.#checkCrc(crc32(closed), event.bytes.readUInt32LE(end))
-      event.bytes = event.bytes.subarray(0, end)
-    }
-    if (description.headerBytes !== eventHeaderBytes)
-      throw foreignBinlog(this.#name, `its events have headers of ${description.headerBytes} bytes`)
-    if (description.checksum === 'unknown') throw foreignBinlog(this.#name, 'it has checksums of an unknown kind')
-    this.#description = description
   }
 }

@@ -49,7 +49,7 @@ function readTaggedGtid(body: Buffer): MysqlGtidEvent | undefined {
     else if (id === field.tag) tag = message.text()
     else if (id === field.committedAt) {
       const committedAt = Number(message.unsigned())
-      if (message.overrun || number < 0n) return undefined
+      if (message.overrun || number < 0n || committedAt >= 2 ** 55) return undefined
       return number === 0n ? { number, committedAt } : { source: tag === '' ? uuid : `${uuid}:${tag}`, number, committedAt }
     } else message.unsigned()
   }

@@ -1,8 +1,8 @@
 import { endsStatement, eventHeaderBytes, readQuery, readTableMap } from './binlog-event.ts'
 import { eventType, isRowsEvent } from './binlog-event-type.ts'
 import type { BinlogTransaction } from './binlog-transaction.ts'
-import type { WalkedEvent } from './event-walk.ts'
 import { shownStatement, statementKind } from './statement-text.ts'
+import type { WalkedEvent } from './walked-event.ts'
 
 /** The GTID event that opens a group, as far as the group is concerned. */
 export interface GroupGtid {
