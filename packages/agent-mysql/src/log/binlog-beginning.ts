@@ -19,7 +19,7 @@ export async function readBeginning(binlog: string, source: AsyncIterable<Binlog
   let bytes = 0
   for await (const piece of source) {
     if (piece.binlog !== binlog || bytes > mostBytes) break
-    pieces.push(piece.bytes)
+    pieces.push(Buffer.from(piece.bytes))
     bytes += piece.bytes.length
     scan.push(piece.bytes)
     if (scan.identity !== undefined) break

@@ -86,11 +86,12 @@ export class FollowSpool {
     return this.#bytes + this.#closedBytes
   }
 
-  /** Throws `CORRUPTED` for what is no sound binlog. */
-  push(piece: BinlogPiece): void {
-    if (piece.binlog !== this.#file.binlog) this.#turnTo(piece.binlog)
-    this.#file.take(piece)
-    if (piece.head) return
+  /** Copies what it keeps. Throws `CORRUPTED` for what is no sound binlog. */
+  push(received: BinlogPiece): void {
+    if (received.binlog !== this.#file.binlog) this.#turnTo(received.binlog)
+    this.#file.take(received)
+    if (received.head) return
+    const piece = { ...received, bytes: Buffer.from(received.bytes) }
     clearInUse(piece)
     this.#pieces.push(piece)
     this.#bytes += piece.bytes.length
