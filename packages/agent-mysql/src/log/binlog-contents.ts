@@ -62,7 +62,7 @@ function copiedBinlogs({ settings, names, until }: ContentsOptions, directory: s
     method: 'copy',
     async *open(binlog, signal) {
       const next = names[names.indexOf(binlog) + 1] ?? until
-      if (await isClosedInOrder(join(directory, binlog), next)) {
+      if (await isClosedInOrder(join(directory, binlog), next).catch(() => false)) {
         for await (const { bytes } of copyBinlogs({ directory, binlog, until: next, signal })) yield bytes
       } else yield* dumpedBinlogs(settings, [binlog], next).open(binlog, signal)
     },

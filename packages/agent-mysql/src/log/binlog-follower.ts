@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { type Backup, BackupError, type Capture, type FollowRequest, type OperationOptions, type Position } from '@backup-planet/core'
 import { streamBinlogs } from '../binlog/binlog-stream.ts'
 import type { ResolvedMysqlAgentSettings } from '../mysql-agent-settings.ts'
@@ -116,7 +117,9 @@ async function beginningOf(
 async function momentOf(session: MysqlSession, since: string, { lastTime }: SpooledParts): Promise<string> {
   const begun = Date.parse(since)
   const last = lastTime === undefined ? begun : Math.ceil(lastTime)
-  const now = await readServerTime(session).then(Date.parse, () => undefined)
+  // One that says nothing any more must not hold up what has come.
+  const silent = delay(heartbeatSeconds * 1000, undefined, { ref: false })
+  const now = await Promise.race([readServerTime(session).then(Date.parse, () => undefined), silent])
   if (now !== undefined && now < begun) return new Date(Math.min(last, now)).toISOString()
   return new Date(Math.max(begun, Math.min(last, now ?? last))).toISOString()
 }

@@ -17,6 +17,7 @@ import { beginningOfBinlog } from '../mysql-position.ts'
 import type { ServerFacts } from '../mysql-server.ts'
 import { ClockCoverage } from './clock-coverage.ts'
 import { gtidsContinue } from './gtid-continuity.ts'
+import { damageOf } from './log-damage.ts'
 import { binlogFileFacts, type LogFile } from './log-file.ts'
 import { logRestoreGuide } from './log-restore-guide.ts'
 
@@ -116,7 +117,7 @@ export class LogCapture implements Capture {
     const item = binlogItem
     const bytesTotal = files.reduce((sum, { bytes }) => sum + bytes, 0)
     onProgress?.({ type: 'item', phase: 'capture', item, state: 'begun', bytesTotal })
-    for (const file of files) {
+    for (const [index, file] of files.entries()) {
       throwIfAborted(signal, 'copying binlogs')
       const scan = this.#scanOf(file)
       let facts: BinlogFacts | undefined
@@ -124,7 +125,9 @@ export class LogCapture implements Capture {
       const content = verified(this.#options.open(file, signal), scan, onBytes, (found) => {
         facts = this.#accepted(file, found)
       })
-      const { sha256 } = await stage.write({ item, name: file.file }, content, { signal })
+      const { sha256 } = await stage.write({ item, name: file.file }, content, { signal }).catch((error: unknown) => {
+        throw damageOf(error, files[index + 1]?.binlog ?? to.value.file ?? '')
+      })
       if (facts === undefined) throw new TypeError(`${file.file} was staged without having been read to its end`)
       for (const incident of facts.incidents) onProgress?.({ type: 'problem', problem: incidentProblem(file.binlog, incident) })
       this.#binlogs.push(binlogFileFacts(file, facts, sha256))
