@@ -2,6 +2,7 @@ import { type FormatDescription, readQuery } from '../binlog/binlog-event.ts'
 import { eventType } from '../binlog/binlog-event-type.ts'
 import type { ReplayEvent } from './log-replay-events.ts'
 import { begunMark, doneMark, temporaryMark } from './log-replay-marks.ts'
+import { unpackedRows } from './log-replay-packed.ts'
 import { RowPieces } from './log-replay-rows.ts'
 import type { UnitEnding, UnitHead, UnitPiece } from './log-replay-units.ts'
 
@@ -59,7 +60,7 @@ function* opening({ plain, single, opening, first }: UnitHead): Generator<Replay
 
 function* inside(event: ReplayEvent, rows: RowPieces): Generator<ReplayAction, void, void> {
   if (createsTemporaryTable(event)) yield { type: 'own', sql: temporaryMark, beside: event }
-  for (const one of rows.pass(event)) yield { type: 'event', event: one }
+  for (const one of rows.pass(unpackedRows(event))) yield { type: 'event', event: one }
 }
 
 function* ending(unit: UnitHead, event: ReplayEvent, ends: UnitEnding, log: number): Generator<ReplayAction, void, void> {

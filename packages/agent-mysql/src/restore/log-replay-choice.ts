@@ -1,9 +1,10 @@
 import { BackupError } from '@backup-planet/core'
-import { readQuery } from '../binlog/binlog-event.ts'
+import { endsStatement, readQuery } from '../binlog/binlog-event.ts'
 import { eventType, isRowsEvent } from '../binlog/binlog-event-type.ts'
 import { shownStatement, statementKind } from '../binlog/statement-text.ts'
-import { queryParts } from './log-replay-bytes.ts'
+import { withStatementEnd } from './log-replay-edits.ts'
 import type { ReplayEvent } from './log-replay-events.ts'
+import { queryParts } from './log-replay-query.ts'
 import { tableOf } from './log-replay-resume.ts'
 import { statementScope } from './log-replay-scope.ts'
 import type { UnitPiece } from './log-replay-units.ts'
@@ -54,6 +55,8 @@ class UnitFilter {
   readonly #leftOut = new Set<string>()
   /** Variables that are for the next statement only. */
   #variables: ReplayEvent[] = []
+  /** Rows that are not passed on yet, because they may have to end their statement. */
+  #rows: ReplayEvent | undefined
 
   constructor(choice: LogChoice, name: string) {
     this.#choice = choice
@@ -63,7 +66,26 @@ class UnitFilter {
   /** The event, with what was held back for it; nothing where it is left out. */
   pass(event: ReplayEvent): readonly ReplayEvent[] {
     const { type } = event
-    if (type === eventType.TABLE_MAP || isRowsEvent(type)) return this.#isRowsWanted(event) ? [event] : []
+    if (isRowsEvent(type)) return this.#passRows(event)
+    const rows = this.#rows === undefined ? [] : [this.#rows]
+    this.#rows = undefined
+    return [...rows, ...this.#passOther(event)]
+  }
+
+  /** The last rows of a statement that are wanted must end it, where those that did are left out. */
+  #passRows(event: ReplayEvent): readonly ReplayEvent[] {
+    const wanted = this.#isRowsWanted(event)
+    const ends = endsStatement(event.body, event.fixedBytes)
+    const before = this.#rows
+    if (!wanted && !ends) return []
+    this.#rows = wanted && !ends ? event : undefined
+    if (wanted) return [...(before === undefined ? [] : [before]), ...(ends ? [event] : [])]
+    return before === undefined ? [] : [withStatementEnd(before)]
+  }
+
+  #passOther(event: ReplayEvent): readonly ReplayEvent[] {
+    const { type } = event
+    if (type === eventType.TABLE_MAP) return this.#isRowsWanted(event) ? [event] : []
     if (type === eventType.INTVAR || type === eventType.RAND || type === eventType.USER_VAR) {
       this.#variables.push(event)
       return []

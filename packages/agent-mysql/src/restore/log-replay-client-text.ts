@@ -2,7 +2,7 @@ import { BackupError } from '@backup-planet/core'
 import { eventType } from '../binlog/binlog-event-type.ts'
 import { shownStatement } from '../binlog/statement-text.ts'
 import type { ReplayAction } from './log-replay-actions.ts'
-import { queryParts } from './log-replay-bytes.ts'
+import { queryParts } from './log-replay-query.ts'
 
 /** What the client takes for an end of a statement in the output of the tools, and the only command that it obeys in binary mode besides. */
 const misread = /\/\*!\*\/|^\s*delimiter\b/im

@@ -2,6 +2,7 @@ import { BackupError, type Command, type CommandResult, type CommandRunner, type
 import type { MysqlConnectionSettings } from '../mysql-agent-settings.ts'
 import { mysqlError } from '../mysql-errors.ts'
 import { ByteQueue } from './byte-queue.ts'
+import type { ReplayAction } from './log-replay-actions.ts'
 import { BinlogWriter } from './log-replay-bytes.ts'
 import { refuseForClient } from './log-replay-client-text.ts'
 import type { ReplaySource } from './log-replay-sources.ts'
@@ -18,6 +19,8 @@ export interface PipeOptions extends OperationOptions {
 /** Of what a program says when it fails. */
 const errorBytes = 16 * 1024
 const graceMs = 10_000
+/** As much of a unit is looked at before the first of it is written. */
+const heldBytes = 1024 * 1024
 
 /**
  * Applies logs in one session of the server's own client: one program after the other prints them as statements for it. The client stops at the first
@@ -90,10 +93,7 @@ async function* printed(source: ReplaySource, options: PipeOptions): AsyncGenera
   async function* binlog(): AsyncGenerator<Uint8Array, void, void> {
     const writer = new BinlogWriter()
     try {
-      for await (const action of source.actions) {
-        refuseForClient(action, source.name)
-        yield* writer.bytes(action)
-      }
+      for await (const unit of smallUnits(source)) for (const action of unit) yield* writer.bytes(action)
     } catch (error) {
       failure = { error }
     }
@@ -123,6 +123,22 @@ async function* printed(source: ReplaySource, options: PipeOptions): AsyncGenera
     stop.abort(new BackupError('the client has ended', { code: 'ABORTED' }))
     await run.catch(() => undefined)
   }
+}
+
+/** What is refused is refused before anything of its unit is written, unless the unit is large. */
+async function* smallUnits(source: ReplaySource): AsyncGenerator<readonly ReplayAction[], void, void> {
+  let held: ReplayAction[] = []
+  let bytes = 0
+  for await (const action of source.actions) {
+    refuseForClient(action, source.name)
+    held.push(action)
+    if (action.type === 'event' || action.type === 'between') bytes += action.event.bytes.length
+    if (action.type !== 'boundary' && bytes < heldBytes) continue
+    yield held
+    held = []
+    bytes = 0
+  }
+  yield held
 }
 
 function anySignal(...signals: readonly (AbortSignal | undefined)[]): AbortSignal {

@@ -1,6 +1,6 @@
 import { endsStatement } from '../binlog/binlog-event.ts'
 import { eventType, isRowsEvent } from '../binlog/binlog-event-type.ts'
-import { withStatementEnd } from './log-replay-bytes.ts'
+import { withStatementEnd } from './log-replay-edits.ts'
 import type { ReplayEvent } from './log-replay-events.ts'
 
 /**

@@ -3,8 +3,8 @@ import type { FormatDescription } from '../binlog/binlog-event.ts'
 import { shownStatement } from '../binlog/statement-text.ts'
 import { quoteIdentifier } from '../mysql-quoting.ts'
 import { versionNumbers } from '../mysql-server.ts'
-import { queryParts } from './log-replay-bytes.ts'
 import type { ReplayEvent } from './log-replay-events.ts'
+import { queryParts } from './log-replay-query.ts'
 
 /** LOG_EVENT_SUPPRESS_USE_F, LOG_EVENT_THREAD_SPECIFIC_F. */
 const suppressUse = 0x8
