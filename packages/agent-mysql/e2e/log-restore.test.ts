@@ -43,7 +43,7 @@ async function nextSecond(): Promise<string> {
 
 describe.each(['tools', 'statements'])('logs replayed by %s', (replay) => {
   const options = { replay, users: 'none' }
-  const to = (chain: BackupChain, stop?: RestoreStop, more: Record<string, string[]> = {}) =>
+  const to = (chain: BackupChain, stop?: RestoreStop, more: Record<string, string[] | boolean> = {}) =>
     replayTo(chain, target, { options: { ...options, ...more }, ...(stop === undefined ? {} : { stop }) })
   const at = (value: Record<string, string>) => ({ chain: '', value })
 
@@ -98,6 +98,10 @@ describe.each(['tools', 'statements'])('logs replayed by %s', (replay) => {
     expect(await rows(target)).toBe(after)
     await to(chain, { position: at({ gtid: bad.gtid }) })
     expect(await rows(target)).toBe(await target.client("SELECT 1, HEX('before'), 12"))
+    // A server that becomes a copy goes on where the source was.
+    await to(chain, { position: at({ gtid: good.gtid }) }, { restoreGtid: true })
+    expect(await target.client('SELECT @@GLOBAL.gtid_slave_pos')).toBe(`${good.gtid}\n`)
+    await target.client("SET GLOBAL gtid_slave_pos = ''")
     // The bad DELETE left out, everything else applied.
     await to(chain, { beforePosition: at({ gtid: dropped }) }, { skipGtids: [bad.gtid] })
     expect(await rows(target)).toBe(`${good.rows}${after.split('\n')[1]}\n`)

@@ -9,11 +9,12 @@ import { replayLogs } from './log-replay.ts'
 import { accountsLeftAlone } from './log-replay-accounts.ts'
 import type { LogChoice } from './log-replay-choice.ts'
 import type { ReplayFacts } from './log-replay-facts.ts'
+import { gtidAtEnd } from './log-replay-gtid.ts'
 import type { Preflight } from './log-replay-preflight.ts'
 import type { RestoreJournal } from './restore-journal.ts'
 import type { MysqlRestoreOptions } from './restore-options.ts'
 import { endsRestore } from './restore-session.ts'
-import { startEvents, stopEvents } from './server-variables.ts'
+import { restoreGtid, startEvents, stopEvents } from './server-variables.ts'
 
 export interface LogRunOptions extends OperationOptions {
   readonly settings: MysqlConnectionSettings
@@ -87,6 +88,10 @@ export class LogRun {
       },
     })
     this.#appliedTo = preflight.endText
+    if (restore.restoreGtid) {
+      const { files, plan, server } = this.#options
+      await restoreGtid(connection, server, plan, await gtidAtEnd(files, facts, preflight.end, this.#options))
+    }
     await this.#warnOfPreparedTransactions()
     await startEvents(connection, journal)
   }

@@ -240,7 +240,7 @@ class Run {
       await this.#phase('create events', createEvents)
       await this.#phase('compare with what the backup recorded', (prepared) => this.#check(prepared))
       if (restore.restoreGtid && !failures.any && this.#logs === undefined)
-        await restoreGtid(connection, this.#server, this.#plan, this.#contents)
+        await restoreGtid(connection, this.#server, this.#plan, this.#contents.find((one) => one.gtid !== '')?.gtid ?? '')
       // What is enabled does not run before the logs are replayed, which may change or drop it again.
       await this.#logs?.stopEvents()
       await this.#phase('enable events', enableEvents)

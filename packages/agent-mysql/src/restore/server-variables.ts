@@ -2,7 +2,6 @@ import { BackupError, type RestorePlan } from '@backup-planet/core'
 import type { MysqlConnectionSettings } from '../mysql-agent-settings.ts'
 import { connect, type MysqlConnection, quoteText } from '../mysql-connection.ts'
 import type { ServerFacts } from '../mysql-server.ts'
-import type { ItemContents } from './restore-contents.ts'
 import type { RestoreJournal } from './restore-journal.ts'
 
 const relaxed: Readonly<Record<string, string>> = { innodb_flush_log_at_trx_commit: '2', sync_binlog: '0' }
@@ -52,13 +51,7 @@ export async function startEvents(connection: MysqlConnection, journal: RestoreJ
  * Says to the target that it holds everything up to the GTID position of the backup (MySQL 8.4 manual, "gtid_purged"; MariaDB
  * documentation, "gtid_slave_pos").
  */
-export async function restoreGtid(
-  connection: MysqlConnection,
-  server: ServerFacts,
-  plan: RestorePlan,
-  contents: readonly ItemContents[],
-): Promise<void> {
-  const gtid = contents.find((one) => one.gtid !== '')?.gtid ?? ''
+export async function restoreGtid(connection: MysqlConnection, server: ServerFacts, plan: RestorePlan, gtid: string): Promise<void> {
   if (gtid === '' || !/^[0-9A-Fa-f:,\-_a-z ]*$/.test(gtid)) {
     throw new BackupError(`plan ${plan.id} asks for the GTID position, and the backup holds none`, {
       code: 'NOT_FOUND',
