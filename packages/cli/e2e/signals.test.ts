@@ -34,6 +34,29 @@ test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
   },
 )
 
+test.each(['SIGINT', 'SIGTERM'] as const)('%s is how following ends: what had come is stored, and the exit code is 0', async (signal) => {
+  const following = join(import.meta.dirname, '..', 'src', '__fixtures__', 'following-plugin.ts')
+  const configuration = `repositories: { local: { kind: archive, destination: ./backups } }
+jobs: { shop: { agent: memory, plugin: ${JSON.stringify(following)}, repository: local, settings: { server: source } } }
+staging: { directory: ./staging }
+`
+  await writeFile(join(directory, 'backup-planet.yaml'), configuration, { mode: 0o600 })
+  const run = startCommand(['follow', 'shop', '--every', '100ms', '--json'], {}, directory)
+  await run.said('"type":"following"')
+  run.signal(signal)
+  const { code, stdout } = await run.ended
+  const lines = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+  expect(lines.at(-1)).toMatchObject({ type: 'result', command: 'follow' })
+  expect(code).toBe(0)
+  const { stored } = lines.at(-1) as { stored: number }
+  expect(lines.filter(({ type }) => type === 'stored')).toHaveLength(stored)
+  expect((await command(['list'], {}, directory)).stdout.split('\n').filter((line) => line.startsWith('shop'))).toHaveLength(stored)
+  expect((await readdir(join(directory, 'staging'), { recursive: true })).filter((name) => /changes|content|~/.test(name))).toEqual([])
+})
+
 test('a second signal does not wait for a server that does not answer', async () => {
   const run = startCommand(['run', 'shop'], { SAMPLE_HANGS: 'deaf' }, directory)
   await run.said('capture hangs')

@@ -2,6 +2,8 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { RepositoryKey } from '@backup-planet/core'
 import { afterAll, expect, test } from 'vitest'
+import { commandLineOf } from '../__fixtures__/command-line-run.ts'
+import { memoryConfiguration, memoryPlugin, memoryServers } from '../__fixtures__/memory-plugin.ts'
 import { commandLineWithRestic, removeResticTemplate } from '../__fixtures__/restic-configuration.ts'
 import { eventDocumentation, eventTexts, lineTexts } from './event-documentation.ts'
 
@@ -27,6 +29,7 @@ test('every line that a command writes is documented, with every field', { timeo
     ['run', 'shop', '--plan'],
     ['run', 'shop'],
     ['list'],
+    ['windows', 'shop'],
     ['restore', 'shop', ...to, '--plan'],
     ['restore', 'shop', ...to],
     ['files', 'shop', '--to', join(here.directory, 'files')],
@@ -56,9 +59,36 @@ test('every line that a command writes is documented, with every field', { timeo
       expect(Object.keys(fields).filter((field) => !documentedFields(name).includes(field))).toEqual([])
     }
   }
+  for (const { type, command, ...fields } of await linesOfFollow()) {
+    const name = nameOf(String(type), command, ['follow'])
+    seen.add(name)
+    expect(Object.keys(fields).filter((field) => !documentedFields(name).includes(field))).toEqual([])
+  }
   expect([...seen]).toEqual(expect.arrayContaining(Object.keys(lineTexts)))
+  expect([...seen]).toEqual(expect.arrayContaining(['following', 'restorable', 'waiting']))
   expect([...seen]).toEqual(expect.arrayContaining(['started', 'item', 'bytes', 'captured', 'stored', 'confirmed', 'finished']))
 })
+
+/** Until it was stopped, with a server that was not there for a while. */
+async function linesOfFollow(): Promise<readonly Record<string, unknown>[]> {
+  await using here = await commandLineOf(memoryConfiguration)
+  const servers = memoryServers()
+  servers.source.stop()
+  const controller = new AbortController()
+  const stdout = {
+    text: '',
+    write(more: string) {
+      this.text += more
+      if (more.includes('"type":"waiting"')) servers.source.start()
+      if (more.includes('"type":"following"')) controller.abort()
+    },
+  }
+  await here.run(['follow', 'shop', '--json'], { plugins: [memoryPlugin(servers)], signal: controller.signal, stdout })
+  return stdout.text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+}
 
 function nameOf(type: string, command: unknown, argv: readonly string[]): string {
   if (type === 'result') return `result of ${command}${argv.includes('--plan') ? ' --plan' : ''}`

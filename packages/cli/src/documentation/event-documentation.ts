@@ -152,9 +152,9 @@ export function eventDocumentation(): string {
   )
   return `# Events
 
-Everything that happens during \`run\`, \`follow\`, \`restore\`, \`files\`, \`verify\` and \`copy\`, as plain data without secrets: enough to draw a progress
-display, keep metrics or raise an alarm. As a library, pass \`onEvent\` to \`backUp\`, \`followLogs\`, \`restore\`, \`extractFiles\`, \`verify\` or \`copyBackup\`;
-on the command line, \`--json\` writes each as one line to standard output. \`prune\`, \`stats\` and \`rebuild-index\` write those of \`step\`, \`bytes\`,
+Everything that happens during \`run\`, \`follow\`, \`restore\`, \`files\`, \`verify\` and \`copy\`, as plain data without secrets: enough to draw
+a progress display, keep metrics or raise an alarm. As a library, pass \`onEvent\` to \`backUp\`, \`followLogs\`, \`restore\`, \`extractFiles\`,
+\`verify\` or \`copyBackup\`; on the command line, \`--json\` writes each as one line to standard output. \`prune\`, \`stats\` and \`rebuild-index\` write those of \`step\`, \`bytes\`,
 \`problem\` and \`stalled\`. This page is made from the types that the code is compiled
 against, and a test compares it with what the commands print.
 
@@ -172,7 +172,8 @@ mixed; \`captured\`; the rest of \`store\`; \`stored\`, \`confirmed\`, \`finishe
 ## The other lines of \`--json\`
 
 Results have the field \`command\` as well. \`plan\`, \`backup\`, \`source\`, \`report\`, \`finding\`, \`statistics\`, \`keys\` and \`left\` (locks) are
-the values of the contracts in [\`packages/core/src/contracts\`](../packages/core/src/contracts), \`windows\` and \`gaps\` of the chain planner in [\`packages/core/src/chain\`](../packages/core/src/chain); a \`backup\` is a manifest, with a
+the values of the contracts in [\`packages/core/src/contracts\`](../packages/core/src/contracts), \`windows\` and \`gaps\`
+of the chain planner in [\`packages/core/src/chain\`](../packages/core/src/chain); a \`backup\` is a manifest, with a
 [JSON Schema](../packages/core/manifest.schema.json). A restore whose plan has errors has \`report: null\`.
 
 | line (\`type\`) | fields |
