@@ -191,6 +191,16 @@ describe('several repositories', () => {
   })
 })
 
+test('a mirror whose secrets are not on this host does not stand in the way', async () => {
+  await history()
+  const text = await readFile(here.file, 'utf8')
+  await writeFile(here.file, text.replace('./far }', `./far, encryption: { passphrase: "\${env:NOT_HERE}" } }`))
+  const { code, stderr } = await run(...target)
+  expect(stderr).toContain('the repository "far" cannot be listed')
+  expect([code, restored()]).toEqual([0, 'four'])
+  expect(await run(...target, '--repository', 'far')).toMatchObject({ code: 2, stderr: expect.stringContaining('NOT_HERE') })
+})
+
 describe('windows', () => {
   test('shows what can be restored, and until when', async () => {
     const [, , second] = await history()

@@ -21,7 +21,7 @@ export interface JobBackups extends AsyncDisposable {
   readonly unreadable: readonly Problem[]
 }
 
-/** Of all repositories of the job, or of the one that is named. One that cannot be reached does not hide what is in the others. */
+/** Of all repositories of the job, or of the one that is named. One that cannot be reached, or whose secrets are not here, does not hide what is in the others. */
 export async function openJobBackups(
   workspace: Workspace,
   job: string,
@@ -37,7 +37,7 @@ export async function openJobBackups(
     try {
       repositories.push({ name, repository: opened.use(await workspace.repository(name)) })
     } catch (error) {
-      if (!BackupError.is(error) || error.code === 'ABORTED' || error.code === 'INVALID_SETTINGS') throw error
+      if (!BackupError.is(error) || error.code === 'ABORTED') throw error
       failures.push({ name, error })
     }
   }

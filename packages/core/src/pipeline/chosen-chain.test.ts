@@ -89,6 +89,21 @@ describe('a goal', () => {
     expect(refused({ position: { value: { number: '5' } } }, { backups: { near: [] } })).toMatchObject({ code: 'NOT_FOUND' })
   })
 
+  test('that is the latest state says what is newer, and there only in part', () => {
+    const partial = withoutItemB(sketched({ id: 'partial', kind: 'full', consistentAt: minute(50), position: at('d', 9) }))
+    const chain = chosen({ latest: true }, { backups: { near: [...all, partial] } })
+    expect([ids(chain), chain.warnings]).toEqual([
+      ['other'],
+      [
+        {
+          code: 'newer-partial',
+          message: `The backup partial of ${minute(50)} is newer and not whole, b failed: it is restored only when it is named.`,
+        },
+      ],
+    ])
+    expect(chosen({ latest: true }, { backups: { near: [...all, partial] }, items: ['a'] }).warnings).toEqual([])
+  })
+
   test('that is an item nobody has is refused with the nearest one', () => {
     expect(refused({ latest: true }, { items: ['bb'] })).toMatchObject({ code: 'NOT_FOUND', hint: 'Did you mean "b"?' })
     expect(ids(chosen({ latest: true }, { items: ['a'], backups: { near: [full, withoutItemB(log1)] } }))).toEqual(['full', 'log1'])

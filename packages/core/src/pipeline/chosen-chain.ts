@@ -46,7 +46,8 @@ export function chooseChain({ agent, job, listed, to, items }: GoalRequest, miss
     const chosen = plan.backups.map(({ id, repository }) => chosenFrom(listed, id, repository))
     // What is left out is told item by item.
     const warnings = plan.warnings.filter(({ code }) => code !== 'items-left-out')
-    return { chosen, ...(plan.stop === undefined ? {} : { stop: plan.stop }), warnings }
+    const newer = 'latest' in to ? newerPartial(all, chosen.at(-1)?.backup) : []
+    return { chosen, ...(plan.stop === undefined ? {} : { stop: plan.stop }), warnings: [...warnings, ...newer] }
   }
   return chainOfUnordered(plan, { agent, job, listed, to }, all, missing)
 }
@@ -64,6 +65,19 @@ function chainOfUnordered(
   }
   if (plan.possible === 'by-stopping') throw stopNotSupported(agent.application, job, to, plan)
   throw unreachableGoal(job, to, plan, missing)
+}
+
+/** The latest state is one that comes back whole: that something newer is there in part should be known. */
+function newerPartial(all: readonly Backup[], last: Backup | undefined): RestoreChain['warnings'] {
+  const newer = all.filter(
+    ({ status, limitedTo, consistentAt }) =>
+      status === 'partial' && limitedTo === undefined && Date.parse(consistentAt) > Date.parse(last?.consistentAt ?? ''),
+  )
+  const [newest] = newer.toSorted((a, b) => Date.parse(b.consistentAt) - Date.parse(a.consistentAt))
+  if (newest === undefined) return []
+  const failed = newest.items.flatMap(({ item, failure }) => (failure === undefined ? [] : [item]))
+  const message = `The backup ${newest.id} of ${newest.consistentAt} is newer and not whole, ${failed.join(', ')} failed: it is restored only when it is named.`
+  return [{ code: 'newer-partial', message }]
 }
 
 function chosenFrom(listed: readonly ListedRepository[], id: string, name?: string): ChosenBackup {

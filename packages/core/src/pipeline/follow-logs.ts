@@ -36,8 +36,11 @@ export interface FollowReport {
   readonly stored: number
   /** ISO 8601 in UTC, of the server's clock: everything before it can be restored. Left out where nothing was stored. */
   readonly restorableUntil?: string
+  /** The last of them, a hundred at most: following goes on for months. */
   readonly problems: readonly Problem[]
 }
+
+const problemsKept = 100
 
 /**
  * Follows a server and stores its changes as log backups, each as safely as any other backup, until it is aborted. Begins with what is due: what
@@ -66,7 +69,7 @@ export async function followLogs(parts: FollowLogsParts, options: FollowOptions 
 class LogFollower {
   readonly #parts: FollowLogsParts
   readonly #options: FollowOptions
-  readonly #problems: Problem[] = []
+  #problems: readonly Problem[] = []
   #stored = 0
   #restorableUntil: string | undefined
   /** Why following could not go on; until what was due then is stored. */
@@ -131,6 +134,8 @@ class LogFollower {
     for await (const capture of agent.follow?.({ job, chain, everySeconds, everyBytes }, { signal: until }) ?? []) {
       const { store, error } = await storeFollowed({ ...this.#parts, capture }, { ...this.#options, signal: storing.signal })
       if (store !== undefined) this.#noteFollowed(store)
+      // What comes after it would continue something that is not there.
+      if (store?.backup.status === 'partial') throw cannotFollow(store.backup)
       if (error === undefined) continue
       failure ??= error
       // What has come already is staged as well, since the server may be gone: the next beginning sends it all.
@@ -153,7 +158,7 @@ class LogFollower {
 
   #noteStored(backup: Backup, problems: readonly Problem[]): void {
     this.#stored++
-    this.#problems.push(...problems)
+    this.#problems = [...this.#problems, ...problems].slice(-problemsKept)
     if (backup.status === 'partial') return
     this.#restorableUntil = backup.consistentAt
     this.#tell({ type: 'restorable', until: backup.consistentAt, id: backup.id })

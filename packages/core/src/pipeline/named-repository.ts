@@ -21,7 +21,7 @@ export interface RepositoryListings {
 
 /**
  * What each repository holds of a job. One that cannot be listed does not hide what is in the others. Throws what was thrown first where none
- * could be listed, what is wrong in settings, and `ABORTED`.
+ * could be listed, and `ABORTED`.
  */
 export async function listJob(
   repositories: readonly NamedRepository[],
@@ -36,7 +36,7 @@ export async function listJob(
       for await (const backup of repository.list({ job }, options)) backups.push(backup)
       listed.push({ name, repository, backups })
     } catch (error) {
-      if (!BackupError.is(error) || error.code === 'ABORTED' || error.code === 'INVALID_SETTINGS') throw error
+      if (!BackupError.is(error) || error.code === 'ABORTED') throw error
       failures.push({ name, error })
     }
   }
