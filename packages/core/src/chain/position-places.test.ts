@@ -1,5 +1,6 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { PositionOrder } from '../contracts/index.ts'
+import type { Position, PositionOrder } from '../contracts/index.ts'
 import { at, numbered } from './__fixtures__/numbered-positions.ts'
 import { equalPositions, orderOf } from './position-order.ts'
 import { placesOf } from './position-places.ts'
@@ -65,4 +66,32 @@ test('an order that compares nothing costs no more than equality does', () => {
     nothing,
   )
   expect(asked).toBeLessThan(10_000)
+})
+
+test('of positions that are sets, one change lies right before the first set that holds it', () => {
+  const setOf = (changes: readonly number[]) => ({ chain: 'c', value: { changes: changes.join(' ') } })
+  const changesIn = ({ value: { changes = '' } }: Position) => new Set(changes.split(' '))
+  const byContent: PositionOrder = (a, b) => {
+    const [one, other] = [changesIn(a), changesIn(b)]
+    const [within, around] = [[...one].every((change) => other.has(change)), [...other].every((change) => one.has(change))]
+    return within && around ? 0 : within ? -1 : around ? 1 : undefined
+  }
+  const history = fc.uniqueArray(fc.nat({ max: 50 }), { minLength: 1, maxLength: 20 }).chain((changes) =>
+    fc.record({
+      changes: fc.constant(changes),
+      ends: fc.uniqueArray(fc.integer({ min: 1, max: changes.length }), { minLength: 1 }),
+    }),
+  )
+  fc.assert(
+    fc.property(history, ({ changes, ends }) => {
+      const sets = ends.toSorted((a, b) => a - b).map((end) => setOf(changes.slice(0, end)))
+      const places = placesOf(sets, byContent)
+      for (const [index, change] of changes.entries()) {
+        const first = ends.filter((end) => end <= index).length
+        const place = places.locate(setOf([change]))
+        if (first === sets.length) expect(place).toBeUndefined()
+        else expect(place?.rank).toBe(changesIn(sets[first] as Position).size === 1 ? 2 * first : 2 * first - 1)
+      }
+    }),
+  )
 })
