@@ -1,6 +1,6 @@
 import type { Backup } from '@backup-planet/core'
 import { describe, expect, it } from 'vitest'
-import { nextBinlog, readLogChain } from './log-chain.ts'
+import { readLogChain } from './log-chain.ts'
 
 const position = (file: string, offset: string) => ({ chain: 'c', value: { file, offset, gtid: '' } })
 
@@ -106,9 +106,22 @@ describe('the chain of logs behind a full backup', () => {
     expect(problem).toMatchObject({ severity: 'error', code: 'INCONSISTENT', message: expect.stringMatching(/b\.0000|log backup a/) })
   })
 
-  it('counts names as servers do', () => {
-    expect(nextBinlog('a.b.000009')).toBe('a.b.000010')
-    expect(nextBinlog('b.999999')).toBe('b.1000000')
-    expect(nextBinlog('b')).toBe('')
+  it('takes a log that begins before the full, which was made while logs went on, from the position of the full', () => {
+    const begun = log('a', position('b.000007', '4'), position('b.000011', '4'), [
+      { binlog: 'b.000007', from: 0, to: 500 },
+      { binlog: 'b.000008', from: 0, to: 379 },
+      { binlog: 'b.000009', from: 0, to: 900, identity: 'i9' },
+      { binlog: 'b.000010', from: 0, to: 700 },
+    ])
+    const chain = readLogChain(full, [begun])
+    expect(chain.problems).toEqual([])
+    expect(places(chain)).toEqual([
+      ['b.000009', 379, 900],
+      ['b.000010', 0, 700],
+    ])
+    const atItsEnd = backup({ position: position('b.000011', '4') })
+    expect(readLogChain(atItsEnd, [begun])).toMatchObject({ problems: [], files: [] })
+    const other = backup({ ...full, position: position('other.000009', '379') })
+    expect(readLogChain(other, [begun]).problems).toHaveLength(1)
   })
 })

@@ -1,5 +1,6 @@
 import type { Backup, Problem } from '@backup-planet/core'
 import * as z from 'zod'
+import { compareBinlogNames, nextBinlogName } from '../binlog/binlog-name.ts'
 import { binlogItem } from '../dump-layout.ts'
 
 const offset = z.int().min(0)
@@ -82,10 +83,12 @@ function filesOf(log: Backup, begin: BinlogPlace, identity: string | undefined):
   if (item === undefined || item.failure !== undefined) return `log backup ${log.id} holds no binlogs`
   const facts = logItemFacts.safeParse(item.facts)
   if (from === undefined || to === undefined || !facts.success) return `log backup ${log.id} does not say which binlogs it holds`
-  if (!isSame(from, begin)) return `between ${text(begin)} and ${text(from)}, where log backup ${log.id} begins, changes are missing`
+  if (isAfter(from, begin)) return `between ${text(begin)} and ${text(from)}, where log backup ${log.id} begins, changes are missing`
   let place = begin
   const files: LogFile[] = []
   for (const found of facts.data.binlogs) {
+    // Logs go on where logs ended, also when a full was made meanwhile: then the first of them begin before it.
+    if (isAfter(begin, { file: found.binlog, offset: found.to })) continue
     const next = continued(found, place, files.at(-1))
     if (next === undefined) return `between ${text(place)} and ${found.file} of log backup ${log.id} changes are missing`
     if (
@@ -107,23 +110,15 @@ function filesOf(log: Backup, begin: BinlogPlace, identity: string | undefined):
 /** Offset in the file at which the replay goes on; `undefined` when something lies between. */
 function continued(found: z.output<typeof fileFacts>, place: BinlogPlace, before: LogFile | undefined): number | undefined {
   if (found.binlog === place.file) return found.from <= place.offset && found.to >= place.offset ? place.offset : undefined
-  return before !== undefined && found.binlog === nextBinlog(place.file) && found.from <= firstOffset ? found.from : undefined
+  return before !== undefined && found.binlog === nextBinlogName(place.file) && found.from <= firstOffset ? found.from : undefined
 }
 
 function leadsTo(place: BinlogPlace, to: BinlogPlace): boolean {
-  return isSame(place, to) || (to.file === nextBinlog(place.file) && to.offset === firstOffset)
+  return isSame(place, to) || (to.file === nextBinlogName(place.file) && to.offset === firstOffset)
 }
 
 /** Of the first event in a binlog. */
 const firstOffset = 4
-
-/** `mysql-bin.000010` after `mysql-bin.000009`; numbers grow past six digits (MySQL manual, "The Binary Log"). */
-export function nextBinlog(name: string): string {
-  const match = /^(.*\.)(\d+)$/s.exec(name)
-  if (match === null) return ''
-  const [, base = '', number = ''] = match
-  return `${base}${String(BigInt(number) + 1n).padStart(number.length, '0')}`
-}
 
 function placeOf(backup: Backup): BinlogPlace | undefined {
   return placeIn(backup.position?.value)
@@ -138,6 +133,12 @@ export function placeIn(value: Readonly<Record<string, string>> | undefined): Bi
 function identityOf(backup: Backup): string | undefined {
   const found = z.object({ identity: z.string() }).safeParse(backup.facts.binlog)
   return found.success ? found.data.identity : undefined
+}
+
+/** Places in binlogs of another name are after nothing: they do not continue it either. */
+function isAfter(a: BinlogPlace, b: BinlogPlace): boolean {
+  const names = compareBinlogNames(a.file, b.file)
+  return names === 1 || (names === 0 && a.offset > b.offset)
 }
 
 function isSame(a: BinlogPlace, b: BinlogPlace): boolean {
