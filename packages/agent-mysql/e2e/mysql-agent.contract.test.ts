@@ -1,7 +1,10 @@
 import { describeAgentContract } from '@backup-planet/core/conformance'
 import { startThrowawayMariadb, type ThrowawayMariadb } from '@backup-planet/tooling/throwaway-mariadb'
 import { afterAll, beforeAll } from 'vitest'
-import { agentFor } from './capture-fixture.ts'
+import { serverPosition } from '../src/log/log-continuation.ts'
+import { connect } from '../src/mysql-connection.ts'
+import { type BinlogPosition, detectServer, readBinlogPosition } from '../src/mysql-server.ts'
+import { agentFor, resolvedSettings } from './capture-fixture.ts'
 
 let servers: { readonly source: ThrowawayMariadb; readonly target: ThrowawayMariadb }
 
@@ -57,6 +60,11 @@ function agentServer(server: ThrowawayMariadb) {
     observe: () => observe(server),
     content: (item: string) => content(server, item),
     busy: () => busy(server),
+    position: async () => {
+      await using session = await connect(resolvedSettings(server))
+      const facts = await detectServer(session)
+      return serverPosition(facts, (await readBinlogPosition(session, facts)) as BinlogPosition)
+    },
     breakOff: async () => {
       const sessions = await server.client(
         "SELECT CONCAT('KILL ', id) FROM information_schema.processlist WHERE user NOT IN ('system user', 'event_scheduler') AND id <> CONNECTION_ID()",
@@ -88,6 +96,8 @@ describeAgentContract('mysql agent on MariaDB', {
       source: agentServer(source),
       target: agentServer(target),
       items,
+      // Binlogs stamp changes with whole seconds.
+      clockMilliseconds: 1000,
       secrets: [source.rootPassword, target.rootPassword],
       failItem: async (item: string) => {
         await source.client(`ALTER TABLE \`${item}\`.line DISCARD TABLESPACE`)
