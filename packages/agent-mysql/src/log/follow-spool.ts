@@ -125,8 +125,8 @@ export class FollowSpool {
   /** Everything of a binlog is whole once the server goes on in the next. */
   #turnTo(binlog: string): void {
     const end = this.#file.end
-    if (end > this.#begin) this.#closed.push(this.#cut(end, true))
     this.#closedBytes += this.#bytes
+    if (end > this.#begin) this.#closed.push(this.#cut(end, true))
     this.#pieces = []
     this.#bytes = 0
     this.#tooLarge = false
