@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { startThrowawayMariadb, type ThrowawayMariadb } from '@backup-planet/tooling/throwaway-mariadb'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { streamBinlogs } from '../src/binlog/binlog-stream.ts'
+import { writeClientOptions } from '../src/restore/log-replay-tools.ts'
 import { binlogOnDisk, collect } from './binlog-fixture.ts'
 import { agentFor, dump, resolvedSettings } from './capture-fixture.ts'
 
@@ -114,4 +115,20 @@ test('binlogs go through TLS as they are', async () => {
   expect(received.get('binlog.000001')?.equals(await binlogOnDisk(server, 'binlog.000001'))).toBe(true)
   const plain = { ...settings, ssl: undefined }
   await expect(collect(streamBinlogs(plain, { binlog: 'binlog.000001' }))).rejects.toMatchObject({ code: 'WRONG_CREDENTIALS' })
+})
+
+test('the client of the server that replays logs connects as the agent does, and its password is in no argument', async () => {
+  const password = `a"b\\c#d'e f=;ü`
+  await server.client(`CREATE USER odd@'127.0.0.1' IDENTIFIED BY '${password.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}' REQUIRE SSL`)
+  const ask = async (more: Parameters<typeof resolvedSettings>[1]) => {
+    await using options = await writeClientOptions(resolvedSettings(server, more), 'mariadb')
+    expect(options.argument).not.toContain('a"b')
+    expect((await stat(options.argument.replace('--defaults-file=', ''))).mode & 0o777).toBe(0o600)
+    return (await run('mariadb', [options.argument, '-N', '-e', "SHOW STATUS LIKE 'Ssl_cipher'; SELECT CURRENT_USER()"])).stdout
+  }
+  const trusted = await ask({ user: 'odd', password, ssl: { ca: authority } })
+  expect(trusted).toMatch(/Ssl_cipher\t\S+\nodd@127\.0\.0\.1/)
+  await expect(ask({ user: 'odd', password, ssl: { ca: otherAuthority } })).rejects.toThrow(/certificate/i)
+  await expect(ask({ user: 'odd', password })).rejects.toThrow(/Access denied/)
+  expect(await ask({ socketPath: server.socketPath, host: 'ignored' })).toMatch(/Ssl_cipher\t\nroot@localhost/)
 })

@@ -115,6 +115,20 @@ describe.each(['tools', 'statements'])('a replay by %s that is cut', (replay) =>
     expect(await loggedState(target, 'd')).toBe(expected)
   })
 
+  it('goes on after the server itself has died', async () => {
+    const planned = await plan()
+    const files = chain.files()
+    let given = 0
+    files.onFile = async (file) => {
+      if (file.item === binlogItem && ++given === 3) await target.kill()
+    }
+    await expect(runMysqlRestore(resolved(target), planned, files)).rejects.toMatchObject({ code: 'UNREACHABLE' })
+    expect(files.held).toBe(0)
+    await target.restart()
+    expect((await runMysqlRestore(resolved(target), planned, chain.files())).items.flatMap((item) => item.failure ?? [])).toEqual([])
+    expect(await loggedState(target, 'd')).toBe(expected)
+  })
+
   it('ends before a damaged log, says how far it came, and goes on once the log is whole again', async () => {
     const planned = await plan()
     const folder = chain.folders[2]

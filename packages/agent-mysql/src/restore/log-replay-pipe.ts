@@ -156,7 +156,12 @@ function printerError(command: string, name: string, { stderr, exitCode, signal 
 /** `ERROR 1062 (23000) at line 12: Duplicate entry …`, as both clients say it. */
 function clientError(command: string, { stderr, exitCode, signal }: CommandResult): Error {
   const match = /^ERROR (\d+) \([0-9A-Z]{5}\)(?: at line \d+)?: (.*)$/m.exec(stderr)
-  if (match !== null) return mysqlError(Object.assign(new Error(match[2]), { errno: Number(match[1]) }), 'replaying the log')
+  if (match !== null) {
+    const errno = Number(match[1])
+    // CR_ errors are of the client itself, which knows nothing but the connection.
+    const code = errno >= 2000 && errno < 3000 ? { code: 'PROTOCOL_CONNECTION_LOST' } : {}
+    return mysqlError(Object.assign(new Error(match[2]), { errno, ...code }), 'replaying the log')
+  }
   const said = stderr.trim().split('\n').at(-1)?.slice(-500) ?? ''
   return new BackupError(`${command} ended with ${exitCode ?? signal}${said === '' ? '' : `: ${said}`}`, {
     code: 'APPLICATION',

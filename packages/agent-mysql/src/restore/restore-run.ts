@@ -251,8 +251,9 @@ class Run {
     }
     // What failed can be tried again with the same plan.
     if (!failures.any && this.#logs?.failed !== true) await journal.remove(connection)
-    for (const item of this.#plan.items) {
-      if (!failures.has(item.item)) this.#options.onProgress?.({ type: 'item', phase: 'restore', item: item.item, state: 'ended' })
+    for (const { item, backup } of this.#plan.items) {
+      const failed = backup === this.#plan.backups[0] ? failures.has(item) : this.#logs?.failed === true
+      if (!failed) this.#options.onProgress?.({ type: 'item', phase: 'restore', item, state: 'ended' })
     }
     return this.#report()
   }
