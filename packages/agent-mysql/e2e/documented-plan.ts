@@ -8,23 +8,32 @@ import { mysqlAgentSettingsSchema } from '../src/mysql-agent-settings.ts'
 import { planCapture } from '../src/mysql-capture-plan.ts'
 import { connect } from '../src/mysql-connection.ts'
 import { serverRow } from '../src/mysql-rows.ts'
-import { detectServer } from '../src/mysql-server.ts'
+import { detectServer, type ServerFacts } from '../src/mysql-server.ts'
+import { planPhysicalCapture } from '../src/physical/physical-capture-plan.ts'
 
-/** The plans that are not made by a server at hand, kept as files for `docs/how-each-application-is-backed-up.md`; tests keep them true. */
-const directory = join(import.meta.dirname, '..', 'documented-plans')
-
-export type DocumentedPlanName = 'mysql-8' | 'log'
-
-export async function readDocumentedPlan(name: DocumentedPlanName): Promise<unknown> {
-  return JSON.parse(await readFile(join(directory, `${name}.json`), 'utf8'))
+/** Plans for servers that are not at hand, kept as files for `docs/how-each-application-is-backed-up.md`; a test keeps them true. */
+export const documentedPlans: Readonly<Record<string, () => Promise<CapturePlan>>> = {
+  'mysql-8.json': planOfMysql8,
+  'log.json': async () => planOfLog(),
+  'mysql-8-physical.json': async () => physicalPlan('mysql', 'MySQL 8.4', true),
+  'mariadb-physical.json': async () => physicalPlan('mariadb', 'MariaDB 10.11', false),
 }
 
-async function writeDocumentedPlan(name: DocumentedPlanName, plan: CapturePlan): Promise<void> {
-  await writeFile(join(directory, `${name}.json`), `${JSON.stringify(plan, undefined, 2)}\n`)
+function fileOf(name: string): string {
+  return join(import.meta.dirname, '..', 'documented-plans', name)
+}
+
+export async function readDocumentedPlan(name: string): Promise<unknown> {
+  return JSON.parse(await readFile(fileOf(name), 'utf8'))
+}
+
+async function writeDocumentedPlans(): Promise<void> {
+  for (const [name, make] of Object.entries(documentedPlans))
+    await writeFile(fileOf(name), `${JSON.stringify(await make(), undefined, 2)}\n`)
 }
 
 /** An hour after a full, on any server. */
-export function planOfLog(): CapturePlan {
+function planOfLog(): CapturePlan {
   const from = { chain: 'server', value: { file: 'mysql-bin.000012', offset: '379', gtid: '' } }
   const next = { kind: 'log', chain: 'server', from, follows: '20260301T020000Z-k3p7qa' } as const
   const binlogs = [12, 13].map((number) => ({ name: `mysql-bin.0000${number}`, bytes: 48 * 1024 * 1024 }))
@@ -34,6 +43,34 @@ export function planOfLog(): CapturePlan {
     continuation: { next, position: undefined, binlogs },
     written: true,
   })
+}
+
+/** A physical plan depends on little of a server, which is made up here. */
+function physicalPlan(flavour: 'mysql' | 'mariadb', version: string, differential: boolean): CapturePlan {
+  const settings = mysqlAgentSettingsSchema.parse({ mode: 'physical', user: 'backup', socketPath: '/run/mysqld/mysqld.sock' })
+  const server: ServerFacts = {
+    flavour,
+    version,
+    versionNumbers: flavour === 'mariadb' ? [10, 11, 0] : [8, 4, 0],
+    id: 'server',
+    serverId: '1',
+    hostname: 'db1',
+    port: '3306',
+    variables: {},
+    logBin: true,
+    binlogFormat: 'ROW',
+    gtidMode: flavour,
+    lowerCaseTableNames: 0,
+    maxAllowedPacket: 67_108_864,
+    supports: { backupStage: flavour === 'mariadb', lockInstance: flavour === 'mysql', roles: true, binlogSnapshotStatus: false },
+  }
+  const datadir = { path: '/var/lib/mysql', identity: '1@1', bytes: 214_748_364_800, elsewhere: {} }
+  const position = { chain: 'server', value: { file: 'binlog.000007', offset: '157', gtid: '' } }
+  const next = differential
+    ? ({ kind: 'differential', chain: 'server', base: { id: '20260104T020000Z-7f3a', from: position, lsn: '48205931220' } } as const)
+    : ({ kind: 'full', chain: 'server' } as const)
+  const plan = planPhysicalCapture(settings, { server, name: 'db1:/run/mysqld/mysqld.sock', datadir }, next)
+  return JSON.parse(JSON.stringify(plan)) as CapturePlan
 }
 
 /** Schemas of a real MariaDB, as a MySQL 8 server would have them: its answers to what the agent asks of the server itself are played. */
@@ -60,7 +97,4 @@ export async function planOfMysql8(): Promise<CapturePlan> {
   return JSON.parse(JSON.stringify(plan)) as CapturePlan
 }
 
-if (process.argv[1] === import.meta.filename) {
-  await writeDocumentedPlan('log', planOfLog())
-  await writeDocumentedPlan('mysql-8', await planOfMysql8())
-}
+if (process.argv[1] === import.meta.filename) await writeDocumentedPlans()

@@ -45,8 +45,8 @@ describe('a physical capture', () => {
 
   it('names the server as one item, and tells its steps beforehand', async () => {
     const agent = physicalAgent(source)
-    expect(agent.supports.kinds).toEqual(['full', 'differential'])
-    expect(physicalAgent(source, { physical: { incremental: false } }).supports.kinds).toEqual(['full'])
+    expect(agent.supports.kinds).toEqual(['full', 'differential', 'log'])
+    expect(physicalAgent(source, { physical: { incremental: false } }).supports.kinds).toEqual(['full', 'log'])
     const sources = []
     for await (const one of agent.discover()) sources.push(one)
     expect(sources).toMatchObject([
@@ -56,7 +56,23 @@ describe('a physical capture', () => {
     expect(plan).toMatchObject({ kind: 'full', reason: expect.stringContaining('no full backup yet') })
     expect(plan.steps.map(({ number }) => number)).toEqual(plan.steps.map((_, index) => index + 1))
     await expect(agent.plan({ ...request, items: ['shop'] })).rejects.toMatchObject({ code: 'NOT_FOUND' })
-    await expect(agent.beginCapture({ ...request, kind: 'log' })).rejects.toMatchObject({ code: 'UNSUPPORTED' })
+    const onlyFulls = physicalAgent(source, { physical: { incremental: false } })
+    await expect(onlyFulls.beginCapture({ ...request, kind: 'differential' })).rejects.toMatchObject({ code: 'UNSUPPORTED' })
+  })
+
+  it('is followed by logs, and logs do not keep a differential from following its full', async () => {
+    await using shelf = await BackupShelf.create()
+    const agent = physicalAgent(source)
+    const full = await shelf.backUp(agent, 'full')
+    await source.client("INSERT INTO shop.line (note) VALUES ('in the log')")
+    const log = await shelf.backUp(agent, 'log')
+    expect(log).toMatchObject({ kind: 'log', from: full.position, items: [{ item: 'binlog' }] })
+    await expect(shelf.backUp(agent, 'differential')).resolves.toMatchObject({ kind: 'differential', from: full.position })
+    await source.client('RESET MASTER')
+    await expect(shelf.backUp(agent, 'differential')).resolves.toMatchObject({
+      kind: 'full',
+      reason: expect.stringContaining('no longer continues'),
+    })
   })
 
   it('says so when the password is wrong, or an option file of the tool says another', async () => {

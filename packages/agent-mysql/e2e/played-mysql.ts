@@ -40,6 +40,10 @@ export async function playMysql(version: string, answers: PlayedAnswers): Promis
     connection.on('query', reply)
     // What the driver makes of SET.
     connection.on('stmt_prepare', reply)
+    // Binlogs are not played: ER_SPECIFIC_ACCESS_DENIED_ERROR.
+    connection.on('packet', (_, known) => {
+      if (!known) connection.writeError({ code: 1227, message: 'Access denied; you need REPLICATION SLAVE' })
+    })
     connection.on('quit', () => connection.stream.end())
   })
   const port = await new Promise<number>((resolve) => {
@@ -87,6 +91,7 @@ interface PlayedServer {
 
 interface PlayedConnection {
   readonly stream: { end(): void; destroy(): void }
+  on(event: 'packet', listener: (packet: unknown, known: boolean) => void): void
   on(event: string, listener: (sql: string) => void): void
   serverHandshake(facts: object): void
   _resetSequenceId(): void

@@ -8,11 +8,11 @@ import { command } from './child-command.ts'
 
 export const documentationFile = join(import.meta.dirname, '..', '..', '..', 'docs', 'how-each-application-is-backed-up.md')
 
-/** Kept true by tests of the agent, where there is no such server here, or the plan needs a backup before it. */
-const keptPlans = join(import.meta.dirname, '..', '..', 'agent-mysql', 'documented-plans')
+/** Kept true by a test of the agent, where there is no such server here, or the plan needs a backup before it. */
+const plansOfAgent = join(import.meta.dirname, '..', '..', 'agent-mysql', 'documented-plans')
 
-async function keptPlan(name: 'mysql-8' | 'log'): Promise<CapturePlan> {
-  return JSON.parse(await readFile(join(keptPlans, `${name}.json`), 'utf8')) as CapturePlan
+async function planOfAgent(name: string): Promise<CapturePlan> {
+  return JSON.parse(await readFile(join(plansOfAgent, name), 'utf8')) as CapturePlan
 }
 
 /** The plans that the agents make for real servers, with what is only true of a throwaway one replaced. */
@@ -45,8 +45,10 @@ jobs:
     const { plan } = JSON.parse(text) as { plan: CapturePlan }
     return [
       { ...plan, of: 'MariaDB 10.4 and later' },
-      { ...(await keptPlan('mysql-8')), of: 'MySQL and Percona Server 8' },
-      { ...(await keptPlan('log')), of: 'MySQL, Percona Server and MariaDB' },
+      { ...(await planOfAgent('mysql-8.json')), of: 'MySQL and Percona Server 8' },
+      { ...(await planOfAgent('log.json')), of: 'MySQL, Percona Server and MariaDB' },
+      { ...(await planOfAgent('mariadb-physical.json')), of: 'MariaDB with mode: physical' },
+      { ...(await planOfAgent('mysql-8-physical.json')), of: 'MySQL and Percona Server 8 with mode: physical' },
     ]
   } finally {
     await rm(directory, { recursive: true, force: true })
