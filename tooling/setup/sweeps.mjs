@@ -52,16 +52,16 @@ export const sweeps = [
     says: 'kill -9 of a restore, up to three times in a row: it goes on where it stopped, and the schema is the one that was backed up',
   },
   {
-    variable: 'BACKUP_PLANET_MYSQL_HISTORIES',
-    count: 200,
-    test: 'packages/agent-mysql/e2e/log-histories.test.ts',
-    says: 'histories of a MariaDB server with writers, fulls, logs, purges, RESET MASTER, restarts and kills, each restored to 3 random moments: the rows are those that the writers had noted',
-  },
-  {
     variable: 'BACKUP_PLANET_REPLAY_KILLS',
     count: 40,
     test: 'packages/agent-mysql/e2e/log-restore-interrupted.test.ts',
     says: 'kill -9 of a restore while it replays logs, up to three times in a row: it goes on right where it stopped, and no transaction is applied twice',
+  },
+  {
+    variable: 'BACKUP_PLANET_PHYSICAL_KILLS',
+    count: 20,
+    test: 'packages/agent-mysql/e2e/physical-interrupted.test.ts',
+    says: 'kill -9 of physical captures and restores: no lock stays on the server, the data directory is as it was or whole, and the same plan comes to its end',
   },
   {
     variable: 'BACKUP_PLANET_SWEEP',

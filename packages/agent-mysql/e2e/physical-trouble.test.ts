@@ -276,6 +276,15 @@ describe('a restore into a data directory', () => {
       expect(await readdir(scratch)).not.toContain('outside')
     })
 
+    it('is another one than its record says: CORRUPTED, before anything is replaced', async () => {
+      const agent = physicalAgent(source)
+      await using home = await emptyHome()
+      const record = { ...backup, position: { chain: source.directory, value: { file: 'binlog.000001', offset: '4', gtid: '' } } }
+      const plan = await planFor(agent, [record], home.datadir)
+      await expect(agent.restore(plan, damaged.files([backup]))).rejects.toMatchObject({ code: 'CORRUPTED' })
+      expect(await readdir(home.directory)).toEqual(['tmp'])
+    })
+
     it.each([
       ['a plugin', 'plugin_load=evil.so'],
       ['another directory', 'innodb_data_home_dir=/etc'],

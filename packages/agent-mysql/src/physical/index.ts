@@ -1,5 +1,6 @@
 export { beginPhysicalCapture, planPhysical } from './begin-physical-capture.ts'
 export { checkPhysicalCapture } from './physical-checks.ts'
-export { isPhysicalPlan, isPhysicalRestore, planPhysicalRestore } from './physical-restore-plan.ts'
+export { isPhysicalPlan } from './physical-plan-facts.ts'
+export { isPhysicalRestore, planPhysicalRestore } from './physical-restore-plan.ts'
 export { runPhysicalRestore } from './physical-restore-run.ts'
 export { discoverPhysical } from './physical-source.ts'

@@ -24,7 +24,7 @@ export function physicalRestoreGuide(facts: GuideFacts): string {
 
 This is ${base === undefined ? 'the whole server' : `what had changed on the server since the full backup \`${base}\``}, version ${facts.serverVersion}, as it was at ${facts.consistentAt}. ${place}
 
-The folder \`${instanceItem}\` holds what ${facts.toolVersion} printed, a ${tool.format} stream, cut into files. You need \`${tool.format}\` and \`${tool.family}\` of the version of the
+The folder \`${instanceItem}\` holds what ${facts.toolVersion} printed, an ${tool.format} stream, cut into files. You need \`${tool.format}\` and \`${tool.family}\` of the version of the
 server, and a stopped server with an empty data directory on the same machine. Restore only backups that you trust.
 
 ${base === undefined ? fullSteps(tool) : differentialSteps(tool, base)}

@@ -17,6 +17,7 @@ import { type BackupTool, backupToolFor, readToolVersion, versionProblem } from 
 import { type DatadirState, readDatadirState } from './datadir-state.ts'
 import { chainProblems, type PhysicalChain, physicalChain } from './physical-chain.ts'
 import { instanceItem, isPhysical } from './physical-layout.ts'
+import { physicalPlanFacts } from './physical-plan-facts.ts'
 import { parsePhysicalRestoreOptions } from './physical-restore-options.ts'
 import { assertStreamTool } from './stream-tool.ts'
 import { remainsBeside } from './work-directory.ts'
@@ -25,11 +26,6 @@ import { remainsBeside } from './work-directory.ts'
 export function isPhysicalRestore({ backups }: RestoreRequest): boolean {
   const full = backups.findLast(({ kind }) => kind === 'full')
   return full !== undefined && isPhysical(full)
-}
-
-/** Only plans of a physical restore have this option. */
-export function isPhysicalPlan(plan: RestorePlan): boolean {
-  return plan.request.options.datadir !== undefined
 }
 
 /**
@@ -81,6 +77,7 @@ export async function planPhysicalRestore(
       overwrite: request.target.overwrite,
       options: { ...restore },
     },
+    facts: physicalPlanFacts(chain),
   })
 }
 

@@ -9,12 +9,13 @@ import {
   throwIfAborted,
 } from '@backup-planet/core'
 import type { ResolvedMysqlAgentSettings } from '../mysql-agent-settings.ts'
-import { factFiles, parseBackupInfo, parseBinlogInfo } from './backup-info.ts'
+import { factFiles, parseBinlogInfo } from './backup-info.ts'
 import { BackupStreamReader, checkedStream } from './backup-stream.ts'
 import { type BackupTool, backupToolFor, readToolVersion, versionProblem } from './backup-tool.ts'
 import { readDatadirState } from './datadir-state.ts'
 import { assertOnlyData, settleFiles } from './extracted-files.ts'
 import { instanceItem } from './physical-layout.ts'
+import { physicalFactsOf } from './physical-plan-facts.ts'
 import { type PhysicalRestoreOptions, parsePhysicalRestoreOptions } from './physical-restore-options.ts'
 import { extractArguments, prepareArguments } from './tool-arguments.ts'
 import { runTool } from './tool-run.ts'
@@ -33,13 +34,15 @@ export async function runPhysicalRestore(
   const { signal, onProgress } = options
   throwIfAborted(signal, 'the restore')
   const { datadir, ...restore } = parsePhysicalRestoreOptions(plan.request.options)
+  const { format, endsAt } = physicalFactsOf(plan)
   refusePlan(plan)
-  if ((await recover(datadir, plan.id)) === 'done') return await report(datadir)
+  if ((await recover(datadir, plan.id)) === 'done') return report(datadir, endsAt, await endOf(datadir))
   const target = await readDatadirState(datadir)
   if (target.fingerprint !== plan.target.fingerprint) throw changed(datadir)
   refuseUsed(datadir, target.users)
-  const tool = toolOf(plan, files, settings)
+  const tool = backupToolFor(format === 'mbstream' ? 'mariadb' : 'mysql', settings.physical)
   const step = (number: number): void => onProgress?.({ type: 'step', text: plan.steps.find((one) => one.number === number)?.text ?? '' })
+  let end: string | null = null
   const work = await WorkDirectory.create(datadir, plan.id)
   try {
     const [full, differential] = plan.backups
@@ -57,6 +60,8 @@ export async function runPhysicalRestore(
       await prepare(context, work.data, { incremental: work.changes, more: false })
     }
     await assertOnlyData(work.data, { trustSettings: true, signal })
+    end = await endOf(work.data)
+    if (end !== endsAt) throw otherBackup(endsAt, end)
     await settleFiles(work.data, target.owner, signal)
     await refuseChanged(plan, datadir)
     throwIfAborted(signal, 'the restore')
@@ -65,7 +70,7 @@ export async function runPhysicalRestore(
     await work.remove()
   }
   onProgress?.({ type: 'item', phase: 'restore', item: instanceItem, state: 'ended' })
-  return await report(datadir)
+  return report(datadir, endsAt, end)
 }
 
 interface Context {
@@ -129,12 +134,6 @@ async function prepare(
   await runTool({ command: tool.backup, arguments: toolArguments, during: 'preparing the copy', success: 'completed' }, { signal })
 }
 
-/** By the names of the files, since a plan names no server. */
-function toolOf(plan: RestorePlan, files: RestoredFiles, settings: ResolvedMysqlAgentSettings): BackupTool {
-  const first = files.inventory.find((file) => file.backup === plan.backups[0] && file.item === instanceItem)
-  return backupToolFor(first?.name.includes('.xbstream.') === true ? 'mysql' : 'mariadb', settings.physical)
-}
-
 /** The plan has looked at this already; the tool or the settings may be others by now. */
 async function refuseOtherVersion(tool: BackupTool, directory: string, signal: AbortSignal | undefined): Promise<void> {
   const info = await readFact(directory, factFiles.info)
@@ -149,27 +148,22 @@ async function refuseOtherVersion(tool: BackupTool, directory: string, signal: A
   if (problem !== undefined) throw new BackupError(problem.message, { code: 'UNSUPPORTED', hint: problem.hint })
 }
 
-/** What the directory says of itself: where the backup ended, before and after it was prepared. */
-async function report(datadir: string): Promise<RestoreReport> {
-  const expected = positionText(
-    parseBackupInfo(await readFact(datadir, factFiles.checkpoints), await readFact(datadir, factFiles.info)).position,
-  )
-  const found = positionText(parseBinlogInfo(await readFact(datadir, factFiles.binlog)))
-  return {
-    items: [
-      {
-        item: instanceItem,
-        to: instanceItem,
-        checks: [{ name: 'binlog position', expected, found, passed: expected === found }],
-        facts: { datadir },
-      },
-    ],
-    problems: [],
-  }
+/** Where the copy in a directory ends, as the tool says it; as in the facts of the plan. */
+async function endOf(directory: string): Promise<string | null> {
+  const position = parseBinlogInfo(await readFact(directory, factFiles.binlog))
+  return position === undefined ? null : `${position.file}:${position.offset}`
 }
 
-function positionText(position: { readonly file: string; readonly offset: string; readonly gtid: string } | undefined): string {
-  return position === undefined ? 'none' : `${position.file}:${position.offset} ${position.gtid}`.trim()
+function otherBackup(expected: string | null, found: string | null): BackupError {
+  return new BackupError(`the copy ends at ${found ?? 'no position'}, and the record of the backup says ${expected ?? 'none'}`, {
+    code: 'CORRUPTED',
+    hint: 'Nothing on the target was replaced. Restore from another backup, and verify the repository.',
+  })
+}
+
+function report(datadir: string, expected: string | null, found: string | null): RestoreReport {
+  const checks = [{ name: 'binlog position', expected: expected ?? 'none', found: found ?? 'none', passed: expected === found }]
+  return { items: [{ item: instanceItem, to: instanceItem, checks, facts: { datadir } }], problems: [] }
 }
 
 async function readFact(directory: string, names: readonly string[]): Promise<string> {

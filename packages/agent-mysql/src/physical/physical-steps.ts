@@ -19,7 +19,7 @@ export const physicalSteps = {
       ? `before its first lock the tool waits, at most ${settings.longQueryWaitSeconds} s, until no query has run for ${settings.longQueryGuardSeconds} s`
       : `before its first lock the tool gives up when a query has run for ${settings.longQueryGuardSeconds} s`,
   store: (tool: BackupTool, settings: Pick<PhysicalSettings, 'partBytes'>): string =>
-    `store what it prints, a ${tool.format} stream, in files of up to ${describeBytes(settings.partBytes)}, and check names and checksums on the way`,
+    `store what it prints, an ${tool.format} stream, in files of up to ${describeBytes(settings.partBytes)}, and check names and checksums on the way`,
   lock: (tool: BackupTool, server: { readonly logBin: boolean; readonly stages: boolean }): string => {
     const how =
       tool.family === 'xtrabackup'

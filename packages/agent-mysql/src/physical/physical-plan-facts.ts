@@ -1,0 +1,29 @@
+import { BackupError, type RestorePlan } from '@backup-planet/core'
+import * as z from 'zod'
+import type { PhysicalChain } from './physical-chain.ts'
+
+const schema = z.object({
+  format: z.enum(['mbstream', 'xbstream']),
+  /** Where the last backup of the plan ends by its record, as `file:offset`; null where the server wrote no binlog. */
+  endsAt: z.string().nullable(),
+})
+
+/** What a plan of a physical restore keeps for its execution. */
+export type PhysicalPlanFacts = z.output<typeof schema>
+
+export function physicalPlanFacts({ full, differential }: PhysicalChain): { readonly physical: PhysicalPlanFacts } {
+  const value = (differential ?? full).backup.position?.value
+  return { physical: { format: full.facts.format, endsAt: value === undefined ? null : `${value.file}:${value.offset}` } }
+}
+
+/** Whether a plan is one of a physical restore. */
+export function isPhysicalPlan(plan: RestorePlan): boolean {
+  return plan.facts?.physical !== undefined
+}
+
+/** Throws `INVALID_INPUT` for a plan that was not made here. */
+export function physicalFactsOf(plan: RestorePlan): PhysicalPlanFacts {
+  const parsed = schema.safeParse(plan.facts?.physical)
+  if (parsed.success) return parsed.data
+  throw new BackupError(`plan ${plan.id} does not say what it restores`, { code: 'INVALID_INPUT', hint: 'Plan the restore anew.' })
+}
