@@ -21,7 +21,12 @@ export async function readBeginning(binlog: string, source: AsyncIterable<Binlog
     if (piece.binlog !== binlog || bytes > mostBytes) break
     pieces.push(Buffer.from(piece.bytes))
     bytes += piece.bytes.length
-    scan.push(piece.bytes)
+    try {
+      scan.push(piece.bytes)
+    } catch (error) {
+      // What is damaged further on says nothing against the beginning.
+      if (scan.identity === undefined) throw error
+    }
     if (scan.identity !== undefined) break
   }
   if (bytes === 0) {
