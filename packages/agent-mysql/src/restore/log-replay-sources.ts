@@ -47,6 +47,8 @@ export class ReplaySources {
   readonly #options: SourcesOptions
   readonly #incoming: AsyncIterator<RestoredFile, void>
   #next: HeldLog | undefined
+  /** The one that is being applied. */
+  #current: RestoredFile | undefined
 
   constructor(options: SourcesOptions) {
     this.#options = options
@@ -68,6 +70,7 @@ export class ReplaySources {
       const head = await pieces.next()
       if (!first && head.done !== true && isServerStart(head.value, log)) return
       this.#next = undefined
+      this.#current = file
       try {
         yield { name: log.binlog, actions: replayActions(this.#units(head, pieces, number, log), number, this.#options.pieceBytes) }
       } finally {
@@ -77,8 +80,9 @@ export class ReplaySources {
     }
   }
 
-  /** Releases what is held. */
+  /** Releases what is held, also by a session that nobody has ended. */
   async close(): Promise<void> {
+    await this.#current?.release()
     await this.#next?.file.release()
     this.#next = undefined
     await this.#incoming.return?.()
