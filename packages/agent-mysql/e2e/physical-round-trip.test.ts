@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => source?.stop())
 
 describe('a physical backup of a server at rest', () => {
-  it('brings back everything by a full and a differential, to the binlog position that it says', async () => {
+  it('brings back everything by a full and a differential, to the binlog position that it says', { timeout: 300_000 }, async () => {
     await using shelf = await BackupShelf.create()
     const agent = physicalAgent(source)
     const full = await shelf.backUp(agent, 'full')
@@ -53,7 +53,7 @@ describe('a physical backup of a server at rest', () => {
     }
   })
 
-  it('is brought back by the commands of RESTORE.md alone', async () => {
+  it('is brought back by the commands of RESTORE.md alone', { timeout: 300_000 }, async () => {
     await using shelf = await BackupShelf.create()
     const agent = physicalAgent(source, { physical: { partBytes: 1_048_576 } })
     const full = await shelf.backUp(agent, 'full')

@@ -72,7 +72,7 @@ async function ownerOf(
  * Processes that use a data directory: those that stand in it, as every server does, those that hold its files locked, as InnoDB and Aria do, and the one that its `.pid` file names. Linux
  * tells all of this (proc_pid_cwd(5), proc_locks(5)); what runs in another container is only seen where it shows its processes here.
  */
-export async function processesUsing(directory: string): Promise<readonly number[]> {
+async function processesUsing(directory: string): Promise<readonly number[]> {
   const found = new Set([...(await standingIn(directory)), ...(await lockingIn(directory)), ...(await namedIn(directory))])
   found.delete(process.pid)
   return [...found].sort((a, b) => a - b)

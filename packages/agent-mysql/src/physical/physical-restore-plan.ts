@@ -82,7 +82,7 @@ export async function planPhysicalRestore(
 }
 
 /** The server that the backup is of, as its manifest says. */
-export function flavourOfBackup({ full }: PhysicalChain): ServerFlavour {
+function flavourOfBackup({ full }: PhysicalChain): ServerFlavour {
   return full.facts.format === 'mbstream' ? 'mariadb' : 'mysql'
 }
 

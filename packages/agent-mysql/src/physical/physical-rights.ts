@@ -4,7 +4,7 @@ import { type OwnRights, rightsProblems } from '../mysql-rights.ts'
 import { atLeast, type ServerFacts } from '../mysql-server.ts'
 
 /** What the tools need. Sources: MariaDB "mariadb-backup Overview", authentication and privileges; Percona XtraBackup 8.0 "Connection and privileges needed". */
-export function physicalRights(server: ServerFacts): readonly RequiredRight[] {
+function physicalRights(server: ServerFacts): readonly RequiredRight[] {
   const mariadb = server.flavour === 'mariadb'
   const global = (privilege: string, purpose: string, alternatives: readonly string[] = []): RequiredRight => ({
     privilege,
