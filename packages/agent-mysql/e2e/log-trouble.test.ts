@@ -37,6 +37,8 @@ async function failure(kind: 'log' | 'full' = 'log', agent = chain.agent): Promi
 describe('a log backup fails as a whole', () => {
   it('where a binlog is damaged, and names it and the place', async () => {
     await chain.backUp('full')
+    await write()
+    await chain.backUp('log')
     await write('x'.repeat(1000))
     const binlog = await active()
     await server.client('FLUSH BINARY LOGS')

@@ -7,6 +7,7 @@ import type { ServerFacts } from '../mysql-server.ts'
 import { readBeginning } from './binlog-beginning.ts'
 import { isClosedInOrder } from './closed-binlog.ts'
 import type { ReadBeginning } from './log-continuation.ts'
+import { damageOf } from './log-damage.ts'
 
 /** The bytes of whole binlogs, one after the other, in the order of the server. */
 export interface BinlogContents extends AsyncDisposable {
@@ -33,7 +34,7 @@ export async function binlogContents(options: ContentsOptions): Promise<BinlogCo
   try {
     return copiedBinlogs(options, await ownDirectory(options))
   } catch (error) {
-    if (settings.binlogFetch === 'copy' || !BackupError.is(error) || error.code === 'ABORTED') throw error
+    if (settings.binlogFetch === 'copy' || !BackupError.is(error) || error.code === 'ABORTED') throw damageOf(error, names[1] ?? until)
     return dumpedBinlogs(settings, names, until)
   }
 }
