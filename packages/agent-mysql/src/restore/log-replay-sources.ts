@@ -47,12 +47,16 @@ export class ReplaySources {
   readonly #options: SourcesOptions
   readonly #incoming: AsyncIterator<RestoredFile, void>
   #next: HeldLog | undefined
+  /** What of the next one is under way. */
+  #coming: Promise<HeldLog | undefined> | undefined
+  readonly #closed = new AbortController()
   /** The one that is being applied. */
   #current: RestoredFile | undefined
 
   constructor(options: SourcesOptions) {
-    this.#options = options
-    this.#incoming = incomingLogs(options)
+    const signals = [options.signal, this.#closed.signal].filter((signal) => signal !== undefined)
+    this.#options = { ...options, signal: AbortSignal.any(signals) }
+    this.#incoming = incomingLogs(this.#options)
   }
 
   /** Whether there is a log left. */
@@ -82,14 +86,22 @@ export class ReplaySources {
 
   /** Releases what is held, also by a session that nobody has ended. */
   async close(): Promise<void> {
+    this.#closed.abort(new BackupError('the replay has ended', { code: 'ABORTED' }))
+    await this.#coming?.catch(() => undefined)
     await this.#current?.release()
     await this.#next?.file.release()
     this.#next = undefined
     await this.#incoming.return?.()
   }
 
+  /** One at a time. */
   async #peek(): Promise<HeldLog | undefined> {
     if (this.#next !== undefined) return this.#next
+    this.#coming = this.#receive()
+    return await this.#coming
+  }
+
+  async #receive(): Promise<HeldLog | undefined> {
     const found = await this.#incoming.next()
     if (found.done === true) return undefined
     const file = found.value
