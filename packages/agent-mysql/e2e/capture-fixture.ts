@@ -9,15 +9,23 @@ import { createMysqlAgent, type MysqlAgentSettings } from '../src/index.ts'
 import { mysqlAgentSettingsSchema, type ResolvedMysqlAgentSettings } from '../src/mysql-agent-settings.ts'
 import { DirectoryStage } from './directory-stage.ts'
 
-export function settingsFor(server: ThrowawayMariadb, more: Partial<MysqlAgentSettings> = {}): MysqlAgentSettings {
+/** What an agent needs to know of a server, whoever runs it. */
+export interface TestedServer {
+  readonly host: string
+  readonly port: number
+  readonly user: string
+  readonly rootPassword: string
+}
+
+export function settingsFor(server: TestedServer, more: Partial<MysqlAgentSettings> = {}): MysqlAgentSettings {
   return { host: server.host, port: server.port, user: server.user, password: server.rootPassword, threads: 3, ...more }
 }
 
-export function resolvedSettings(server: ThrowawayMariadb, more: Partial<MysqlAgentSettings> = {}): ResolvedMysqlAgentSettings {
+export function resolvedSettings(server: TestedServer, more: Partial<MysqlAgentSettings> = {}): ResolvedMysqlAgentSettings {
   return mysqlAgentSettingsSchema.parse(settingsFor(server, more))
 }
 
-export function agentFor(server: ThrowawayMariadb, more: Partial<MysqlAgentSettings> = {}): Agent {
+export function agentFor(server: TestedServer, more: Partial<MysqlAgentSettings> = {}): Agent {
   return createMysqlAgent(settingsFor(server, more))
 }
 

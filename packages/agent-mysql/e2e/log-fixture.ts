@@ -5,7 +5,7 @@ import type { Agent, Backup, Capture, CaptureKind, CaptureRequest, OperationOpti
 import type { ThrowawayMariadb } from '@backup-planet/tooling/throwaway-mariadb'
 import { binlogItem } from '../src/dump-layout.ts'
 import { createMysqlAgent, type MysqlAgentSettings } from '../src/index.ts'
-import { settingsFor } from './capture-fixture.ts'
+import { settingsFor, type TestedServer } from './capture-fixture.ts'
 import { DirectoryStage } from './directory-stage.ts'
 
 /** A backup that lies in a folder, and the manifest that a repository would make of it. */
@@ -22,7 +22,7 @@ export class LogChain implements AsyncDisposable {
   readonly #directories: string[] = []
   #count = 0
 
-  constructor(server: ThrowawayMariadb, settings: Partial<MysqlAgentSettings> = {}) {
+  constructor(server: TestedServer, settings: Partial<MysqlAgentSettings> = {}) {
     this.agent = createMysqlAgent(settingsFor(server, { threads: 1, ...settings }))
   }
 

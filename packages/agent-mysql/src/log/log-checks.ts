@@ -112,15 +112,20 @@ async function checkReplica(session: MysqlSession, { flavour, variables }: Serve
   if (!/^(OFF|0)$/i.test(variables[name] ?? '')) return []
   const statements = flavour === 'mariadb' ? ['SHOW ALL SLAVES STATUS'] : ['SHOW REPLICA STATUS', 'SHOW SLAVE STATUS']
   for (const sql of statements) {
-    const rows = await session.rows(sql, 'asking whether it is a replica').catch(deniedIsUnknown)
-    if (rows === undefined) continue
-    if (rows.length === 0) return []
+    const rows = await session.rows(sql, 'asking whether it is a replica').catch(refusedIsUnknown)
+    if (rows === 'not a statement') continue
+    if (rows === 'denied' || rows.length === 0) return []
     const message = `the server is a replica and ${name} is off: changes that come from its source are not in its binlogs`
     return [
       { severity: 'error', code: 'INCONSISTENT', message, hint: `Set ${name} in its configuration and restart it, or back up the source.` },
     ]
   }
   return []
+}
+
+/** Another version has other words for it; who is denied these is denied those. */
+function refusedIsUnknown(error: unknown): 'denied' | 'not a statement' {
+  return errorNumber(error) === 1064 ? 'not a statement' : (deniedIsUnknown(error) ?? 'denied')
 }
 
 /** Rights that are missing are said by the check of rights; a syntax error is that of another version. */
