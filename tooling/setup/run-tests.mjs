@@ -12,14 +12,16 @@ import { countTests, forgivenSkip, skippedTests } from './test-count.mjs'
  * Runs vitest and ends with one plain line, `N passed, N failed, N skipped`. Resolves with the exit code.
  * With `CI=true` a skipped test is a failure, so that nothing is left unproven in silence, except for what `forgivenSkip` names.
  * The tests run on the Node that `BACKUP_PLANET_NODE` names (an absolute path), else on our own.
+ *
+ * @param more variables of the environment of the tests
  */
-export async function runTests(verb, vitestArguments) {
+export async function runTests(verb, vitestArguments, more = {}) {
   const results = join(cacheDirectory, `${verb}-results.json`)
   mkdirSync(cacheDirectory, { recursive: true })
   rmSync(results, { force: true })
   const figures = join(cacheDirectory, 'evidence.jsonl')
   rmSync(figures, { force: true })
-  const asked = verb === 'sweep' ? sweepEnvironment(figures) : {}
+  const asked = verb === 'sweep' ? sweepEnvironment(figures) : more
   const environment = nodeEnvironment(testNodePath, asked)
   const ended = await runInForeground(
     testNodePath,

@@ -8,6 +8,7 @@ import { exitAs, runInForeground } from './command.mjs'
 import { installDebianPackages } from './debian-packages.mjs'
 import { installPackages } from './install-packages.mjs'
 import { ownNode, ownNodeEnvironment, ownNodePath } from './own-node.mjs'
+import { realServerCall, realServers, testRealServers } from './real-servers.mjs'
 import { repositoryRoot } from './repository-root.mjs'
 import { runTests } from './run-tests.mjs'
 import { SetupFailure } from './setup-step.mjs'
@@ -22,6 +23,7 @@ const verbs = {
   quickstart: { tools: ['mariadbd'], required: ['mariadbd'], script: 'tooling/quickstart/quickstart.ts' },
   test: { tools: testTools, required: [] },
   sweep: { tools: testTools, required: [] },
+  e2e: { tools: ['zstd'], required: [] },
   check: { tools: ['mariadbd', ...cephTools], required: ['mariadbd', ...cephTools], build: true, script: 'tooling/check/check.ts' },
   bench: { tools: benchTools, required: ['mariadbd'], build: true },
   'backup-planet': { tools: [], required: [], script: 'packages/cli/src/main.ts', quiet: true },
@@ -45,11 +47,17 @@ async function main() {
     process.stderr.write(`usage: npm run bench [-- ${Object.keys(benchmarks).join(' | ')}]\n`)
     return 2
   }
+  const onRealServers = verb === 'e2e' ? realServerCall(commandArguments) : undefined
+  if (verb === 'e2e' && onRealServers === undefined) {
+    process.stderr.write(`usage: npm run test:e2e [-- ${realServers.join(' | ')}]\n`)
+    return 2
+  }
   const quiet = recipe.quiet === true
   await installPackages({ quiet })
   await ownNode({ quiet })
   await bringTools(verb === 'bench' ? { ...recipe, tools: [...recipe.tools, ...benchmarkTools(commandArguments)] } : recipe)
   if (recipe.build === true) await buildPackages({ quiet })
+  if (onRealServers !== undefined) return testRealServers(onRealServers)
   if (verb === 'test' || verb === 'sweep') return runTests(verb, commandArguments)
   for (const call of calls) {
     const code = await runScript(call, quiet)

@@ -4,9 +4,9 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Backup, BackupError, type RestoredFile, type RestoredFileFacts, type RestoredFiles } from '@backup-planet/core'
-import type { ThrowawayMariadb } from '@backup-planet/tooling/throwaway-mariadb'
 import { createMysqlAgent } from '../src/index.ts'
 import type { MysqlAgentSettings } from '../src/mysql-agent-settings.ts'
+import type { TestedServer } from './capture-fixture.ts'
 import { DirectoryStage } from './directory-stage.ts'
 
 /** A backup that lies in a folder as the agent wrote it, and the manifest a repository would make of it. */
@@ -15,12 +15,12 @@ export interface FolderBackup extends AsyncDisposable {
   readonly backup: Backup
 }
 
-export function settingsOf(server: ThrowawayMariadb): { host: string; port: number; user: string; password: string } {
+export function settingsOf(server: TestedServer): { host: string; port: number; user: string; password: string } {
   return { host: server.host, port: server.port, user: server.user, password: server.rootPassword }
 }
 
 export async function backUpToFolder(
-  server: ThrowawayMariadb,
+  server: TestedServer,
   settings: Partial<MysqlAgentSettings> = {},
   items?: readonly string[],
 ): Promise<FolderBackup> {

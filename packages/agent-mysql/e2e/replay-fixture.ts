@@ -2,6 +2,7 @@ import type { Backup, Json, RestoredFile, RestoredFileFacts, RestoredFiles, Rest
 import type { ThrowawayMariadb } from '@backup-planet/tooling/throwaway-mariadb'
 import type { MysqlAgentSettings } from '../src/mysql-agent-settings.ts'
 import { planMysqlRestore, runMysqlRestore } from '../src/restore/index.ts'
+import type { TestedServer } from './capture-fixture.ts'
 import { type FolderBackup, FolderFiles } from './folder-backup.ts'
 import { LogChain } from './log-fixture.ts'
 import { resolved } from './restore-round-trip.ts'
@@ -11,9 +12,9 @@ import { schemaText } from './schema-fingerprint.ts'
 export class BackupChain implements AsyncDisposable {
   readonly folders: FolderBackup[] = []
   #made: LogChain
-  readonly #server: ThrowawayMariadb
+  readonly #server: TestedServer
 
-  constructor(server: ThrowawayMariadb) {
+  constructor(server: TestedServer) {
     this.#server = server
     this.#made = new LogChain(server)
   }
@@ -85,11 +86,7 @@ export interface ReplayChoices {
   readonly overwrite?: boolean
 }
 
-export function planReplay(
-  chain: BackupChain,
-  target: ThrowawayMariadb,
-  { stop, items, options = {}, overwrite = true }: ReplayChoices = {},
-) {
+export function planReplay(chain: BackupChain, target: TestedServer, { stop, items, options = {}, overwrite = true }: ReplayChoices = {}) {
   return planMysqlRestore(resolved(target), {
     backups: chain.backups,
     ...(stop === undefined ? {} : { stop }),
@@ -99,7 +96,7 @@ export function planReplay(
 }
 
 /** Plans and executes; whatever fails fails the test. */
-export async function replayTo(chain: BackupChain, target: ThrowawayMariadb, choices: ReplayChoices = {}): Promise<RestoreReport> {
+export async function replayTo(chain: BackupChain, target: TestedServer, choices: ReplayChoices = {}): Promise<RestoreReport> {
   const plan = await planReplay(chain, target, choices)
   const errors = plan.problems.filter((problem) => problem.severity === 'error')
   if (errors.length > 0) throw new Error(JSON.stringify(errors))

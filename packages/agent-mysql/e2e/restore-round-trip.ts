@@ -3,6 +3,7 @@ import type { ThrowawayMariadb } from '@backup-planet/tooling/throwaway-mariadb'
 import { expect } from 'vitest'
 import { mysqlAgentSettingsSchema } from '../src/mysql-agent-settings.ts'
 import { planMysqlRestore, runMysqlRestore } from '../src/restore/index.ts'
+import type { TestedServer } from './capture-fixture.ts'
 import { type FolderBackup, FolderFiles, settingsOf } from './folder-backup.ts'
 
 export interface RestoreChoices {
@@ -12,11 +13,11 @@ export interface RestoreChoices {
   readonly options?: Readonly<Record<string, Json>>
 }
 
-export function resolved(server: ThrowawayMariadb) {
+export function resolved(server: TestedServer) {
   return mysqlAgentSettingsSchema.parse(settingsOf(server))
 }
 
-export function planFor(server: ThrowawayMariadb, folder: FolderBackup, choices: RestoreChoices = {}) {
+export function planFor(server: TestedServer, folder: FolderBackup, choices: RestoreChoices = {}) {
   const { items, rename, overwrite = false, options } = choices
   return planMysqlRestore(resolved(server), {
     backups: [folder.backup],
