@@ -5,7 +5,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { smallYoungSpace } from '../src/lean-memory.ts'
+import { collectionByProgram, smallYoungSpace } from '../src/lean-memory.ts'
 
 const main = join(import.meta.dirname, '..', 'src', 'main.ts')
 
@@ -38,7 +38,11 @@ staging: { directory: ${directory}/staging }
       await once(silent, 'connection')
       expect((await readFile(`/proc/${child.pid}/environ`, 'utf8')).split('\0')).toContain('MALLOC_ARENA_MAX=1')
       // Node takes the last of two: who asks for another size gets it.
-      expect((await readFile(`/proc/${child.pid}/cmdline`, 'utf8')).split('\0').slice(1, 4)).toEqual([smallYoungSpace, ...asked])
+      expect((await readFile(`/proc/${child.pid}/cmdline`, 'utf8')).split('\0').slice(1, 5)).toEqual([
+        smallYoungSpace,
+        collectionByProgram,
+        ...asked,
+      ])
       const stopped = performance.now()
       child.kill('SIGINT')
       expect((await ended)[0]).toBe(130)

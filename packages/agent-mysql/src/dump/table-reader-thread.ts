@@ -17,6 +17,11 @@ const textBlockBytes = 131_072
 const textWaitingBytes = 262_144
 /** Files of one task that may still be compressing behind the one that is being filled. */
 const filesEnding = 3
+/**
+ * Buffers of rows that had to wait outlive the first looks of the garbage collector, and then stay until it has a reason to look at what is old. A
+ * process that was started with `--expose-gc`, as the command is, collects them whenever so much text was read.
+ */
+const textBetweenCollections = 8 * 1024 ** 2
 
 const port = parentPort
 if (port === null) throw new TypeError('this module runs only as a thread of its own')
@@ -49,6 +54,7 @@ class Reading {
   #ending = 0
   #ended: Promise<unknown> = Promise.resolve()
   #total = 0
+  #textSinceCollection = 0
   #waitingBytes = 0
   #paused = false
   #failed = false
@@ -113,6 +119,11 @@ class Reading {
     const file = this.#file ?? this.#beginFile()
     this.#file = file
     this.#waitingBytes += block.length
+    this.#textSinceCollection += block.length
+    if (this.#textSinceCollection >= textBetweenCollections) {
+      this.#textSinceCollection = 0
+      globalThis.gc?.()
+    }
     file.write(block, () => {
       this.#waitingBytes -= block.length
       this.#text.recycle(block)
