@@ -19,7 +19,7 @@ export function addFollowCommand(program: Command, context: CommandContext): voi
     .command('follow')
     .summary('store changes as they come')
     .description(
-      'Follows the server of a job as a replica does, and stores its changes as log backups every few seconds, so that a crash loses no more than those. Begins with what is due: a log, or a full where no log can continue what is there. When the server or the repository is away it waits and goes on. Runs until it is stopped: Ctrl-C or SIGTERM stores what has come and ends with exit code 0; 130 when that was not possible. Other runs of the job may be made meanwhile, such as a full every night; a second follow of it is refused.',
+      'Follows the server of a job as a replica does, and stores its changes as log backups every few seconds, so that a crash loses no more than those. While another run of the job goes on, such as a full, what comes is received but not stored until that run has ended, however long it takes; a crash then loses what has come since it began, unless the server keeps it. Begins with what is due: a log, or a full where no log can continue what is there. When the server or the repository is away it waits and goes on. Runs until it is stopped: Ctrl-C or SIGTERM stores what has come and ends with exit code 0; 130 when that was not possible. A second follow of a job is refused.',
     )
     .argument('<job>', 'name of the job')
     .option('--every <duration>', 'store what has come after so long', '10s')

@@ -16,6 +16,8 @@ export function showFollowing(context: CommandContext): EventFollower {
   const { output, untold } = context
   let run: EventFollower | undefined
   let following = false
+  /** A followed store goes on: it may wait for another run of the job. */
+  let storing = false
   let toldAt: number | undefined
   const endRun = () => {
     run?.[Symbol.dispose]()
@@ -24,6 +26,7 @@ export function showFollowing(context: CommandContext): EventFollower {
 
   const tellFollowed = (event: RunEvent): void => {
     output.emit(event)
+    if (event.type === 'started' || event.type === 'finished') storing = event.type === 'started'
     const problems = event.type === 'problem' ? untold([event.problem]) : []
     if (problems.length > 0) output.remark(problemsText(problems))
     if (event.type !== 'restorable') return
@@ -41,6 +44,10 @@ export function showFollowing(context: CommandContext): EventFollower {
           output.emit(event)
           return output.remark(`following the server of job ${event.job}`)
         case 'waiting':
+          if (following && storing) {
+            output.emit(event)
+            return output.remark(printable(event.problem.message))
+          }
           following = false
           endRun()
           output.emit(event)

@@ -21,7 +21,10 @@ export type RunEvent =
   | { readonly type: 'following'; readonly job: string }
   /** While a server is followed: everything that was changed before this moment of its clock, ISO 8601 in UTC, can be restored, by this backup as the last. */
   | { readonly type: 'restorable'; readonly until: string; readonly id: string }
-  /** Following could not go on, and begins again after so many seconds. */
+  /**
+   * Following could not go on, and begins again after so many seconds. Between `started` and `finished`: what has come is received but not stored while
+   * another run of the job goes on, for as long as that takes; after every so many seconds it is tried again, which is not said again.
+   */
   | { readonly type: 'waiting'; readonly seconds: number; readonly problem: Problem }
   /** A step of the plan begins, in the words of the plan. */
   | { readonly type: 'step'; readonly text: string }

@@ -7,6 +7,7 @@ import { assertFits } from './staging-fit.ts'
 import { type StoredCapture, storeCapture } from './store-capture.ts'
 import { storeResumed } from './store-resumed.ts'
 import { tidy } from './tidy.ts'
+import { removeRemains } from './unfinished-runs.ts'
 
 export interface BackUpParts {
   readonly agent: Agent
@@ -103,12 +104,4 @@ function tellPromotion({ facts: { kind, reason } }: Capture, asked: CaptureKind,
   if (kind === asked) return undefined
   reporter.emit({ type: 'promoted', asked, kind, ...(reason === undefined ? {} : { reason }) })
   return reason
-}
-
-/** A run whose half-filled stage is gone can never commit; one on another host might, unless it has been silent for long. */
-const silentForSeconds = 7 * 24 * 3600
-
-async function removeRemains(repository: Repository, job: string, runs: readonly string[], options: OperationOptions): Promise<void> {
-  if (runs.length > 0) await repository.removeUnfinished({ olderThanSeconds: 0, job, runs }, options)
-  await repository.removeUnfinished({ olderThanSeconds: silentForSeconds, job }, options)
 }

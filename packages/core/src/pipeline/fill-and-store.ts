@@ -6,7 +6,7 @@ import { type WatchedItems, watchItems } from './item-watch.ts'
 
 export interface FillAndStoreParts {
   readonly agent: Pick<Agent, 'version'>
-  readonly repository: Repository
+  readonly repository: Pick<Repository, 'store'>
   readonly capture: Pick<Capture, 'facts' | 'copyTo'>
   readonly stage: RunStage
   /** False where nobody will come back to what was sealed; true when left out. */

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Agent, Backup, Repository, Staging } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
 import type { RunEvent } from '../events/run-event.ts'
+import { createStreamStaging } from '../staging/stream-staging.ts'
 import { createMemoryAgent } from '../testing/memory-agent.ts'
 import { createMemoryApplication, type MemoryApplication } from '../testing/memory-application.ts'
 import { createMemoryRepository, type MemoryRepository } from '../testing/memory-repository.ts'
@@ -212,6 +213,17 @@ describe('following a server', () => {
     const run = await staging.begin({ job: 'shop', id: 'other', beganAt: new Date().toISOString() })
     server.write('orders', 'one')
     await next('started')
+    expect(await next('waiting')).toEqual({
+      type: 'waiting',
+      seconds: 1,
+      problem: {
+        severity: 'warning',
+        code: 'CONFLICT',
+        message: 'what has come is stored when another run of the job has ended: job "shop" is already being backed up by this process',
+        hint: expect.any(String),
+      },
+    })
+    expect(stored()).toHaveLength(1)
     await run[Symbol.asyncDispose]()
     await next('restorable')
     controller.abort()
@@ -220,11 +232,84 @@ describe('following a server', () => {
   })
 })
 
+test('goes on each time that the server no longer has what comes next, though nothing was followed in between', async () => {
+  const { ended, next } = follow()
+  await next('following')
+  for (let time = 0; time < 3; time++) {
+    server.write('orders', `${time}`)
+    server.truncateLog(server.sequence)
+    await next('waiting')
+    await next('following')
+  }
+  controller.abort()
+  await ended
+  expect(stored().map(({ kind }) => kind)).toEqual(['full', 'full', 'full', 'full'])
+})
+
+test('removes what a run had sent that was killed beside it, once it stores again', async () => {
+  const removed: unknown[] = []
+  const watched: Repository = new Proxy(repository, {
+    get(target, key) {
+      if (key !== 'removeUnfinished') return Reflect.get(target, key)
+      return (async (filter, options) => {
+        removed.push(filter)
+        return await target.removeUnfinished(filter, options)
+      }) satisfies Repository['removeUnfinished']
+    },
+  })
+  let abandoned: string[] = []
+  const withKilled: Staging = new Proxy(staging, {
+    get(target, key) {
+      if (key !== 'begin') return Reflect.get(target, key)
+      return (async (run, options) => {
+        const stage = await target.begin(run, options)
+        const abandonedRuns = abandoned
+        abandoned = []
+        return new Proxy(stage, { get: (of, name) => (name === 'abandonedRuns' ? abandonedRuns : Reflect.get(of, name)) })
+      }) satisfies Staging['begin']
+    },
+  })
+  let failures = 1
+  const failingOnce: Repository = new Proxy(watched, {
+    get(target, key) {
+      if (key !== 'store') return Reflect.get(target, key)
+      return (async (request, contents, options) => {
+        if (request.run.kind === 'log' && failures-- > 0) throw unreachable()
+        return await target.store(request, contents, options)
+      }) satisfies Repository['store']
+    },
+  })
+  const { ended, next } = follow({ repository: failingOnce, staging: withKilled })
+  await next('following')
+  abandoned = ['killed']
+  removed.length = 0
+  server.write('orders', 'one')
+  await next('waiting')
+  await next('following')
+  server.write('orders', 'two')
+  await next('restorable')
+  controller.abort()
+  await ended
+  expect(removed).toContainEqual({ olderThanSeconds: 0, job: 'shop', runs: ['killed'] })
+})
+
 describe('following is refused', () => {
   test('while somebody else follows the job', async () => {
     const { ended, next } = follow()
     await next('following')
     await expect(follow().ended).rejects.toMatchObject({ code: 'CONFLICT', message: expect.stringContaining('already being followed') })
+    controller.abort()
+    await ended
+  })
+
+  test('while somebody else follows the job through a staging without a disk, but not while a run of it goes on', async () => {
+    const streaming = createStreamStaging()
+    const run = await streaming.begin({ job: 'shop', id: 'other', beganAt: new Date().toISOString() })
+    const { ended, next } = follow({ staging: streaming })
+    expect(await next('waiting')).toMatchObject({ problem: { code: 'CONFLICT' } })
+    await run[Symbol.asyncDispose]()
+    await next('following')
+    await expect(follow({ staging: streaming }).ended).rejects.toMatchObject({ code: 'CONFLICT' })
     controller.abort()
     await ended
   })

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { equalPositions } from '../chain/position-order.ts'
 import type { Agent, Backup, Problem, Repository, Staging } from '../contracts/index.ts'
 import { abortError, BackupError, throwIfAborted } from '../errors/backup-error.ts'
 import type { RunEventListener } from '../events/run-event.ts'
@@ -13,7 +14,7 @@ export interface FollowLogsParts {
   readonly repository: Repository
   readonly staging: Staging
   readonly job: string
-  /** What was changed is stored no later than so many seconds afterwards; 10 when left out. */
+  /** What was changed is stored no later than so many seconds afterwards, unless another run of the job goes on then; 10 when left out. */
   readonly everySeconds?: number
   /** Or once it is so many bytes; 16 MiB when left out. */
   readonly everyBytes?: number
@@ -47,7 +48,11 @@ const problemsKept = 100
  * an earlier run could not send, then a log, or a full where no log can continue what is there.
  *
  * When the server, the repository or the staging cannot be used for now it begins again after a pause, which grows, and says so. Nothing that was
- * received is lost by that: what was captured stays sealed in the staging and is sent first, and what was not is still on the server.
+ * received is lost by that: what was captured stays sealed in the staging and is sent first, and what was not is still on the server. Backups are stored
+ * in the order of what they hold: nothing is stored, nor is the server told of it, before everything that comes before it is.
+ *
+ * While another run of the job goes on, such as the full of a night, nothing is stored, for as long as that takes: it has the staging of the job for itself.
+ * That is told as `waiting`; what has come meanwhile is stored afterwards, and is only on the server if this host is lost before.
  *
  * Aborting is the way to end it: what had come until then is stored within the grace, and the promise resolves. It rejects with `ABORTED` where
  * that was not possible; what is missing is still in the staging or on the server. Rejects with `CONFLICT` when the job is followed by somebody
@@ -76,8 +81,10 @@ class LogFollower {
   #failure: BackupError | undefined
   /** Whether anything came since following began anew. */
   #progressed = false
-  /** The last time it ended because the server no longer had what comes next. */
+  /** The last time it ended because the server no longer had what comes next, and nothing new was stored since. */
   #lostTrack = false
+  /** Runs that can never commit and had sent something. */
+  #abandonedRuns: readonly string[] = []
 
   constructor(parts: FollowLogsParts, options: FollowOptions) {
     this.#parts = parts
@@ -118,6 +125,7 @@ class LogFollower {
     const { backup, problems } = await backUp({ agent, repository, staging, request, ...(now && { now }) }, { signal, onEvent })
     this.#noteStored(backup, problems)
     this.#failure = undefined
+    if (isNew(backup)) this.#lostTrack = false
     if (backup.status === 'partial') throw cannotFollow(backup)
     const chain = await readChain(repository, job, { signal })
     this.#tell({ type: 'following', job })
@@ -130,19 +138,25 @@ class LogFollower {
     const failing = new AbortController()
     const until = signal === undefined ? failing.signal : AbortSignal.any([signal, failing.signal])
     using storing = new GracePeriod(signal, this.#parts.graceSeconds ?? 60)
-    let failure: unknown
+    let failure: { readonly error: BackupError; readonly keptSince: Date } | undefined
     for await (const capture of agent.follow?.({ job, chain, everySeconds, everyBytes }, { signal: until }) ?? []) {
-      const { store, error } = await storeFollowed({ ...this.#parts, capture }, { ...this.#options, signal: storing.signal })
+      const behind = failure === undefined ? {} : { behind: failure.error, now: () => after(failure?.keptSince, this.#parts.now) }
+      const { store, error, keptSince, abandonedRuns } = await storeFollowed(
+        { ...this.#parts, capture, ...behind, abandonedRuns: this.#abandonedRuns },
+        { ...this.#options, signal: storing.signal },
+      )
+      this.#abandonedRuns = abandonedRuns
       if (store !== undefined) this.#noteFollowed(store)
       // What comes after it would continue something that is not there.
       if (store?.backup.status === 'partial') throw cannotFollow(store.backup)
       if (error === undefined) continue
-      failure ??= error
-      // What has come already is staged as well, since the server may be gone: the next beginning sends it all.
-      if (!BackupError.is(error) || !error.retryable) break
+      // What comes after one that is nowhere would continue something that is not there; the server still has all that was not confirmed.
+      if (!BackupError.is(error) || !error.retryable || keptSince === undefined) throw failure?.error ?? error
+      // What has come already is staged as well, since the server may be gone: the next beginning sends it all, in this order.
+      failure = { error: failure?.error ?? error, keptSince }
       failing.abort(error)
     }
-    if (failure !== undefined) throw failure
+    if (failure !== undefined) throw failure.error
     if (signal?.aborted !== true) throw endedByItself(agent.application)
   }
 
@@ -188,6 +202,16 @@ function notAllStored(error: unknown, signal: AbortSignal, job: string): unknown
     })
   }
   return BackupError.is(error) ? error : abortError(signal, `following job "${job}"`)
+}
+
+/** Whether a backup holds anything that was not backed up before. */
+function isNew({ kind, from, position }: Backup): boolean {
+  return kind !== 'log' || from === undefined || position === undefined || equalPositions(from, position) !== 0
+}
+
+/** Stages are sent in the order in which their runs began. */
+function after(last: Date | undefined, now: (() => Date) | undefined): Date {
+  return new Date(Math.max((now?.() ?? new Date()).getTime(), (last?.getTime() ?? 0) + 1))
 }
 
 function cannotFollow({ id, items }: Backup): BackupError {

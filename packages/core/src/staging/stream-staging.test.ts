@@ -38,6 +38,20 @@ async function* breaking(): AsyncGenerator<Uint8Array, void> {
 }
 
 describe('a staging without a disk', () => {
+  test('lets a job be followed by one at a time, beside its runs, of which another may be waited for', async () => {
+    const staging = createStreamStaging()
+    const claim = await staging.follow?.('shop')
+    await expect(staging.follow?.('shop')).rejects.toMatchObject({ code: 'CONFLICT', retryable: false })
+    await using _ = await staging.follow?.('another')
+    await using _run = await staging.begin(run)
+    await expect(staging.begin(run)).rejects.toMatchObject({ code: 'CONFLICT', retryable: true })
+    await claim?.[Symbol.asyncDispose]()
+    const next = await staging.follow?.('shop')
+    await claim?.[Symbol.asyncDispose]()
+    await expect(staging.follow?.('shop')).rejects.toMatchObject({ code: 'CONFLICT' })
+    await next?.[Symbol.asyncDispose]()
+  })
+
   test('gives what is written to who drains it, and tells the writer once that has taken it', async () => {
     await using stage = await createStreamStaging().begin(run)
     const events = stage.contents.drain()[Symbol.asyncIterator]()

@@ -25,6 +25,7 @@ import { StageState } from './stage-state.ts'
  */
 export function createStreamStaging(): Staging {
   const busy = new Set<string>()
+  const followed = new Set<string>()
   return {
     streams: true,
     async begin(run, options = {}) {
@@ -32,6 +33,7 @@ export function createStreamStaging(): Staging {
       if (busy.has(run.job)) {
         throw new BackupError(`job "${run.job}" is being backed up already`, {
           code: 'CONFLICT',
+          retryable: true,
           hint: 'Wait until that run has ended, or abort it.',
         })
       }
@@ -39,6 +41,23 @@ export function createStreamStaging(): Staging {
       return new StreamRunStage(run, () => busy.delete(run.job))
     },
     resumable: () => nothing(),
+    async follow(job, { signal } = {}) {
+      throwIfAborted(signal, `following job "${job}"`)
+      if (followed.has(job)) {
+        throw new BackupError(`job "${job}" is already being followed by this process`, {
+          code: 'CONFLICT',
+          hint: 'A job is followed once; let that go on, or end it first.',
+        })
+      }
+      followed.add(job)
+      let held = true
+      return {
+        async [Symbol.asyncDispose]() {
+          if (held) followed.delete(job)
+          held = false
+        },
+      }
+    },
   }
 }
 
