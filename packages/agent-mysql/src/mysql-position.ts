@@ -1,5 +1,5 @@
 import { BackupError, type Position, type PositionOrder } from '@backup-planet/core'
-import { parseBinlogName } from './binlog/binlog-name.ts'
+import { type BinlogName, parseBinlogName } from './binlog/binlog-name.ts'
 import { compareGtidSets, parseGtidSet } from './binlog/gtid-set.ts'
 import { compareMariadbGtidLists, parseMariadbGtidList } from './binlog/mariadb-gtid.ts'
 
@@ -29,8 +29,21 @@ interface Place {
 function placeOf({ value }: Position): Place | undefined {
   const { file, offset } = value
   if (typeof file !== 'string' || typeof offset !== 'string' || !/^\d{1,20}$/.test(offset)) return undefined
+  const name = binlogNamed(file)
+  return name && { base: name.base, number: name.number, offset: BigInt(offset) }
+}
+
+const mostNames = 1000
+const names = new Map<string, BinlogName | undefined>()
+
+/** A plan compares the positions in a few files a million times: their names are read once. */
+function binlogNamed(file: string): BinlogName | undefined {
+  const known = names.get(file)
+  if (known !== undefined) return known
   const name = parseBinlogName(file)
-  return name === undefined ? undefined : { ...name, offset: BigInt(offset) }
+  if (names.size >= mostNames) names.clear()
+  names.set(file, name)
+  return name
 }
 
 function comparePlaces(a: Place, b: Place): -1 | 0 | 1 | undefined {

@@ -1,6 +1,6 @@
 import type { ChainHistory } from './chain-history.ts'
-import { type ChainLink, oldestFirst } from './chain-link.ts'
-import { type Reach, reachOf } from './chain-reach.ts'
+import { type ChainLink, linksOf, oldestFirst } from './chain-link.ts'
+import type { Reach } from './chain-reach.ts'
 import { historyNumber } from './server-histories.ts'
 
 /** The name for backups without a position, each of which stands for itself. */
@@ -12,14 +12,18 @@ export function chainOf({ to }: ChainLink): string {
 
 /** The names of the chains of which there are backups, the newest first. */
 export function chainNames(history: ChainHistory): string[] {
-  return chainsNewestFirst(reachOf(history)).filter((name) => name !== noChain)
+  return namesWithin({ links: linksOf(history) })
+}
+
+export function namesWithin(reach: Pick<Reach, 'links'>): string[] {
+  return chainsNewestFirst(reach).filter((name) => name !== noChain)
 }
 
 /**
  * The chains of a job, the newest first: one that continues another is newer than it, whatever the clocks said; else the one whose last
  * backup is newer.
  */
-export function chainsNewestFirst({ links }: Reach): string[] {
+export function chainsNewestFirst({ links }: Pick<Reach, 'links'>): string[] {
   const last = new Map<string, number>()
   for (const link of links.toSorted(oldestFirst)) last.set(chainOf(link), Date.parse(link.backup.endedAt))
   const names = [...last.keys()]

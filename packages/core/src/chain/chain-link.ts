@@ -23,24 +23,40 @@ export interface ChainLink {
 
 /** One link a backup, whoever lists it, in an order that does not depend on that of the listings. */
 export function linksOf({ listings, items }: ChainHistory): ChainLink[] {
-  const found = new Map<string, Map<string, { readonly backup: Backup; readonly repositories: string[] }>>()
+  const found = new Map<string, Copy[]>()
   for (const { repository, backups } of listings) {
     for (const backup of backups) {
-      const copies = found.get(backup.id) ?? new Map<string, { readonly backup: Backup; readonly repositories: string[] }>()
-      found.set(backup.id, copies)
-      const key = sameCopy(backup)
-      const copy = copies.get(key)
-      if (copy === undefined) copies.set(key, { backup, repositories: [repository] })
-      else if (!copy.repositories.includes(repository)) copy.repositories.push(repository)
+      const copies = found.get(backup.id)
+      if (copies === undefined) found.set(backup.id, [{ backup, repositories: [repository] }])
+      else addCopy(copies, backup, repository)
     }
   }
   // Copies of one backup of which one lost an item: the better one counts.
   const best = [...found].map(([id, copies]) => {
-    const links = [...copies].map(([key, { backup, repositories }]) => ({ key, link: linkOf(id, backup, repositories, items) }))
-    links.sort((a, b) => a.link.failed.length - b.link.failed.length || (a.key < b.key ? -1 : 1))
+    const links = copies.map((copy) => ({ copy, link: linkOf(id, copy.backup, copy.repositories, items) }))
+    if (links.length > 1) links.sort((a, b) => a.link.failed.length - b.link.failed.length || (keyOf(a.copy) < keyOf(b.copy) ? -1 : 1))
     return links[0]?.link as ChainLink
   })
   return best.sort(oldestFirst)
+}
+
+interface Copy {
+  readonly backup: Backup
+  readonly repositories: string[]
+  /** Only where there are others to tell it from. */
+  key?: string
+}
+
+function addCopy(copies: Copy[], backup: Backup, repository: string): void {
+  const key = sameCopy(backup)
+  const copy = copies.find((other) => other.backup === backup || keyOf(other) === key)
+  if (copy === undefined) copies.push({ backup, repositories: [repository], key })
+  else if (!copy.repositories.includes(repository)) copy.repositories.push(repository)
+}
+
+function keyOf(copy: Copy): string {
+  copy.key ??= sameCopy(copy.backup)
+  return copy.key
 }
 
 /** By when they ended, as the host that made them saw it; for what positions do not say. */

@@ -5,7 +5,7 @@ import type { ChainLink } from './chain-link.ts'
 import type { Reach } from './chain-reach.ts'
 import type { ChainTarget } from './plan-chain.ts'
 import { describePosition } from './position-order.ts'
-import { pointOf, type RestorePoint, restoreWindows } from './restore-windows.ts'
+import { pointOf, type RestorePoint, windowsOf } from './restore-windows.ts'
 
 /** Why there is no way: stable codes. */
 export type NoChainPlanCode =
@@ -44,14 +44,14 @@ export function noPlan(reach: Reach, history: ChainHistory, target: ChainTarget)
   if ('backup' in target) return noPlanTo(reach, history, target.backup)
   if ('position' in target) return noPlanAt(reach, target.position)
   if ('beforePosition' in target) return noPlanBefore(reach, target.beforePosition)
-  if ('at' in target) return noPlanFor(history, target.at, chain)
+  if ('at' in target) return noPlanFor(reach, history, target.at, chain)
   return refuse('no-full', 'There is no full backup to begin with.')
 }
 
 function noPlanTo(reach: Reach, history: ChainHistory, id: string): NoChainPlan {
   const link = reach.links.find((candidate) => candidate.id === id)
   if (link === undefined) return refuse('unknown-backup', `There is no backup ${id}.`)
-  const nearest = nearestMoments(history, link.backup.consistentAt, undefined)
+  const nearest = nearestMoments(reach, history, link.backup.consistentAt, undefined)
   if (link.kind === 'differential' && reach.baseOf(link) === undefined) {
     const at = link.from === undefined ? 'it does not say which' : `that at ${describePosition(link.from)}`
     return refuse(
@@ -97,8 +97,8 @@ function noPlanBefore(reach: Reach, position: Position): NoChainPlan {
   return refuse(codeOf(nearest), `${text} is in no log backup from which it could be left out: it ${lies(nearest)}.`, nearest)
 }
 
-function noPlanFor(history: ChainHistory, at: string, chain: string | undefined): NoChainPlan {
-  const nearest = nearestMoments(history, at, chain)
+function noPlanFor(reach: Reach, history: ChainHistory, at: string, chain: string | undefined): NoChainPlan {
+  const nearest = nearestMoments(reach, history, at, chain)
   if (nearest.before === undefined && nearest.after === undefined)
     return refuse('no-full', `There is no full backup by which ${at} could be reached.`)
   return refuse(codeOf(nearest), `The moment ${at} ${lies(nearest)}.`, nearest)
@@ -106,9 +106,9 @@ function noPlanFor(history: ChainHistory, at: string, chain: string | undefined)
 
 type Nearest = Pick<NoChainPlan, 'before' | 'after'>
 
-function nearestMoments(history: ChainHistory, at: string, chain: string | undefined): Nearest {
+function nearestMoments(reach: Reach, { items }: ChainHistory, at: string, chain: string | undefined): Nearest {
   const moment = Date.parse(at)
-  const windows = restoreWindows(history).filter((window) => (chain ?? window.chain) === window.chain)
+  const windows = windowsOf(reach, items).filter((window) => (chain ?? window.chain) === window.chain)
   const edges = windows.flatMap(({ times, chain: of }) => {
     const name = of === undefined ? {} : { chain: of }
     return times.flatMap(({ from, to }) => [

@@ -57,8 +57,12 @@ export interface PlannedBackup {
  * not, and what is nearest, when there is no way; never goes across a gap. Throws a TypeError when `at` is no time.
  */
 export function planChain(history: ChainHistory, target: ChainTarget): ChainPlan | NoChainPlan {
+  return planWithin(reachOf(history), history, target)
+}
+
+/** For who plans several targets of one history: as {@link planChain}, with what the history reaches, found once. */
+export function planWithin(reach: Reach, history: ChainHistory, target: ChainTarget): ChainPlan | NoChainPlan {
   if ('at' in target && Number.isNaN(Date.parse(target.at))) throw new TypeError(`"${target.at}" is no time`)
-  const reach = reachOf(history)
   const found = search(reach, target, history.items)
   return found === undefined ? noPlan(reach, history, target) : planOf(found, history)
 }

@@ -31,7 +31,9 @@ interface Line {
 
 /** Asks the order about positions of one chain only, and about each no more often than the logarithm of their number. */
 export function placesOf(positions: readonly Position[], order: PositionOrder = equalPositions): Places {
-  const given = new Map(positions.map((position) => [positionKey(position), position]))
+  const keys = new Map<Position, string>()
+  for (const position of positions) if (!keys.has(position)) keys.set(position, positionKey(position))
+  const given = new Map([...keys].map(([position, key]) => [key, position]))
   const lines = new Map<string, Line[]>()
   const found = new Map<string, { readonly line: Line; readonly among: Position }>()
   // In the order of their text, so that what cannot be compared does not depend on how backups were listed.
@@ -53,8 +55,9 @@ export function placesOf(positions: readonly Position[], order: PositionOrder = 
     for (const [index, position] of line.sorted.entries()) ranks.set(position, 2 * index)
   }
   const places = new Map([...found].map(([key, { line, among }]) => [key, { line: line.name, rank: ranks.get(among) as number }]))
+  const byPosition = new Map([...keys].map(([position, key]) => [position, places.get(key) as Place]))
   return {
-    of: (position) => places.get(positionKey(position)) as Place,
+    of: (position) => byPosition.get(position) ?? (places.get(positionKey(position)) as Place),
     locate(position) {
       const exact = places.get(positionKey(position))
       if (exact !== undefined || order === equalPositions) return exact

@@ -37,9 +37,12 @@ export interface RestoreWindow {
  * `planChain` finds backups. Windows in which nothing is missing are apart from each other within a chain; one with `items` may lie in them.
  */
 export function restoreWindows(history: ChainHistory): RestoreWindow[] {
-  const reach = reachOf(history)
+  return windowsOf(reachOf(history), history.items)
+}
+
+export function windowsOf(reach: Reach, asked: readonly string[] | undefined): RestoreWindow[] {
   const passages = passagesOf(reach)
-  const found = [...wholeWindows(reach, passages), ...lesserWindows(reach, passages, history.items)]
+  const found = [...wholeWindows(reach, passages), ...lesserWindows(reach, passages, asked)]
   return chainsNewestFirst(reach).flatMap((chain) => found.filter((window) => (window.chain ?? noChain) === chain))
 }
 

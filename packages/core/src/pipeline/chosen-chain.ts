@@ -43,7 +43,8 @@ export function chooseChain({ agent, job, listed, to, items }: GoalRequest, miss
   const history = { listings, order: orderOf(agent), ...(items === undefined ? {} : { items }) }
   const plan = planGoal(history, to, agent.supports.pointInTime)
   if (plan.possible === true) {
-    const chosen = plan.backups.map(({ id, repository }) => chosenFrom(listed, id, repository))
+    const chosenFrom = chooserOf(listed)
+    const chosen = plan.backups.map(({ id, repository }) => chosenFrom(id, repository))
     // What is left out is told item by item.
     const warnings = plan.warnings.filter(({ code }) => code !== 'items-left-out')
     const newer = 'latest' in to ? newerPartial(all, chosen.at(-1)?.backup) : []
@@ -61,7 +62,8 @@ function chainOfUnordered(
 ): ChosenChain {
   const wanted = 'backup' in to ? all.find(({ id }) => id === to.backup) : undefined
   if (wanted !== undefined && agent.comparePositions === undefined && plan.possible === false) {
-    return { chosen: chainTo(wanted, all).map(({ id }) => chosenFrom(listed, id)), warnings: [] }
+    const chosenFrom = chooserOf(listed)
+    return { chosen: chainTo(wanted, all).map(({ id }) => chosenFrom(id)), warnings: [] }
   }
   if (plan.possible === 'by-stopping') throw stopNotSupported(agent.application, job, to, plan)
   throw unreachableGoal(job, to, plan, missing)
@@ -80,9 +82,17 @@ function newerPartial(all: readonly Backup[], last: Backup | undefined): Restore
   return [{ code: 'newer-partial', message }]
 }
 
-function chosenFrom(listed: readonly ListedRepository[], id: string, name?: string): ChosenBackup {
-  const from = listed.find((one) => (name ?? one.name) === one.name && one.backups.some((backup) => backup.id === id)) as ListedRepository
-  return { from, backup: from.backups.find((backup) => backup.id === id) as Backup }
+/** Finds a backup where it is read: in the repository of that name, or in the first that has it. */
+function chooserOf(listed: readonly ListedRepository[]): (id: string, name?: string) => ChosenBackup {
+  const byId = listed.map((from) => {
+    const backups = new Map<string, Backup>()
+    for (const backup of from.backups) if (!backups.has(backup.id)) backups.set(backup.id, backup)
+    return { from, backups }
+  })
+  return (id, name) => {
+    const { from, backups } = byId.find((one) => (name ?? one.from.name) === one.from.name && one.backups.has(id)) as (typeof byId)[number]
+    return { from, backup: backups.get(id) as Backup }
+  }
 }
 
 /** As a plan tells it. */

@@ -1,7 +1,8 @@
-import { chainNames, noChain } from '../chain/chain-branches.ts'
+import { namesWithin, noChain } from '../chain/chain-branches.ts'
 import type { ChainHistory } from '../chain/chain-history.ts'
+import { type Reach, reachOf } from '../chain/chain-reach.ts'
 import type { NoChainPlan } from '../chain/no-chain-plan.ts'
-import { type ChainPlan, type ChainTarget, planChain } from '../chain/plan-chain.ts'
+import { type ChainPlan, type ChainTarget, planWithin } from '../chain/plan-chain.ts'
 import type { Backup } from '../contracts/index.ts'
 import type { AskedPosition, RestoreGoal } from './restore-goal.ts'
 
@@ -14,33 +15,35 @@ export type GoalPlan = ChainPlan | NoChainPlan | { readonly possible: 'by-stoppi
  * @param canStop whether the agent can stop inside a log
  */
 export function planGoal(history: ChainHistory, goal: RestoreGoal, canStop: boolean): GoalPlan {
-  const plan = planExactly(history, goal)
+  const reach = reachOf(history)
+  const plan = planExactly(reach, history, goal)
   const reached = plan.possible && (plan.stop === undefined || canStop)
   if (reached) return plan
-  const nearest = 'at' in goal && goal.nearest === true ? nearestBefore(history, goal, plan, canStop) : undefined
+  const nearest = 'at' in goal && goal.nearest === true ? nearestBefore(reach, history, goal, plan, canStop) : undefined
   if (nearest !== undefined) return nearest
   if (!plan.possible) return plan
-  return { possible: 'by-stopping', ...('at' in goal ? wholeBackupsAround(history, goal) : {}) }
+  return { possible: 'by-stopping', ...('at' in goal ? wholeBackupsAround(reach, history, goal) : {}) }
 }
 
-function planExactly(history: ChainHistory, goal: RestoreGoal): ChainPlan | NoChainPlan {
-  if ('position' in goal) return planPosition(history, goal.position, (position) => ({ position }))
-  if ('beforePosition' in goal) return planPosition(history, goal.beforePosition, (beforePosition) => ({ beforePosition }))
-  return planChain(history, goal)
+function planExactly(reach: Reach, history: ChainHistory, goal: RestoreGoal): ChainPlan | NoChainPlan {
+  if ('position' in goal) return planPosition(reach, history, goal.position, (position) => ({ position }))
+  if ('beforePosition' in goal) return planPosition(reach, history, goal.beforePosition, (beforePosition) => ({ beforePosition }))
+  return planWithin(reach, history, goal)
 }
 
 type PositionTarget = Extract<ChainTarget, { readonly position: unknown } | { readonly beforePosition: unknown }>
 
 /** In the newest history that holds it; else the refusal that knows something nearer. */
 function planPosition(
+  reach: Reach,
   history: ChainHistory,
   { chain, value }: AskedPosition,
   targetOf: (position: { readonly chain: string; readonly value: AskedPosition['value'] }) => PositionTarget,
 ): ChainPlan | NoChainPlan {
   let refused: NoChainPlan | undefined
-  const names = chain === undefined ? chainNames(history) : [chain]
+  const names = chain === undefined ? namesWithin(reach) : [chain]
   for (const name of names.length === 0 ? [noChain] : names) {
-    const plan = planChain(history, targetOf({ chain: name, value }))
+    const plan = planWithin(reach, history, targetOf({ chain: name, value }))
     if (plan.possible) return plan
     if (refused === undefined || refused.reason.code === 'unknown-position') refused = plan
   }
@@ -49,13 +52,19 @@ function planPosition(
 
 type TimeGoal = Extract<RestoreGoal, { readonly at: string }>
 
-function nearestBefore(history: ChainHistory, goal: TimeGoal, refused: ChainPlan | NoChainPlan, canStop: boolean): ChainPlan | undefined {
+function nearestBefore(
+  reach: Reach,
+  history: ChainHistory,
+  goal: TimeGoal,
+  refused: ChainPlan | NoChainPlan,
+  canStop: boolean,
+): ChainPlan | undefined {
   const before = refused.possible ? undefined : refused.before
   const chain = before?.chain ?? goal.chain
-  const found = before && planChain(history, { at: before.at, ...(chain === undefined ? {} : { chain }) })
+  const found = before && planWithin(reach, history, { at: before.at, ...(chain === undefined ? {} : { chain }) })
   if (found?.possible && (found.stop === undefined || canStop)) return withNearestWarning(found, goal, before?.at ?? '')
-  const { before: whole } = canStop ? {} : wholeBackupsAround(history, goal)
-  const plan = whole && planChain(history, { backup: whole.id })
+  const { before: whole } = canStop ? {} : wholeBackupsAround(reach, history, goal)
+  const plan = whole && planWithin(reach, history, { backup: whole.id })
   return plan?.possible ? withNearestWarning(plan, goal, whole?.consistentAt ?? '') : undefined
 }
 
@@ -65,12 +74,12 @@ function withNearestWarning(plan: ChainPlan, { at }: TimeGoal, instead: string):
 }
 
 /** The backups nearest to a moment that can be restored as a whole. */
-function wholeBackupsAround(history: ChainHistory, { at, chain }: TimeGoal): { readonly before?: Backup; readonly after?: Backup } {
+function wholeBackupsAround(reach: Reach, history: ChainHistory, { at, chain }: TimeGoal): { readonly before?: Backup; readonly after?: Backup } {
   const moment = Date.parse(at)
   const backups = history.listings.flatMap((listing) => listing.backups)
   const sorted = backups.toSorted((a, b) => Date.parse(a.consistentAt) - Date.parse(b.consistentAt))
   const comesBack = ({ id }: Backup) => {
-    const plan = planChain(history, { backup: id })
+    const plan = planWithin(reach, history, { backup: id })
     return plan.possible && plan.stop === undefined && (chain ?? plan.chain) === plan.chain
   }
   const before = sorted.findLast((backup) => Date.parse(backup.consistentAt) <= moment && comesBack(backup))
