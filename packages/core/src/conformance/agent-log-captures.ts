@@ -14,14 +14,14 @@ export class CaptureChain {
     this.#agent = agent
   }
 
-  /** As the pipeline does it, with confirmation. */
-  async capture(kind: 'full' | 'log'): Promise<Backup> {
+  /** As the pipeline does it, with confirmation, unless it is killed right before that. */
+  async capture(kind: 'full' | 'log', { confirmed = true }: { readonly confirmed?: boolean } = {}): Promise<Backup> {
     const capture = await this.#agent.beginCapture({ job: 'conformance', kind, chain: this.backups })
-    return await this.store(capture)
+    return await this.store(capture, confirmed)
   }
 
   /** Stores a capture as the next backup, confirms and disposes it. */
-  async store(capture: Capture): Promise<Backup> {
+  async store(capture: Capture, confirmed = true): Promise<Backup> {
     const { version } = this.#agent
     try {
       const backup = await withStage(async (stage) => {
@@ -30,21 +30,21 @@ export class CaptureChain {
         return await this.repository.store({ run: stage.run, agent: { version } }, stage.contents)
       })
       this.backups.push(backup)
-      await capture.confirm()
+      if (confirmed) await capture.confirm()
       return backup
     } finally {
       await capture[Symbol.asyncDispose]()
     }
   }
 
-  /** Restores all of them onto the target, or up to a stop. */
-  async restoreOnto({ target, restoreOptions }: AgentHarness, stop?: RestoreStop): Promise<RestoreReport> {
+  /** Restores all of them onto the target, or up to a stop, or only some of them. */
+  async restoreOnto({ target, restoreOptions }: AgentHarness, stop?: RestoreStop, backups = this.backups): Promise<RestoreReport> {
     const { agent } = target
     const options = restoreOptions === undefined ? {} : { options: restoreOptions }
-    const request = { backups: this.backups, target: { overwrite: true, ...options }, ...(stop === undefined ? {} : { stop }) }
+    const request = { backups, target: { overwrite: true, ...options }, ...(stop === undefined ? {} : { stop }) }
     const plan = await agent.planRestore(request)
     assertNoErrors(plan.problems, 'nothing stands against the restore of a chain')
-    return await withFilesOf(this.repository, this.backups, (files) => agent.restore(plan, files))
+    return await withFilesOf(this.repository, backups, (files) => agent.restore(plan, files))
   }
 }
 

@@ -49,6 +49,26 @@ export const agentStopChecks: readonly ConformanceCheck<AgentHarness>[] = [
     },
   },
   {
+    name: 'applies of a log that begins before its full only what the full does not hold',
+    async run(harness) {
+      const { source, items } = harness
+      if (!source.agent.supports.pointInTime) return
+      const chain = new CaptureChain(source.agent)
+      await chain.capture('full')
+      await source.change(firstOf(items))
+      await logOf(chain)
+      await source.change(firstOf(items))
+      // What is not confirmed leaves the logs as they are, so the next one goes on where the last one ended.
+      const full = await chain.capture('full', { confirmed: false })
+      await source.change(firstOf(items))
+      const expected = await contentsOf(source, items)
+      const log = await logOf(chain)
+      await chain.restoreOnto(harness, undefined, [full, log])
+      await assertContents(harness.target, expected, 'at the end of the log, each change applied once')
+      await assertReleased(harness.target, 'a restore')
+    },
+  },
+  {
     name: 'refuses a stop that it cannot honour, before it changes anything',
     async run(harness) {
       const { source, target } = harness

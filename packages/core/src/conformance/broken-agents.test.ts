@@ -316,6 +316,27 @@ const broken: Readonly<Record<string, Fault<(sound: MemoryAgent) => Partial<Agen
     caughtBy: 'stops a restore exactly where it is told',
     breakIt: (sound) => withStop(sound, (stop) => ('position' in stop ? { beforePosition: stop.position } : stop)),
   },
+  'restores a log only where it begins right at the end of its full': {
+    caughtBy: 'applies of a log that begins before its full',
+    breakIt: (sound) => ({
+      async planRestore(request, options) {
+        const [full, log] = request.backups
+        if (log !== undefined && log.from?.value.sequence !== full?.position?.value.sequence) {
+          throw new BackupError('the log does not begin where the full ends', { code: 'INVALID_INPUT' })
+        }
+        return await sound.planRestore(request, options)
+      },
+    }),
+  },
+  'applies a log to nothing where it begins before its full': {
+    caughtBy: 'applies of a log that begins before its full',
+    breakIt: (sound) => ({
+      async restore(plan, files, options) {
+        const [full, ...logs] = plan.backups
+        return await sound.restore(logs.length === 1 ? { ...plan, backups: [full ?? ''] } : plan, files, options)
+      },
+    }),
+  },
   'looks for the moment to stop in each item by itself': {
     caughtBy: 'leaves out of a log, for all items alike',
     breakIt: (sound) => ({

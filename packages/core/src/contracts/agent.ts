@@ -141,6 +141,7 @@ export interface CaptureFacts {
 
 /** One consistent point of one source, being copied. Disposing releases everything on the server, confirmed or not. */
 export interface Capture extends AsyncDisposable {
+  /** Final once `copyTo` has resolved: the moment that a copy is of, and its position, may be known only then. What is read before is how it stands. */
   readonly facts: CaptureFacts
   /** Copies item by item; a failed item is failed on the stage and the others go on. Throws when the whole capture is lost. */
   copyTo(stage: Stage, options?: OperationOptions): Promise<void>
@@ -149,7 +150,11 @@ export interface Capture extends AsyncDisposable {
 }
 
 export interface RestoreRequest {
-  /** What to restore from: a full first, then what follows it, oldest first. */
+  /**
+   * What to restore from: a full first, then what follows it, oldest first. A log may begin before the state that it is applied to, whether that is of
+   * the full, of a differential or of another log: logs that are made beside fulls do not begin where a full ends, and logs may overlap. What the state
+   * already holds, which is everything up to the position of the backup before, must not be applied again.
+   */
   readonly backups: readonly Backup[]
   /** Where the last backup stops; applied as a whole when left out. Only for an agent that supports `pointInTime`. */
   readonly stop?: RestoreStop
