@@ -31,6 +31,8 @@ export interface StagedRun {
   readonly beganAt: string
   /** Present when only these items were asked for: such a backup continues no chain. */
   readonly limitedTo?: readonly string[]
+  /** It is what was received of a server that is followed: a matter of moments, so a run of the job that begins meanwhile waits for it. */
+  readonly followed?: boolean
   /** For names that people read, where it is known when the stage begins; the manifest's kind is that of the capture's facts. */
   readonly kind?: CaptureKind
 }

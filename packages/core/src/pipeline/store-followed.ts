@@ -72,7 +72,7 @@ async function run(
   { signal }: RunOptions,
 ): Promise<FollowedStore> {
   const { kind } = capture.facts
-  const staged = { job, id: createRunId(began), beganAt: began.toISOString(), kind }
+  const staged = { job, id: createRunId(began), beganAt: began.toISOString(), kind, followed: true }
   reporter.emit({ type: 'started', action: 'backup', job, id: staged.id, application: agent.application, kind })
   let stage: RunStage
   try {

@@ -76,7 +76,7 @@ export function createDirectoryStaging(settings: DirectoryStagingSettings): Stag
       const jobFolder = folderOf(run.job)
       try {
         await mkdir(jobFolder, { recursive: true, mode: 0o700 })
-        const lock = await acquireJobLock(jobFolder, run.job, options)
+        const lock = await acquireJobLock(jobFolder, run.job, { ...options, followed: run.followed === true })
         try {
           await removeRemains(jobFolder)
           let kept = 0

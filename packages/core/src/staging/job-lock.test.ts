@@ -37,7 +37,7 @@ describe('the lock of a job', () => {
 
   test('of somebody who follows the job is waited for, until the wait is aborted', async () => {
     const follower = await acquireFollowLock(folder, 'shop')
-    const storing = await acquireJobLock(folder, 'shop')
+    const storing = await acquireJobLock(folder, 'shop', { followed: true })
     const controller = new AbortController()
     const aborted = acquireJobLock(folder, 'shop', { signal: controller.signal })
     controller.abort()
@@ -45,6 +45,17 @@ describe('the lock of a job', () => {
     const waiting = acquireJobLock(folder, 'shop')
     await storing.release()
     await (await waiting).release()
+    await follower.release()
+    expect(await readdir(folder)).toEqual([])
+  })
+
+  test('of a run in the process that follows the job is not waited for, neither by another run nor by what was followed', async () => {
+    const follower = await acquireFollowLock(folder, 'shop')
+    const run = await acquireJobLock(folder, 'shop')
+    await expect(acquireJobLock(folder, 'shop')).rejects.toMatchObject({ code: 'CONFLICT', retryable: true })
+    await expect(acquireJobLock(folder, 'shop', { followed: true })).rejects.toMatchObject({ code: 'CONFLICT', retryable: true })
+    await run.release()
+    await (await acquireJobLock(folder, 'shop', { followed: true })).release()
     await follower.release()
     expect(await readdir(folder)).toEqual([])
   })

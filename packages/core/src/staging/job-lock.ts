@@ -4,9 +4,11 @@ import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { OperationOptions } from '../contracts/index.ts'
 import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
-import { currentOwner, ownedName, ownerInName, ownerState } from './process-owner.ts'
+import { currentOwner, ownedName, ownerInName, ownerState, type ProcessOwner } from './process-owner.ts'
 
 const runs = 'lock'
+/** The lock of a run that stores what was followed. */
+const followedRuns = 'storing'
 const follows = 'follow'
 const refreshSeconds = 60
 /** A process of another host cannot be asked; it refreshes its lock every minute. */
@@ -26,12 +28,18 @@ export interface JobLock {
  * afterwards, so of two takers at least one sees the other, and removing a dead taker's file can never hit a living one.
  * Locks of killed processes are taken over at once. Throws `CONFLICT` while another one is held, in this process or elsewhere; only for one of
  * somebody who follows the job it waits.
+ *
+ * @param options.followed it is for what was followed, and held for moments only
  */
-export async function acquireJobLock(folder: string, job: string, { signal }: OperationOptions = {}): Promise<JobLock> {
+export async function acquireJobLock(
+  folder: string,
+  job: string,
+  { signal, followed = false }: OperationOptions & { readonly followed?: boolean } = {},
+): Promise<JobLock> {
   const deadline = performance.now() + followerPatienceMilliseconds
   for (;;) {
     try {
-      return await acquire(folder, runs, (holder, own) => conflict(job, path.join(folder, holder), own))
+      return await acquire(folder, followed ? followedRuns : runs, (holder, own) => conflict(job, path.join(folder, holder), own))
     } catch (error) {
       if (!BackupError.is(error) || error.code !== 'CONFLICT' || performance.now() > deadline || !(await endsSoon(folder))) throw error
     }
@@ -45,32 +53,52 @@ export function acquireFollowLock(folder: string, job: string): Promise<JobLock>
   return acquire(folder, follows, (holder, own) => alreadyFollowed(job, path.join(folder, holder), own))
 }
 
-/** Whether whoever holds the lock of the job now is somebody who follows it, or nobody any more. */
+/**
+ * Whether the lock of the job is held now for what was followed, or by nobody any more. Of another process that follows the job any run is taken to be
+ * short, such as the one with which following begins; what this process runs beside following is known not to be.
+ */
 async function endsSoon(folder: string): Promise<boolean> {
   const names = await readdir(folder)
   const holders = names.flatMap((name) => ownerInName(runs, name) ?? [])
-  if (holders.length === 0) return true
-  const followers = names.flatMap((name) => ownerInName(follows, name) ?? [])
-  return followers.some(({ host, pid, started }) =>
-    holders.some((holder) => holder.host === host && holder.pid === pid && holder.started === started),
-  )
+  const followedHolders = names.some((name) => ownerInName(followedRuns, name) !== undefined)
+  if (followedHolders || holders.length === 0) return true
+  const own = await currentOwner()
+  const isSame = (a: ProcessOwner, b: ProcessOwner) => a.host === b.host && a.pid === b.pid && a.started === b.started
+  const followers = names.flatMap((name) => ownerInName(follows, name) ?? []).filter((follower) => !isSame(follower, own))
+  return followers.some((follower) => holders.some((holder) => isSame(holder, follower)))
+}
+
+/** Which locks stand in the way of one. */
+const rivals: Readonly<Record<string, readonly string[]>> = {
+  [runs]: [runs, followedRuns],
+  [followedRuns]: [runs, followedRuns],
+  [follows]: [follows],
+}
+
+function ownerOf(prefixes: readonly string[], name: string): ProcessOwner | undefined {
+  for (const prefix of prefixes) {
+    const owner = ownerInName(prefix, name)
+    if (owner !== undefined) return owner
+  }
+  return undefined
 }
 
 async function acquire(folder: string, prefix: string, conflictWith: (holder: string, own: boolean) => BackupError): Promise<JobLock> {
   const owner = await currentOwner()
+  const prefixes = rivals[prefix] ?? [prefix]
   for (let attempt = 1; ; attempt++) {
     const file = path.join(folder, ownedName(prefix, owner))
     await (await open(file, 'wx', 0o600)).close()
     let holder: string | undefined
     try {
-      holder = await findHolder(folder, prefix, path.basename(file))
+      holder = await findHolder(folder, prefixes, path.basename(file))
     } catch (error) {
       await rm(file, { force: true })
       throw error
     }
     if (holder === undefined) return heldLock(file)
     await rm(file, { force: true })
-    const holderOwner = ownerInName(prefix, holder)
+    const holderOwner = ownerOf(prefixes, holder)
     const own = holderOwner?.pid === owner.pid && holderOwner.host === owner.host
     // Two that begin in the same instant both step back; the random pause lets one of them win.
     if (own || attempt === 4) throw conflictWith(holder, own)
@@ -78,9 +106,9 @@ async function acquire(folder: string, prefix: string, conflictWith: (holder: st
   }
 }
 
-async function findHolder(folder: string, prefix: string, ownName: string): Promise<string | undefined> {
+async function findHolder(folder: string, prefixes: readonly string[], ownName: string): Promise<string | undefined> {
   for (const name of await readdir(folder)) {
-    const owner = ownerInName(prefix, name)
+    const owner = ownerOf(prefixes, name)
     if (owner === undefined || name === ownName) continue
     const file = path.join(folder, name)
     const state = await ownerState(owner)
@@ -118,7 +146,7 @@ function heldLock(file: string): JobLock {
 }
 
 function conflict(job: string, file: string, own: boolean): BackupError {
-  const owner = ownerInName(runs, path.basename(file))
+  const owner = ownerOf([runs, followedRuns], path.basename(file))
   return new BackupError(
     own
       ? `job "${job}" is already being backed up by this process`
