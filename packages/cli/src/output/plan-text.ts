@@ -1,4 +1,4 @@
-import { type CapturePlan, describeBytes, type PlanStep, type Problem, type RestorePlan } from '@backup-planet/core'
+import { type CapturePlan, describeBytes, type PlanStep, type Problem, type RestorePlan, type RestorePlanItem } from '@backup-planet/core'
 import { printable } from './output.ts'
 import { textTable } from './text-table.ts'
 
@@ -14,10 +14,10 @@ export function capturePlanText(plan: CapturePlan): string {
 
 export function restorePlanText(plan: RestorePlan): string {
   const size = plan.bytes === undefined ? '' : `, about ${describeBytes(plan.bytes)}`
-  const rows = plan.items.map(({ item, to, backup, overwrites }) => [
+  const rows = foldedItems(plan).map(([{ item, to, backup, overwrites }, ...others]) => [
     item,
     to,
-    backup,
+    others.length === 0 ? backup : `${backup} … ${others.at(-1)?.backup} (${count(others.length + 1, 'backup')})`,
     overwrites.length === 0 ? 'nothing' : overwrites.join(', '),
   ])
   return [
@@ -28,6 +28,23 @@ export function restorePlanText(plan: RestorePlan): string {
     ...stepLines(plan.steps),
     ...(plan.problems.length === 0 ? [] : ['', problemsText(errorsLast(plan.problems))]),
   ].join('\n')
+}
+
+/** One row for an item that comes from one log after the other: of those there can be thousands. */
+function foldedItems({ items, chain }: RestorePlan): (readonly [RestorePlanItem, ...RestorePlanItem[]])[] {
+  const logs = new Set(chain?.backups.flatMap(({ id, kind }) => (kind === 'log' ? [id] : [])))
+  const rows: [RestorePlanItem, ...RestorePlanItem[]][] = []
+  const open = new Map<string, [RestorePlanItem, ...RestorePlanItem[]]>()
+  for (const item of items) {
+    const key = JSON.stringify([item.item, item.to, item.overwrites])
+    const row = logs.has(item.backup) ? open.get(key) : undefined
+    if (row === undefined) {
+      const next: [RestorePlanItem, ...RestorePlanItem[]] = [item]
+      rows.push(next)
+      if (logs.has(item.backup)) open.set(key, next)
+    } else row.push(item)
+  }
+  return rows
 }
 
 export function problemsText(problems: readonly Problem[]): string {
