@@ -245,6 +245,16 @@ test('files are those of all backups that are needed, each in its folder, and th
   expect((await readdir(to)).sort()).toEqual(['RESTORE.md', 'orders'])
 })
 
+test('files up to a position are those of a full that ends there, where there are fulls only', async () => {
+  const full = await backup('full')
+  const to = join(here.directory, 'files')
+  const position = full.position?.value.sequence ?? ''
+  expect(await run('files', 'shop', '--position', position, '--to', to)).toMatchObject({ code: 0 })
+  const { code, stderr } = await run('files', 'shop', '--position', '99', '--to', join(here.directory, 'other'))
+  expect(code).toBe(1)
+  expect(stderr).toContain(`(sequence ${position}, the end of`)
+})
+
 test('list shows of what kind each is', async () => {
   await history()
   expect((await run('list', 'shop')).stdout.match(/ (full|log) +complete/g)).toHaveLength(6)

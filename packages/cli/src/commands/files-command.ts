@@ -57,7 +57,7 @@ export function addFilesCommand(program: Command, context: CommandContext): void
 async function chainOf(workspace: Workspace, backups: JobBackups, options: FilesOptions): Promise<ChosenChain> {
   const { job, listed, unlisted } = backups
   const all = listed.flatMap((repository) => repository.backups)
-  const agent = await planningAgentOf(workspace, job, options.backup === undefined ? all : [])
+  const agent = await planningAgentOf(workspace, job, options.backup === undefined ? all : [], options)
   const to = goalOf(options, agent, backups, options.item)
   if ('backup' in to) {
     const from = listed.find((repository) => repository.backups.some(({ id }) => id === to.backup))

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { at, minute, numbered, sketched, withoutItemB } from '../chain/__fixtures__/numbered-positions.ts'
+import { planChain } from '../chain/plan-chain.ts'
 import type { Backup } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
 import { Calls, RecordingRepository } from './__fixtures__/recording-parts.ts'
 import { type ChosenChain, chooseChain } from './chosen-chain.ts'
+import { planGoal } from './goal-chain.ts'
 import type { RestoreGoal } from './restore-goal.ts'
 
 const full = sketched({ id: 'full', kind: 'full', consistentAt: minute(0), position: at('c', 10) })
@@ -42,6 +44,20 @@ function refused(to: RestoreGoal, given?: Given): BackupError {
 }
 
 const ids = (chain: ChosenChain) => chain.chosen.map(({ backup }) => backup.id)
+
+test('a position is looked for in all histories with one look at the backups', () => {
+  let asked = 0
+  const order: typeof numbered = (a, b) => {
+    asked++
+    return numbered(a, b)
+  }
+  const history = { listings: [{ repository: 'near', backups: all }], order }
+  planChain(history, { position: at('c', 25) })
+  const once = asked
+  asked = 0
+  expect(planGoal(history, { position: { value: { number: '25' } } }, true)).toMatchObject({ possible: true })
+  expect(asked).toBeLessThan(2 * once)
+})
 
 describe('a goal', () => {
   test('is reached by the backups of all repositories together, each read where it is', () => {

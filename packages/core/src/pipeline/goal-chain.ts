@@ -74,7 +74,11 @@ function withNearestWarning(plan: ChainPlan, { at }: TimeGoal, instead: string):
 }
 
 /** The backups nearest to a moment that can be restored as a whole. */
-function wholeBackupsAround(reach: Reach, history: ChainHistory, { at, chain }: TimeGoal): { readonly before?: Backup; readonly after?: Backup } {
+function wholeBackupsAround(
+  reach: Reach,
+  history: ChainHistory,
+  { at, chain }: TimeGoal,
+): { readonly before?: Backup; readonly after?: Backup } {
   const moment = Date.parse(at)
   const backups = history.listings.flatMap((listing) => listing.backups)
   const sorted = backups.toSorted((a, b) => Date.parse(a.consistentAt) - Date.parse(b.consistentAt))
