@@ -109,6 +109,6 @@ test.each([
       }
       expect(committed).toBe(written)
     }),
-    { numRuns: 60 },
+    { numRuns: 30 },
   )
 })
