@@ -31,7 +31,7 @@ import {
   planPhysicalRestore,
   runPhysicalRestore,
 } from './physical/index.ts'
-import { planMysqlRestore, runMysqlRestore } from './restore/index.ts'
+import { logChainGuide, planMysqlRestore, runMysqlRestore } from './restore/index.ts'
 import { sourceName } from './source-name.ts'
 
 /**
@@ -66,6 +66,7 @@ export function createMysqlAgent(input: MysqlAgentSettings): Agent {
     supports: { kinds, pointInTime: true, rename: !physical },
     comparePositions,
     parsePosition,
+    replayGuide: logChainGuide,
     async *discover(options) {
       yield await look('discovering', options, async (session, signal) =>
         physical

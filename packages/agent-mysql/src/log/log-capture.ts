@@ -19,7 +19,7 @@ import { ClockCoverage } from './clock-coverage.ts'
 import { gtidsContinue } from './gtid-continuity.ts'
 import { damageOf } from './log-damage.ts'
 import { binlogFileFacts, type LogFile } from './log-file.ts'
-import { logRestoreGuide } from './log-restore-guide.ts'
+import { type GuidedFile, logRestoreGuide } from './log-restore-guide.ts'
 
 export interface LogCaptureOptions {
   readonly server: ServerFacts
@@ -76,12 +76,7 @@ export class LogCapture implements Capture {
         files: files.length,
         transactions: this.#transactions,
       },
-      restoreGuide: logRestoreGuide(
-        server,
-        from,
-        files.map(({ file: name }) => name),
-        this.#consistentAt,
-      ),
+      restoreGuide: logRestoreGuide(server, from, this.#guidedFiles, this.#consistentAt),
     }
   }
 
@@ -93,6 +88,12 @@ export class LogCapture implements Capture {
     const { before, after } = this.#options.clock
     if (this.#lastExact === undefined) return after
     return new Date(Math.min(Math.max(Date.parse(before), Math.ceil(this.#lastExact)), Date.parse(after))).toISOString()
+  }
+
+  /** Where the last part ends is known once it is copied; until then as if every file were a whole one. */
+  get #guidedFiles(): readonly GuidedFile[] {
+    const { files } = this.#options
+    return files.map(({ file, binlog, begin = 0, bytes }, index) => this.#binlogs[index] ?? { file, binlog, from: begin, to: bytes, bytes })
   }
 
   get #transactions(): number {

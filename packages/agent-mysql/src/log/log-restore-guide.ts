@@ -1,62 +1,64 @@
 import type { Position } from '@backup-planet/core'
+import type { BinlogFileFacts } from '../dump-layout.ts'
 import type { ServerFacts } from '../mysql-server.ts'
+import { inText, lookUpCommand, placeInFile, replayPreparation, replayScript, replayTools, shiftOf } from './replay-commands.ts'
+
+export type GuidedFile = Pick<BinlogFileFacts, 'file' | 'binlog' | 'from' | 'to' | 'bytes'>
 
 /** Markdown: how to replay the files of one log backup, or of several, with the server's own tools only. */
 export function logRestoreGuide(
-  server: Pick<ServerFacts, 'flavour' | 'version'>,
+  { flavour, version }: Pick<ServerFacts, 'flavour' | 'version'>,
   from: Position,
-  files: readonly string[],
+  files: readonly GuidedFile[],
   consistentAt: string,
 ): string {
-  const mariadb = server.flavour === 'mariadb'
-  const [client, tool] = mariadb ? ['mariadb', 'mariadb-binlog'] : ['mysql', 'mysqlbinlog']
   const { file = '', offset = '' } = from.value
-  if (files.length === 0) {
+  const [first] = files
+  if (first === undefined) {
     return `# Replaying by hand
 
-Nothing was written to the binlogs of server ${server.version} between the backup before this one and ${consistentAt}: there is nothing to replay.
+Nothing was written to the binlogs of server ${version} between the backup before this one and ${consistentAt}: there is nothing to replay.
 `
   }
-  const start = startPosition(files, file, offset)
+  const { tool, client } = replayTools(flavour)
+  const start = first.binlog === file ? placeInFile(first, Number(offset)) : placeInFile(first, first.from)
+  const names = files.map((one) => one.file)
   return `# Replaying by hand
 
-These are the binlogs of server ${server.version} from file ${inText(file)}, offset ${offset}, to ${consistentAt}, in the folder \`binlog\`; \`binlogs.jsonl\` says of each
+These are the binlogs of server ${version} from file ${inText(file)}, offset ${offset}, to ${consistentAt}, in the folder \`binlog\`; \`binlogs.jsonl\` says of each
 file when its first and last transaction were committed, and their GTIDs. They are replayed on a server that holds just the backup before this one,
-and are worth nothing on any other. You need \`${tool}\` and \`${client}\` of the version of that server or newer, and \`bash\`. Put user and password into an
-option file of mode 0600, never on the command line.
+and are worth nothing on any other. ${replayPreparation(flavour)}
 
-What events and triggers did is in the logs already. Before the replay run \`SET GLOBAL event_scheduler = OFF\` on the target, and set it on again at the
-end.${mariadb ? ' `slave_run_triggers_for_rbr` must be NO and `gtid_strict_mode` OFF there.' : ''}
+## Where to begin
+
+**Look where the state ends that is on the server:** it stands in the \`RESTORE.md\` of the backup that was restored last ("Binlog position of the data"), and in its
+\`manifest.json\` as \`position\`. The command below is right for file ${inText(file)}, offset ${offset}, and for no other place: what that state holds already would be
+applied a second time. If the state ends at another place, FILE and OFFSET:
+
+1. Leave out of \`files\` every file of a binlog before FILE, and every file of FILE that ends at OFFSET or before it.
+2. If the first file that is left is one of FILE and begins before OFFSET, its start position is OFFSET less the last number in its row. Else it is 4. A start position
+   behind the end of a file makes the tool print nothing and say nothing.
+3. If no file is left, the state holds all of this backup already. If a file is left, and none of the list is one of FILE, or the first that is left is one of FILE and begins
+   behind OFFSET, changes are missing: another log backup comes before this one.
+
+| file in this backup | binlog of the server | begins at | ends at | OFFSET less |
+| --- | --- | --- | --- | --- |
+${files.map((one) => `| ${inText(one.file)} | ${inText(one.binlog)} | ${one.from} | ${one.to} | ${shiftOf(one)} |`).join('\n')}
+
+## The replay
 
 In the folder \`binlog\`, all files in one pipe, since one session must keep the temporary tables:
 
-\`\`\`bash
-set -o pipefail
-files=(${files.map((name) => `\\\n  ${quotedForShell(`./${name}`)} `).join('')})
-TZ=UTC ${tool} ${mariadb ? '' : '--skip-gtids '}--start-position=${start} "\${files[@]}" | ${client} --binary-mode --max-allowed-packet=1G
-\`\`\`
+${replayScript(flavour, [{ start, files: names }])}
 
-- The start position is one in the first file. To replay several log backups, oldest first, put the files of all of them into \`files\`, and keep the start
-  position of the first; of two files of one binlog (the same name, or the same with an offset behind it) replay only what the first does not hold.
-- To end at a position, leave out the files behind it and add \`--stop-position=OFFSET\`, which is one in the last file: what begins there is not replayed.
+- The start position is one in the first file. To replay several log backups, oldest first, find for each where to begin: the first begins where the state on the server
+  ends, each other one where the one before it ends. Write \`{ TOOL1 && TOOL2; } | ${client} …\` with one call of \`${tool}\` for each.
+- To end at a place, leave out the files behind it and add \`--stop-position=\` with the offset less the last number in the row of the last file: what begins there is not
+  replayed.
 - To end before a moment, add \`--stop-datetime='YYYY-MM-DD hh:mm:ss'\` (UTC): from the first change of that second on nothing is replayed. Times of changes in
-  a transaction are those of its statements, so look the place up where it matters: \`TZ=UTC ${tool} --base64-output=decode-rows -v FILE\` prints every change
-  with its place, time and GTID, and end at that position.
-- To leave a transaction out, end at its position, and begin again with \`--start-position\` at the next.
+  a transaction are those of its statements, so look the place up where it matters: ${lookUpCommand(flavour)} prints every change
+  with its place in the file, time and GTID, and end at that place.
+- To leave a transaction out, end at its place, and begin again with \`--start-position\` at the next.
 - The client stops at the first error: nothing behind it was replayed. Begin anew with the full backup; what was replayed must not be replayed again.
 `
-}
-
-/** A part of a binlog that begins in its middle holds nothing before the place at which the log begins. */
-function startPosition(files: readonly string[], file: string, offset: string): string {
-  const beginsBinlog = files[0] === file || files[0] === `${file}.000000000000`
-  return beginsBinlog ? offset : '4'
-}
-
-function quotedForShell(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`
-}
-
-function inText(text: string): string {
-  return `\`${text.replaceAll('`', "'")}\``
 }

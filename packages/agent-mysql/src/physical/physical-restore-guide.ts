@@ -69,12 +69,15 @@ ${tool.family} --no-defaults --prepare --target-dir="$data" --incremental-dir="$
 function logsText(tool: BackupTool, position: BinlogPosition | undefined): string {
   if (position === undefined) return ''
   const [reader, client] = tool.family === 'mariadb-backup' ? ['mariadb-binlog', 'mariadb'] : ['mysqlbinlog', 'mysql']
-  return `Later changes, from binlogs of the server: start the server on the directory, without networking so that nobody else writes, and apply all files from \`${position.file}\` on in one go:
+  return `Later changes, from the binlogs of the server as they lie there: start the server on the directory, without networking so that nobody else writes, and apply all files from \`${position.file}\` on in one go:
 
 \`\`\`text
 ${reader} --start-position=${position.offset} ${position.file} … | ${client} --binary-mode
 \`\`\`
 
 \`--start-position\` counts for the first file. Add \`--stop-datetime\` or \`--stop-position\` to stop before what must not happen again.
+
+From log backups: do as the \`RESTORE.md\` of each says under "Where to begin", with FILE \`${position.file}\` and OFFSET ${position.offset}. A file there that is only a part of a binlog,
+\`${position.file}.\` with an offset behind it, has its changes at other places than the server's file: the start position above is wrong in it.
 `
 }

@@ -8,7 +8,7 @@ import { problemsText } from '../output/plan-text.ts'
 import { followRun, toldOptions } from '../progress/run-events.ts'
 import { type JobBackups, openJobBackups } from '../restoring/job-backups.ts'
 import { planningAgentOf } from '../restoring/planning-agent.ts'
-import { addGoalOptions, type GoalWish, goalOf } from '../restoring/restore-goal-options.ts'
+import { addGoalOptions, type GoalWish, goalOf, type PlanningAgent } from '../restoring/restore-goal-options.ts'
 import { fromRepositoryOption } from '../workspace/repository-choice.ts'
 import type { Workspace } from '../workspace/workspace.ts'
 import { examples, itemOption, itemsOf } from './command-options.ts'
@@ -40,10 +40,10 @@ export function addFilesCommand(program: Command, context: CommandContext): void
     .action(async (job: string, options: FilesOptions) => {
       const workspace = await context.workspace()
       await using backups = await openJobBackups(workspace, job, options, toldOptions(context))
-      const chain = await chainOf(workspace, backups, options)
+      const { chain, agent } = await chainOf(workspace, backups, options)
       tell([...backups.unlisted], chain, context)
       const directory = resolve(options.to)
-      const report = await followRun(context, (followed) => extractFiles({ chain, directory, ...itemsOf(options.item) }, followed))
+      const report = await followRun(context, (followed) => extractFiles({ chain, agent, directory, ...itemsOf(options.item) }, followed))
       const ids = chain.chosen.map(({ backup }) => backup.id)
       context.output.emit({ type: 'result', command: 'files', backup: ids.at(-1), backups: ids, directory, report })
       context.output.print(`files of backup ${ids.join(', ')} are in ${directory}`)
@@ -53,8 +53,13 @@ export function addFilesCommand(program: Command, context: CommandContext): void
     })
 }
 
+interface FoundChain {
+  readonly chain: ChosenChain
+  readonly agent: PlanningAgent
+}
+
 /** A backup that is named comes alone: its files are wanted, and not the state at its end. */
-async function chainOf(workspace: Workspace, backups: JobBackups, options: FilesOptions): Promise<ChosenChain> {
+async function chainOf(workspace: Workspace, backups: JobBackups, options: FilesOptions): Promise<FoundChain> {
   const { job, listed, unlisted } = backups
   const all = listed.flatMap((repository) => repository.backups)
   const agent = await planningAgentOf(workspace, job, options.backup === undefined ? all : [], options)
@@ -62,9 +67,9 @@ async function chainOf(workspace: Workspace, backups: JobBackups, options: Files
   if ('backup' in to) {
     const from = listed.find((repository) => repository.backups.some(({ id }) => id === to.backup))
     const backup = from?.backups.find(({ id }) => id === to.backup)
-    return { chosen: from === undefined || backup === undefined ? [] : [{ backup, from }], warnings: [] }
+    return { agent, chain: { chosen: from === undefined || backup === undefined ? [] : [{ backup, from }], warnings: [] } }
   }
-  return chooseChain({ agent, job, listed, to, ...itemsOf(options.item) }, unlisted)
+  return { agent, chain: chooseChain({ agent, job, listed, to, ...itemsOf(options.item) }, unlisted) }
 }
 
 function tell(problems: readonly Problem[], { warnings }: ChosenChain, { output, untold }: CommandContext): void {

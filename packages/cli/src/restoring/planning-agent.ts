@@ -16,12 +16,13 @@ export async function planningAgentOf(
   const alone = asked === undefined && backups.every(({ kind }) => kind === 'full')
   if (!alone) {
     await using agent = await workspace.agentOf(job)
-    const { application, supports, comparePositions, parsePosition } = agent
+    const { application, supports, comparePositions, parsePosition, replayGuide } = agent
     return {
       application,
       supports,
       ...(comparePositions === undefined ? {} : { comparePositions }),
       ...(parsePosition === undefined ? {} : { parsePosition }),
+      ...(replayGuide === undefined ? {} : { replayGuide }),
     }
   }
   const application = backups[0]?.application ?? workspace.configuration.job(job).agent

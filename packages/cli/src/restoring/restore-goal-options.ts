@@ -15,7 +15,7 @@ export interface GoalWish {
   readonly beforeGtid?: string | undefined
 }
 
-export type PlanningAgent = Pick<Agent, 'application' | 'comparePositions' | 'parsePosition' | 'supports'>
+export type PlanningAgent = Pick<Agent, 'application' | 'comparePositions' | 'parsePosition' | 'replayGuide' | 'supports'>
 
 export function addGoalOptions(command: Command): Command {
   return command

@@ -30,6 +30,12 @@ export interface Agent extends AsyncDisposable {
    * Pure. Throws `INVALID_INPUT`, with a hint that says how one is written. Left out by an agent whose positions nobody writes.
    */
   readonly parsePosition?: (text: string) => Position['value']
+  /**
+   * How the logs of a chain are applied by hand: Markdown. The state before them is brought back already; of a log that begins before its end, and of
+   * two logs that hold the same, every change is applied once. Pure. `undefined` where there is no log. Left out by an agent of which every log begins
+   * exactly where what it is applied to ends: then the guide of each backup says enough.
+   */
+  readonly replayGuide?: (request: ReplayGuideRequest) => string | undefined
   /** Everything that could be captured. Changes nothing. */
   discover(options?: OperationOptions): AsyncIterable<Source>
   /** What would make this capture fail now, missing rights first; empty when nothing would. Changes nothing. */
@@ -172,6 +178,12 @@ export interface RestoreRequest {
  * Throws `INVALID_INPUT` in the plan or in the restore, before anything is changed, where the last backup holds no such change.
  */
 export type RestoreStop = { readonly before: string } | { readonly position: Position } | { readonly beforePosition: Position }
+
+/** Backups that are unpacked, to be restored by hand. */
+export interface ReplayGuideRequest extends Pick<RestoreRequest, 'backups' | 'stop'> {
+  /** Where each of the backups lies, relative to the guide: `02-log-20260724T0200`; in it one folder an item. */
+  readonly folders: readonly string[]
+}
 
 export interface RestoreTarget {
   /** Item name in the backup → name on the target. */

@@ -47,8 +47,31 @@ describe('extracting files', () => {
     const guide = await readFile(path.join(target(), 'RESTORE.md'), 'utf8')
     expect(guide).toContain('1. `01-full-x`: full of 2026-11-22T08:00:00Z\n2. `02-log-y`: log of 2026-11-22T09:00:00Z\n')
     expect(guide).toContain('it stops before the first change that was made at 2026-11-22T08:30:00Z or later.')
+    expect(guide).toContain('Only `a` and the logs were unpacked.')
+    expect(guide).not.toContain('begins at')
     await extractFiles({ chain: { chosen: chosen.slice(0, 1), warnings: [] }, directory: path.join(directory, 'one') })
     expect(await readFile(path.join(directory, 'one', 'a', '1'), 'utf8')).toBe('first')
+  })
+
+  test('says of a log that begins before the state it is applied to what of it must not be applied, or lets the agent say it', async () => {
+    const at = (offset: string) => ({ chain: 'c', value: { offset } })
+    const full = { ...addBackup(repository, 'x', { a: { '1': 'first' } }), position: at('4711') }
+    const log = { ...addBackup(repository, 'y', { changes: { '2': 'second' } }, { kind: 'log' }), from: at('4000'), position: at('5000') }
+    const chain = { chosen: [full, log].map((backup) => ({ backup, from: { name: 'near', repository } })), warnings: [] }
+    await extractFiles({ chain, directory: target() })
+    const guide = await readFile(path.join(target(), 'RESTORE.md'), 'utf8')
+    expect(guide).toContain('`02-log-y` begins at offset 4000, and not where the state before it ends.')
+    expect(guide).toContain('only what comes after offset 4711')
+    const told: unknown[] = []
+    const replayGuide = (request: unknown) => {
+      told.push(request)
+      return 'Type this.\n'
+    }
+    await extractFiles({ chain, agent: { replayGuide }, directory: path.join(directory, 'agent') })
+    expect(told).toEqual([{ backups: [full, log], folders: ['01-full-x', '02-log-y'] }])
+    const own = await readFile(path.join(directory, 'agent', 'RESTORE.md'), 'utf8')
+    expect(own).toMatch(/says how, but for the logs\.\n[\s\S]*## The logs\n\n[\s\S]*Type this\.\n$/)
+    expect(own).not.toContain('begins at')
   })
 
   test('only the chosen items, and failed ones with a problem', async () => {

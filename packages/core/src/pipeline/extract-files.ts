@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, open, readdir, realpath, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
-import type { Backup, OperationOptions, Problem, Repository, RestoredFileFacts } from '../contracts/index.ts'
+import type { Agent, Backup, OperationOptions, Problem, Repository, RestoredFileFacts } from '../contracts/index.ts'
 import { syncFolder } from '../disk/sync-folder.ts'
 import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
 import { type RunOptions, type RunReporter, reportRun } from '../events/run-reporter.ts'
@@ -24,7 +24,14 @@ interface ExtractFilesParts {
 
 /** The files of one backup, or of all that a goal needs. */
 export type ExtractFilesRequest = ExtractFilesParts &
-  ({ readonly repository: Repository; readonly backup: Backup } | { readonly chain: ChosenChain })
+  (
+    | { readonly repository: Repository; readonly backup: Backup }
+    | {
+        readonly chain: ChosenChain
+        /** Says how its logs are applied by hand, where it can. */
+        readonly agent?: Pick<Agent, 'replayGuide'>
+      }
+  )
 
 export interface ExtractFilesReport {
   readonly directory: string
@@ -95,7 +102,7 @@ async function run(request: ExtractFilesRequest, reporter: RunReporter, { signal
   }
   if ('chain' in request && places.length > 1) {
     const folders = places.map(({ folder }) => folder)
-    const guide = Buffer.from(chainGuide(request.chain, folders))
+    const guide = Buffer.from(chainGuide(request.chain, folders, request.agent, items))
     await writeVerified(directory, path.join(directory, 'RESTORE.md'), once(guide), undefined, signal)
   }
   return { directory, files: files.length, bytes, leftOut: [...failed], problems: reporter.problems }
