@@ -6,7 +6,8 @@ import { promisify } from 'node:util'
 import { startThrowawayMariadb, type ThrowawayMariadb } from '@backup-planet/tooling/throwaway-mariadb'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { streamBinlogs } from '../src/binlog/binlog-stream.ts'
-import { writeClientOptions } from '../src/restore/log-replay-tools.ts'
+import { ToolDirectory } from '../src/programs/tool-directory.ts'
+import { clientOptions } from '../src/restore/log-replay-pipe.ts'
 import { binlogOnDisk, collect } from './binlog-fixture.ts'
 import { agentFor, dump, resolvedSettings } from './capture-fixture.ts'
 
@@ -121,9 +122,10 @@ test('the client of the server that replays logs connects as the agent does, and
   const password = `a"b\\c#d'e f=;ü`
   await server.client(`CREATE USER odd@'127.0.0.1' IDENTIFIED BY '${password.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}' REQUIRE SSL`)
   const ask = async (more: Parameters<typeof resolvedSettings>[1]) => {
-    await using options = await writeClientOptions(resolvedSettings(server, more), 'mariadb')
+    await using folder = await ToolDirectory.create()
+    const options = await clientOptions(folder, resolvedSettings(server, more), 'mariadb')
     expect(options.argument).not.toContain('a"b')
-    expect((await stat(options.argument.replace('--defaults-file=', ''))).mode & 0o777).toBe(0o600)
+    expect((await stat(options.path)).mode & 0o777).toBe(0o600)
     return (await run('mariadb', [options.argument, '-N', '-e', "SHOW STATUS LIKE 'Ssl_cipher'; SELECT CURRENT_USER()"])).stdout
   }
   const trusted = await ask({ user: 'odd', password, ssl: { ca: authority } })

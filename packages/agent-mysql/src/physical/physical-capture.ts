@@ -1,4 +1,4 @@
-import { readFile, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import {
@@ -14,11 +14,12 @@ import {
 import { identityAt } from '../log/binlog-beginning.ts'
 import type { ResolvedMysqlAgentSettings } from '../mysql-agent-settings.ts'
 import { connect } from '../mysql-connection.ts'
+import { type OptionFile, writeOptionFile } from '../programs/option-file.ts'
+import { ToolDirectory } from '../programs/tool-directory.ts'
 import { type BackupInfo, factFiles, parseBackupInfo } from './backup-info.ts'
 import { BackupStreamReader, checkedStream, type StreamFacts } from './backup-stream.ts'
 import type { BackupTool, ToolVersion } from './backup-tool.ts'
 import { consistentMoment, MomentWatch } from './consistent-moment.ts'
-import { writeOptionFile } from './option-file.ts'
 import type { PhysicalKind } from './physical-kind.ts'
 import { type InstanceFacts, instanceItem, partName } from './physical-layout.ts'
 import { physicalRestoreGuide } from './physical-restore-guide.ts'
@@ -27,7 +28,7 @@ import type { PhysicalSource } from './physical-source.ts'
 import { physicalSteps } from './physical-steps.ts'
 import { streamParts } from './stream-parts.ts'
 import { backupArguments } from './tool-arguments.ts'
-import { ToolDirectory } from './tool-directory.ts'
+import { toolOptions } from './tool-options.ts'
 import { runTool } from './tool-run.ts'
 
 export interface PhysicalCaptureOptions {
@@ -109,7 +110,7 @@ export class PhysicalCapture implements Capture {
     await using directory = await ToolDirectory.create()
     const workDirectory = await directory.folder('work')
     const factsDirectory = await directory.folder('facts')
-    const optionFile = await writeOptionFile(await directory.folder('options'), tool.family, settings, physical.optionFile)
+    const optionFile = await writeOptionFile(directory, settings, toolOptions(source.server.flavour, physical))
     await using session = await connect(settings, { signal })
     const watch = new MomentWatch(session, source.server)
     const { longQueryGuardSeconds: seconds, longQueryAction, longQueryWaitSeconds } = settings
@@ -117,7 +118,7 @@ export class PhysicalCapture implements Capture {
       optionFile,
       command: tool.backup,
       arguments: backupArguments(tool, {
-        optionFile,
+        optionFile: optionFile.argument,
         workDirectory,
         factsDirectory,
         parallel: physical.parallel,
@@ -145,30 +146,25 @@ export class PhysicalCapture implements Capture {
     stage: Stage,
     watch: MomentWatch,
     { signal }: OperationOptions,
-    { optionFile, ...command }: { readonly optionFile: string; readonly command: string; readonly arguments: readonly string[] },
+    { optionFile, ...command }: { readonly optionFile: OptionFile; readonly command: string; readonly arguments: readonly string[] },
   ): Promise<StreamFacts> {
-    const { settings, physical, tool, next } = this.#options
+    const { physical, tool, next } = this.#options
     const stop = new AbortController()
     const onAbort = (): void => stop.abort(signal?.reason)
     signal?.addEventListener('abort', onAbort, { once: true })
     const pipe = new PassThrough()
     // What the reader of the pipe is told is thrown where it reads.
     pipe.on('error', () => undefined)
-    let known = true
-    // A tool that prints has connected, and needs the password no longer: it must not lie there for hours, nor stay when this process is killed.
-    const forgetPassword = async (): Promise<void> => {
-      if (known) await rm(optionFile, { force: true })
-      known = false
-    }
     const running = runTool(
       {
         ...command,
         during: next.base === undefined ? 'copying the server' : 'copying what has changed on the server',
         success: 'completed',
-        secrets: settings.password === undefined ? [] : [settings.password],
+        secrets: optionFile.secrets,
         onStderr: watch.onLog,
         stdout: async (chunk) => {
-          await forgetPassword()
+          // A tool that prints has connected.
+          await optionFile.forget()
           if (!pipe.write(chunk)) await roomIn(pipe)
         },
       },

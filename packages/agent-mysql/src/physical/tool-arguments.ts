@@ -1,7 +1,7 @@
 import type { BackupTool } from './backup-tool.ts'
 
 export interface BackupArguments {
-  /** Holds how to connect. The tools want it as the first argument. */
+  /** Names the file that holds how to connect: `--defaults-file=…`. The tools want it as the first argument. */
   readonly optionFile: string
   /** For what the tool keeps while it runs; nothing of the backup lies there. */
   readonly workDirectory: string
@@ -17,7 +17,7 @@ export interface BackupArguments {
 /** Sources: MariaDB "mariadb-backup Options", Percona XtraBackup 8.0 "xtrabackup option reference". */
 export function backupArguments(tool: BackupTool, wanted: BackupArguments): readonly string[] {
   return [
-    `--defaults-file=${wanted.optionFile}`,
+    wanted.optionFile,
     '--backup',
     `--stream=${tool.format}`,
     `--target-dir=${wanted.workDirectory}`,

@@ -16,7 +16,7 @@ export function logChainGuide({ backups, folders, stop }: ReplayGuideRequest): s
   if (problem !== undefined || begin === undefined) {
     return `**The logs do not continue the backup before them, and must not be replayed:** ${problem?.message ?? 'it names no position'}. ${problem?.hint ?? ''}\n`
   }
-  const flavour = logs[0]?.facts.flavour === 'mysql' ? 'mysql' : 'mariadb'
+  const flavour = logs[0]?.facts.flavour === 'mariadb' ? 'mariadb' : 'mysql'
   const ending = endingOf(withoutRepeated(files), stop, logs.at(-1) as Backup, begin)
   const place = `The state of ${inText(folderOf(state.id, backups, folders))} ends at ${inText(begin.file)}, offset ${begin.offset}`
   if (ending.runs.length === 0) return `${place}, and nothing is to be replayed on it.\n`

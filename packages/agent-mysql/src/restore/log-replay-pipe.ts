@@ -1,12 +1,14 @@
 import { BackupError, type Command, type CommandResult, type CommandRunner, type OperationOptions } from '@backup-planet/core'
 import type { MysqlConnectionSettings } from '../mysql-agent-settings.ts'
 import { mysqlError } from '../mysql-errors.ts'
+import { type OptionFile, writeOptionFile } from '../programs/option-file.ts'
+import { ToolDirectory } from '../programs/tool-directory.ts'
 import { ByteQueue } from './byte-queue.ts'
 import type { ReplayAction } from './log-replay-actions.ts'
 import { BinlogWriter } from './log-replay-bytes.ts'
 import { refuseForClient } from './log-replay-client-text.ts'
 import type { ReplaySource } from './log-replay-sources.ts'
-import { type ReplayTools, writeClientOptions } from './log-replay-tools.ts'
+import type { ReplayTools } from './log-replay-tools.ts'
 
 export interface PipeOptions extends OperationOptions {
   readonly settings: MysqlConnectionSettings
@@ -28,11 +30,12 @@ const heldBytes = 1024 * 1024
  */
 export async function replayThroughTools(sources: AsyncIterable<ReplaySource>, options: PipeOptions): Promise<void> {
   const { settings, tools, runner, signal } = options
-  await using login = await writeClientOptions(settings, tools.flavour)
+  await using directory = await ToolDirectory.create()
+  const login = await clientOptions(directory, settings, tools.flavour)
   let failure: { readonly error: unknown } | undefined
   const stop = new AbortController()
   async function* input(): AsyncGenerator<Uint8Array, void, void> {
-    yield Buffer.from(`${options.setup.join(';\n')};\n`)
+    yield Buffer.from(`${[sayConnected, ...options.setup].join(';\n')};\n`)
     try {
       for await (const source of sources) yield* printed(source, { ...options, signal: anySignal(signal, stop.signal) })
     } catch (error) {
@@ -46,6 +49,8 @@ export async function replayThroughTools(sources: AsyncIterable<ReplaySource>, o
         arguments: [login.argument, ...clientArguments],
         environment: environment(),
         input: input(),
+        // A client that answers has connected, and never connects again.
+        stdout: () => login.forget(),
         secrets: login.secrets,
         outputLimitBytes: errorBytes,
         graceMs,
@@ -59,8 +64,26 @@ export async function replayThroughTools(sources: AsyncIterable<ReplaySource>, o
   if (failure !== undefined) throw failure.error
 }
 
+/** The client prints nothing else, and needs no option file from then on. */
+const sayConnected = 'SELECT 1'
+
+/** How the client of the server logs in. */
+export function clientOptions(
+  directory: ToolDirectory,
+  settings: MysqlConnectionSettings,
+  flavour: ReplayTools['flavour'],
+): Promise<OptionFile> {
+  return writeOptionFile(directory, settings, {
+    flavour,
+    more: { 'connect-timeout': String(Math.ceil(settings.connectTimeoutSeconds)) },
+    hint: 'Execute with the option replay set to statements, which needs no tools.',
+  })
+}
+
 const clientArguments: readonly string[] = [
   '--batch',
+  // What it answers is seen at once.
+  '--unbuffered',
   '--skip-column-names',
   '--binary-mode',
   // Another session would not have what the first one had.
