@@ -5,9 +5,11 @@ import { checkBinlog, checkEncryption } from '../mysql-checks.ts'
 import type { MysqlSession } from '../mysql-connection.ts'
 import { readOwnRights } from '../mysql-rights.ts'
 import { detectServer } from '../mysql-server.ts'
+import { optionFileText } from '../programs/option-file.ts'
 import { backupToolFor, readToolVersion, versionProblem } from './backup-tool.ts'
 import { physicalRightsProblems } from './physical-rights.ts'
 import { type PhysicalSource, readPhysicalSource } from './physical-source.ts'
+import { toolOptions } from './tool-options.ts'
 
 /** Everything that would make a physical capture fail or that its operator should know; missing rights first. Changes nothing. */
 export async function checkPhysicalCapture(
@@ -26,6 +28,7 @@ export async function checkPhysicalCapture(
   return [
     ...physicalRightsProblems(await readOwnRights(session), server),
     ...(await checkTool(settings, source, signal)),
+    ...checkOptionFile(settings, source),
     ...checkEncryption(settings),
     ...checkBinlog({ locking: 'auto' }, server),
     ...(await checkLongQueries(session, settings)),
@@ -42,6 +45,16 @@ async function checkTool(
     const version = await readToolVersion(backupToolFor(server.flavour, settings.physical), { signal })
     const problem = versionProblem(version, server.version)
     return problem === undefined ? [] : [{ severity: 'error', code: 'UNSUPPORTED', ...problem }]
+  } catch (error) {
+    return [asProblem(error)]
+  }
+}
+
+/** The tool connects as the agent does, or not at all. */
+function checkOptionFile(settings: ResolvedMysqlAgentSettings, { server }: PhysicalSource): Problem[] {
+  try {
+    optionFileText(settings, {}, toolOptions(server.flavour, settings.physical))
+    return []
   } catch (error) {
     return [asProblem(error)]
   }

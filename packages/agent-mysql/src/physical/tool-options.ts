@@ -1,9 +1,9 @@
 import type { ServerFlavour } from '../mysql-server.ts'
 import type { OptionFileReader } from '../programs/option-file.ts'
-import type { PhysicalSettings } from './physical-settings.ts'
+import { defaultPhysicalSettings, type PhysicalSettings } from './physical-settings.ts'
 
 /** How the backup tool of a server reads where to connect. */
-export function toolOptions(flavour: ServerFlavour, { optionFile }: PhysicalSettings): OptionFileReader {
+export function toolOptions(flavour: ServerFlavour, { optionFile }: PhysicalSettings = defaultPhysicalSettings): OptionFileReader {
   return {
     flavour,
     ...(optionFile === undefined ? {} : { before: optionFile }),
