@@ -76,7 +76,7 @@ export class LogCapture implements Capture {
         files: files.length,
         transactions: this.#transactions,
       },
-      restoreGuide: logRestoreGuide(server, from, this.#guidedFiles, this.#consistentAt),
+      restoreGuide: logRestoreGuide(server, { from, to }, this.#guidedFiles, this.#consistentAt),
     }
   }
 

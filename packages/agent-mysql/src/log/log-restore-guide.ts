@@ -8,7 +8,7 @@ export type GuidedFile = Pick<BinlogFileFacts, 'file' | 'binlog' | 'from' | 'to'
 /** Markdown: how to replay the files of one log backup, or of several, with the server's own tools only. */
 export function logRestoreGuide(
   { flavour, version }: Pick<ServerFacts, 'flavour' | 'version'>,
-  from: Position,
+  { from, to }: { readonly from: Position; readonly to: Position },
   files: readonly GuidedFile[],
   consistentAt: string,
 ): string {
@@ -25,14 +25,14 @@ Nothing was written to the binlogs of server ${version} between the backup befor
   const names = files.map((one) => one.file)
   return `# Replaying by hand
 
-These are the binlogs of server ${version} from file ${inText(file)}, offset ${offset}, to ${consistentAt}, in the folder \`binlog\`; \`binlogs.jsonl\` says of each
+These are the binlogs of server ${version} from file ${inText(file)}, offset ${offset}, to file ${inText(to.value.file ?? '')}, offset ${to.value.offset ?? ''}, which is ${consistentAt}, in the folder \`binlog\`; \`binlogs.jsonl\` says of each
 file when its first and last transaction were committed, and their GTIDs. They are replayed on a server that holds just the backup before this one,
 and are worth nothing on any other. ${replayPreparation(flavour)}
 
 ## Where to begin
 
-**Look where the state ends that is on the server:** it stands in the \`RESTORE.md\` of the backup that was restored last ("Binlog position of the data"), and in its
-\`manifest.json\` as \`position\`. The command below is right for file ${inText(file)}, offset ${offset}, and for no other place: what that state holds already would be
+**Look where the state ends that is on the server:** it stands at the beginning of the \`RESTORE.md\` of the backup that was restored last, and in its \`manifest.json\`
+as \`position\`. The command below is right for file ${inText(file)}, offset ${offset}, and for no other place: what that state holds already would be
 applied a second time. If the state ends at another place, FILE and OFFSET:
 
 1. Leave out of \`files\` every file of a binlog before FILE, and every file of FILE that ends at OFFSET or before it.
