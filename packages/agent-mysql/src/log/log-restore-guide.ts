@@ -17,7 +17,8 @@ export function logRestoreGuide(
   if (first === undefined) {
     return `# Replaying by hand
 
-Nothing was written to the binlogs of server ${version} between the backup before this one and ${consistentAt}: there is nothing to replay.
+Nothing was written to the binlogs of server ${version} between the backup before this one, which ends at file ${inText(file)}, offset ${offset}, and ${consistentAt}: there is
+nothing to replay, and it ends there as well.
 `
   }
   const { tool, client } = replayTools(flavour)
