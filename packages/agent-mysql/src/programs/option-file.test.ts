@@ -14,7 +14,7 @@ const mariadb = { flavour: 'mariadb', hint: 'Do without.' } as const
 describe('an option file', () => {
   it('holds user, password and place, quoted', () => {
     expect(optionFileText(settings({ socketPath: '/run/s.sock', password: 'a"b\\c#d\'e' }), {}, mariadb)).toBe(
-      '[client]\nuser="backup"\npassword="a\\"b\\\\c#d\'e"\nprotocol="socket"\nsocket="/run/s.sock"\nskip-ssl\n',
+      '[client]\nuser="backup"\npassword="a\\"b\\\\c#d\'e"\nsocket="/run/s.sock"\nskip-ssl\n',
     )
     expect(
       optionFileText(settings({ host: 'db1', port: 3307 }), {}, { ...mariadb, before: '/etc/keys.cnf', more: { 'connect-timeout': '10' } }),

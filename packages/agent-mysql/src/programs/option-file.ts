@@ -70,7 +70,7 @@ export interface PemPaths {
  */
 export function optionFileText(settings: MysqlConnectionSettings, files: PemPaths, reader: OptionFileReader): string {
   const { socketPath, host, port, user, password } = settings
-  const place = socketPath === undefined ? { protocol: 'tcp', host, port: String(port) } : { protocol: 'socket', socket: socketPath }
+  const place = socketPath === undefined ? { protocol: 'tcp', host, port: String(port) } : { socket: socketPath }
   const values = { user, password: password ?? '', ...place, ...reader.more }
   const lines = Object.entries(values).map(([name, value]) => `${name}=${quoted(value, reader)}`)
   const included = reader.before === undefined ? [] : [`!include ${includable(reader.before)}`]
