@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -181,7 +181,7 @@ describe('a capture that is cut', () => {
 })
 
 describe('a restore that is cut', () => {
-  it(`leaves the target untouched after kill -9 at any moment, and the same plan then comes to its end (seed ${seed})`, {
+  it(`leaves the target untouched after kill -9 at any moment, and a plan made anew then comes to its end (seed ${seed})`, {
     timeout: 60_000 + kills * 60_000,
   }, async () => {
     const chance = chances(seed + 1)
@@ -195,15 +195,19 @@ describe('a restore that is cut', () => {
         await writeFile(join(home.datadir, 'ibdata1'), 'what was there')
       }
       const backups = [full, differential]
-      const plan = await planFor(agent, backups, home.datadir, { overwrite: filled })
-      expect(plan.problems).toEqual([])
-      const work = { action: 'restore', settings: physicalSettings(source), directory: shelf.directory, plan, backups } as const
+      const planned = await planFor(agent, backups, home.datadir, { overwrite: filled })
+      expect(planned.problems).toEqual([])
       for (let time = 0; time < 2; time++) {
+        const plan = await planFor(agent, backups, home.datadir, { overwrite: filled })
+        // Cut after its end: there is nothing to do any more.
+        if (plan.problems.some(({ severity }) => severity === 'error')) break
+        expect(plan.id).toBe(planned.id)
+        const work = { action: 'restore', settings: physicalSettings(source), directory: shelf.directory, plan, backups } as const
         if (!(await killed(work, chance() * 3000))) continue
         hit++
         await toolsGone(home.directory)
         const entries = await readdir(home.directory)
-        // Either nothing of it is seen, or all of it is there: set aside counts only until the same plan is called.
+        // Either nothing of it is seen, or all of it is there: set aside counts only until a restore is planned, which puts it back.
         if (entries.includes('data')) {
           const names = await readdir(home.datadir)
           const old = filled && names.length === 1
@@ -212,14 +216,35 @@ describe('a restore that is cut', () => {
           if (old) expect(await readFile(join(home.datadir, 'ibdata1'), 'utf8')).toBe('what was there')
         } else if (filled) expect(entries.some((name) => name.includes('replaced'))).toBe(true)
       }
-      if (!(await readdir(home.datadir).catch((): string[] => [])).includes('xtrabackup_info'))
-        await agent.restore(plan, shelf.files(backups))
-      else await agent.restore(plan, shelf.files(backups)).catch((error: unknown) => expect(error).toMatchObject({ code: 'CONFLICT' }))
+      const last = await planFor(agent, backups, home.datadir, { overwrite: true })
+      expect(last.problems.filter(({ severity }) => severity === 'error')).toEqual([])
+      await agent.restore(last, shelf.files(backups))
       expect((await readdir(home.directory)).filter((name) => name.startsWith('.'))).toEqual([])
       await using restored = await startOn(home)
       expect(await contentOf(restored)).toBe(content)
     }
     expect(hit).toBeGreaterThan(0)
+  })
+
+  it('puts back what was set aside when a plan is made anew after kill -9 between the two renames', async () => {
+    const agent = physicalAgent(source)
+    await using home = await emptyHome()
+    await mkdir(home.datadir, { mode: 0o700 })
+    await writeFile(join(home.datadir, 'ibdata1'), 'what was there')
+    const first = await planFor(agent, [full], home.datadir, { overwrite: true })
+    await rename(home.datadir, join(home.directory, `.data.backup-planet-replaced-${first.id}`))
+    const again = await planFor(agent, [full], home.datadir, { overwrite: true })
+    expect(again).toMatchObject({ id: first.id, problems: [], items: [{ overwrites: [`data directory ${home.datadir}`] }] })
+    const controller = new AbortController()
+    const running = agent.restore(again, shelf.files([full]), {
+      signal: controller.signal,
+      onProgress: (event) => {
+        if (event.type === 'step' && event.text.startsWith('unpack')) controller.abort(new Error('enough'))
+      },
+    })
+    await expect(running).rejects.toMatchObject({ code: 'ABORTED' })
+    expect(await readFile(join(home.datadir, 'ibdata1'), 'utf8')).toBe('what was there')
+    expect((await readdir(home.directory)).filter((name) => name.startsWith('.'))).toEqual([])
   })
 
   it('leaves the target and nothing else behind when it is aborted', async () => {

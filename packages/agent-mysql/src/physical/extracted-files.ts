@@ -1,6 +1,7 @@
 import { lstat, open, opendir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BackupError, throwIfAborted } from '@backup-planet/core'
+import { atPlace } from './place-errors.ts'
 
 /** What the tool reads from the copy as its own settings when it prepares. */
 const settingsFile = 'backup-my.cnf'
@@ -48,15 +49,16 @@ export async function settleFiles(
   owner: { readonly uid: number; readonly gid: number } | undefined,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const settle = async (path: string): Promise<void> => {
-    const file = await open(path, 'r')
-    try {
-      if (owner !== undefined) await file.chown(owner.uid, owner.gid)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-  }
+  const settle = (path: string): Promise<void> =>
+    atPlace('give away', path, async () => {
+      const file = await open(path, 'r')
+      try {
+        if (owner !== undefined) await file.chown(owner.uid, owner.gid)
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+    })
   for await (const { path } of filesBelow(directory, signal)) await settle(path)
   await settle(directory)
 }

@@ -6,14 +6,19 @@ const schema = z.object({
   format: z.enum(['mbstream', 'xbstream']),
   /** Where the last backup of the plan ends by its record, as `file:offset`; null where the server wrote no binlog. */
   endsAt: z.string().nullable(),
+  /** Numbers of the steps of the plan, by the names of their parts. */
+  steps: z.record(z.string(), z.int()),
 })
 
 /** What a plan of a physical restore keeps for its execution. */
 export type PhysicalPlanFacts = z.output<typeof schema>
 
-export function physicalPlanFacts({ full, differential }: PhysicalChain): { readonly physical: PhysicalPlanFacts } {
+export function physicalPlanFacts(
+  { full, differential }: PhysicalChain,
+  steps: PhysicalPlanFacts['steps'],
+): { readonly physical: PhysicalPlanFacts } {
   const value = (differential ?? full).backup.position?.value
-  return { physical: { format: full.facts.format, endsAt: value === undefined ? null : `${value.file}:${value.offset}` } }
+  return { physical: { format: full.facts.format, endsAt: value === undefined ? null : `${value.file}:${value.offset}`, steps } }
 }
 
 /** Whether a plan is one of a physical restore. */

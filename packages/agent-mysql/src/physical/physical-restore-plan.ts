@@ -14,13 +14,15 @@ import {
 import type { ResolvedMysqlAgentSettings } from '../mysql-agent-settings.ts'
 import type { ServerFlavour } from '../mysql-server.ts'
 import { type BackupTool, backupToolFor, readToolVersion, versionProblem } from './backup-tool.ts'
+import { keptFromRemoval } from './datadir-removal.ts'
 import { type DatadirState, readDatadirState } from './datadir-state.ts'
 import { chainProblems, type PhysicalChain, physicalChain } from './physical-chain.ts'
 import { instanceItem, isPhysical } from './physical-layout.ts'
 import { physicalPlanFacts } from './physical-plan-facts.ts'
 import { parsePhysicalRestoreOptions } from './physical-restore-options.ts'
+import { physicalRestoreSteps } from './physical-restore-steps.ts'
+import { bytesOfRemains, type RestoreRemains, readRemains, remainsProblems } from './restore-remains.ts'
 import { assertStreamTool } from './stream-tool.ts'
-import { remainsBeside } from './work-directory.ts'
 
 /** Whether the full that a restore begins with was made by `mode: physical`. */
 export function isPhysicalRestore({ backups }: RestoreRequest): boolean {
@@ -42,7 +44,8 @@ export async function planPhysicalRestore(
   const chain = physicalChain(request.backups)
   const { full, differential } = chain
   const last = differential ?? full
-  const target = await readDatadirState(restore.datadir)
+  const remains = await readRemains(restore.datadir)
+  const target = await readDatadirState(restore.datadir, remains.putBack)
   const tool = backupToolFor(flavourOfBackup(chain), settings.physical)
   const rename = request.target.rename ?? {}
   const bytes = full.bytes + (differential?.bytes ?? 0)
@@ -50,11 +53,12 @@ export async function planPhysicalRestore(
     ...chainProblems(chain),
     ...requestProblems(request, last.backup.id),
     ...datadirProblems(target, request.target.overwrite),
-    ...(await placeProblems(target, bytes)),
+    ...(await placeProblems(target, bytes, remains)),
     ...(await toolProblems(tool, chain, signal)),
     ...layoutProblems(chain),
-    ...(await remainsProblems(target)),
+    ...remainsProblems(restore.datadir, remains),
   ]
+  const { steps, numbers } = physicalRestoreSteps({ chain, target, tool, putBack: remains.putBack })
   return withId({
     contract: 'restore-plan/1',
     application: 'mysql',
@@ -70,14 +74,14 @@ export async function planPhysicalRestore(
       },
     ],
     bytes,
-    steps: steps(chain, target, tool),
+    steps,
     problems,
     request: {
       rename,
       overwrite: request.target.overwrite,
       options: { ...restore },
     },
-    facts: physicalPlanFacts(chain),
+    facts: physicalPlanFacts(chain, numbers),
   })
 }
 
@@ -141,7 +145,7 @@ function datadirProblems(target: DatadirState, overwrite: boolean): Problem[] {
 }
 
 /** What is unpacked and what is changed by the redo log; the old directory is only removed once the new one is in its place. */
-async function placeProblems(target: DatadirState, bytes: number): Promise<Problem[]> {
+async function placeProblems(target: DatadirState, bytes: number, remains: RestoreRemains): Promise<Problem[]> {
   const problems: Problem[] = []
   const writable = await access(target.parent, constants.W_OK | constants.X_OK).then(
     () => true,
@@ -155,7 +159,17 @@ async function placeProblems(target: DatadirState, bytes: number): Promise<Probl
       hint: 'Run the restore as a user that may, such as root, or give another place with the option datadir.',
     })
   }
-  const free = await freeBytes(target.parent)
+  const kept = target.kind === 'filled' ? await keptFromRemoval(remains.putBack ?? target.path, target.mountedBelow) : undefined
+  if (kept !== undefined) {
+    problems.push({
+      severity: 'error',
+      code: 'ACCESS_DENIED',
+      message: `the old directory ${target.path} could not be removed: ${kept} keeps this user from it, or is mounted`,
+      hint: 'Run the restore as a user that may, such as root, unmount what is mounted there, or give another place with the option datadir.',
+    })
+  }
+  const now = await freeBytes(target.parent)
+  const free = now < bytes ? now + (await bytesOfRemains(remains)) : now
   if (free < bytes) {
     problems.push({
       severity: 'error',
@@ -198,34 +212,9 @@ function layoutProblems({ full }: PhysicalChain): Problem[] {
   }))
 }
 
-async function remainsProblems({ path }: DatadirState): Promise<Problem[]> {
-  return (await remainsBeside(path)).map((name) => ({
-    severity: 'warning',
-    code: 'CONFLICT',
-    message: `${name} is there, of a restore that was cut or is running`,
-    hint: 'The same plan goes on with its own remains. If no restore is running, look into it, and remove or rename it.',
-  }))
-}
-
-function steps({ full, differential }: PhysicalChain, target: DatadirState, tool: BackupTool): RestorePlan['steps'] {
-  const texts = [
-    `unpack backup ${full.backup.id}, ${describeBytes(full.bytes)}, with ${tool.stream} into a new directory beside ${target.path}, after every name and checksum in it was looked at`,
-    `prepare it with ${tool.backup}: apply the redo log that was copied with it`,
-    ...(differential === undefined
-      ? []
-      : [
-          `unpack the differential ${differential.backup.id}, ${describeBytes(differential.bytes)}, beside it`,
-          `put its pages over the copy with ${tool.backup}, and apply its redo log`,
-        ]),
-    ...(target.owner === undefined ? [] : [`give everything to ${target.owner.name} (${target.owner.uid}:${target.owner.gid})`]),
-    ...(target.kind === 'filled'
-      ? [`see that no server uses ${target.path}, set it aside, put the new directory in its place, and remove the old one`]
-      : [`put the new directory in the place of ${target.path} in one step`]),
-    `leave starting the server to you: with datadir=${target.path}`,
-  ]
-  return texts.map((text, index) => ({ number: index + 1, text }))
-}
-
+/** The same restore has the same id, whatever is found around it: so it finds what it had left when it was cut. */
 function withId(plan: Omit<RestorePlan, 'id'>): RestorePlan {
-  return { id: createHash('sha256').update(JSON.stringify(plan)).digest('hex').slice(0, 16), ...plan }
+  const { contract, application, backups, target, items, request } = plan
+  const work = [contract, application, backups, target.id, items.map(({ item, to, backup }) => [item, to, backup]), request]
+  return { id: createHash('sha256').update(JSON.stringify(work)).digest('hex').slice(0, 16), ...plan }
 }

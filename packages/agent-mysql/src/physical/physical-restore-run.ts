@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import {
   BackupError,
   type OperationOptions,
+  type Problem,
   type RestoredFiles,
   type RestorePlan,
   type RestoreReport,
@@ -17,9 +18,12 @@ import { assertOnlyData, settleFiles } from './extracted-files.ts'
 import { instanceItem } from './physical-layout.ts'
 import { physicalFactsOf } from './physical-plan-facts.ts'
 import { type PhysicalRestoreOptions, parsePhysicalRestoreOptions } from './physical-restore-options.ts'
+import type { RestoreStepName } from './physical-restore-steps.ts'
+import { atPlace } from './place-errors.ts'
+import { recover, removeReplaced } from './restore-remains.ts'
 import { extractArguments, prepareArguments } from './tool-arguments.ts'
 import { runTool } from './tool-run.ts'
-import { recover, WorkDirectory } from './work-directory.ts'
+import { WorkDirectory } from './work-directory.ts'
 
 /**
  * Executes a plan: everything is unpacked and prepared in a directory beside the target, which is untouched until the result takes its place in one step. Throws `CONFLICT` before any change
@@ -34,43 +38,61 @@ export async function runPhysicalRestore(
   const { signal, onProgress } = options
   throwIfAborted(signal, 'the restore')
   const { datadir, ...restore } = parsePhysicalRestoreOptions(plan.request.options)
-  const { format, endsAt } = physicalFactsOf(plan)
+  const { format, endsAt, steps } = physicalFactsOf(plan)
   refusePlan(plan)
-  if ((await recover(datadir, plan.id)) === 'done') return report(datadir, endsAt, await endOf(datadir))
+  const step = (name: RestoreStepName): void => {
+    const text = plan.steps.find(({ number }) => number === steps[name])?.text
+    if (text !== undefined) onProgress?.({ type: 'step', text })
+  }
+  const problems: Problem[] = []
+  const tell = (found: readonly Problem[]): void => {
+    problems.push(...found)
+    for (const problem of found) onProgress?.({ type: 'problem', problem })
+  }
+  step('putBack')
+  const recovered = await recover(datadir)
+  tell(recovered.problems)
   const target = await readDatadirState(datadir)
-  if (target.fingerprint !== plan.target.fingerprint) throw changed(datadir)
+  if (target.fingerprint !== plan.target.fingerprint) {
+    // Cut after its end, not planned after it.
+    if (recovered.done.includes(plan.id)) return report(datadir, endsAt, await endOf(datadir), problems)
+    throw changed(datadir)
+  }
   refuseUsed(datadir, target.users)
   const tool = backupToolFor(format === 'mbstream' ? 'mariadb' : 'mysql', settings.physical)
-  const step = (number: number): void => onProgress?.({ type: 'step', text: plan.steps.find((one) => one.number === number)?.text ?? '' })
   let end: string | null = null
   const work = await WorkDirectory.create(datadir, plan.id)
   try {
     const [full, differential] = plan.backups
     if (full === undefined) throw new TypeError(`plan ${plan.id} names no backup`)
     const context: Context = { tool, files, restore, signal }
-    step(1)
+    step('unpack')
     await unpack(context, full, work.data)
     await refuseOtherVersion(tool, work.data, signal)
-    step(2)
+    step('prepare')
     await prepare(context, work.data, { more: differential !== undefined })
     if (differential !== undefined) {
-      step(3)
+      step('unpackChanges')
       await unpack(context, differential, work.changes)
-      step(4)
+      step('prepareChanges')
       await prepare(context, work.data, { incremental: work.changes, more: false })
     }
     await assertOnlyData(work.data, { trustSettings: true, signal })
     end = await endOf(work.data)
     if (end !== endsAt) throw otherBackup(endsAt, end)
+    step('give')
     await settleFiles(work.data, target.owner, signal)
     await refuseChanged(plan, datadir)
     throwIfAborted(signal, 'the restore')
-    await work.moveIntoPlace(target.kind === 'filled')
-  } finally {
+    step('moveIntoPlace')
+    tell(await work.moveIntoPlace(target.kind === 'filled'))
+  } catch (error) {
     await work.remove()
+    throw error
   }
+  tell(await removeReplaced(work.path))
   onProgress?.({ type: 'item', phase: 'restore', item: instanceItem, state: 'ended' })
-  return report(datadir, endsAt, end)
+  return report(datadir, endsAt, end, problems)
 }
 
 interface Context {
@@ -81,7 +103,7 @@ interface Context {
 }
 
 async function unpack({ tool, files, restore, signal }: Context, backup: string, directory: string): Promise<void> {
-  await mkdir(directory, { mode: 0o700 })
+  await atPlace('create', directory, () => mkdir(directory, { mode: 0o700 }))
   const reader = new BackupStreamReader(`the stream of backup ${backup}`)
   await runTool(
     {
@@ -161,9 +183,9 @@ function otherBackup(expected: string | null, found: string | null): BackupError
   })
 }
 
-function report(datadir: string, expected: string | null, found: string | null): RestoreReport {
+function report(datadir: string, expected: string | null, found: string | null, problems: readonly Problem[]): RestoreReport {
   const checks = [{ name: 'binlog position', expected: expected ?? 'none', found: found ?? 'none', passed: expected === found }]
-  return { items: [{ item: instanceItem, to: instanceItem, checks, facts: { datadir } }], problems: [] }
+  return { items: [{ item: instanceItem, to: instanceItem, checks, facts: { datadir } }], problems }
 }
 
 async function readFact(directory: string, names: readonly string[]): Promise<string> {
