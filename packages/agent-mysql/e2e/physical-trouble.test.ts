@@ -162,7 +162,7 @@ describe('a restore into a data directory', () => {
       'INVALID_INPUT',
     ])
     const log: Backup = { ...full, id: 'log', kind: 'log', items: [] }
-    expect(codes(await planFor(agent, [full, log], home.datadir, { overwrite: true }))).toEqual(['UNSUPPORTED'])
+    expect(codes(await planFor(agent, [full, log], home.datadir, { overwrite: true }))).toEqual(['INCONSISTENT'])
     const newer: Backup = { ...full, source: { ...full.source, version: '11.4.2-MariaDB' } }
     expect(codes(await planFor(agent, [newer], home.datadir, { overwrite: true }))).toEqual(['UNSUPPORTED'])
     const large: Backup = { ...full, items: full.items.map((item) => ({ ...item, bytes: 1e17 })) }

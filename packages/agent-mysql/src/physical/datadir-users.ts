@@ -11,7 +11,8 @@ export async function processesUsing(directory: string): Promise<readonly number
   return [...found].sort((a, b) => a - b)
 }
 
-async function standingIn(directory: string): Promise<number[]> {
+/** Processes whose working directory is this one, or below it. */
+export async function standingIn(directory: string): Promise<number[]> {
   const found: number[] = []
   for (const name of await readdir('/proc').catch(() => [])) {
     if (!/^\d+$/.test(name)) continue

@@ -51,14 +51,13 @@ export function chainProblems({ full, differential, later }: PhysicalChain): rea
       hint: `Restore backup ${full.backup.id} alone, or choose another one.`,
     })
   }
-  const [log] = later
-  if (log !== undefined) {
-    const last = (differential ?? full).backup
+  const other = later.find(({ kind }) => kind !== 'log')
+  if (other !== undefined) {
     problems.push({
       severity: 'error',
       code: 'UNSUPPORTED',
-      message: `${later.length === 1 ? `the ${log.kind} backup ${log.id}` : `${later.length} log backups from ${log.id} on`} cannot be applied to a data directory`,
-      hint: `Restore backup ${last.id} alone, start the server on the directory, and apply the binlogs as RESTORE.md of that backup says; files brings them to a directory.`,
+      message: `the ${other.kind} backup ${other.id} cannot be applied to a data directory`,
+      hint: `Restore backup ${(differential ?? full).backup.id} alone, or together with log backups.`,
     })
   }
   return problems

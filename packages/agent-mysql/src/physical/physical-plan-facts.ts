@@ -8,6 +8,8 @@ const schema = z.object({
   endsAt: z.string().nullable(),
   /** Numbers of the steps of the plan, by the names of their parts. */
   steps: z.record(z.string(), z.int()),
+  /** Of the server that was copied; what a server that goes on with the copy must be told. */
+  source: z.object({ version: z.string(), variables: z.record(z.string().regex(/^[a-z_]+$/), z.string().regex(/^\w+$/)) }),
 })
 
 /** What a plan of a physical restore keeps for its execution. */
@@ -17,8 +19,24 @@ export function physicalPlanFacts(
   { full, differential }: PhysicalChain,
   steps: PhysicalPlanFacts['steps'],
 ): { readonly physical: PhysicalPlanFacts } {
-  const value = (differential ?? full).backup.position?.value
-  return { physical: { format: full.facts.format, endsAt: value === undefined ? null : `${value.file}:${value.offset}`, steps } }
+  const last = (differential ?? full).backup
+  const value = last.position?.value
+  const { lowerCaseTableNames, characterSet, collation } = last.facts
+  const variables = { lower_case_table_names: lowerCaseTableNames, character_set_server: characterSet, collation_server: collation }
+  return {
+    physical: {
+      format: full.facts.format,
+      endsAt: value === undefined ? null : `${value.file}:${value.offset}`,
+      steps,
+      source: { version: last.source.version, variables: words(variables) },
+    },
+  }
+}
+
+/** What a server could be given as an option, and no more than a word. */
+function words(values: Readonly<Record<string, unknown>>): Record<string, string> {
+  const texts = Object.entries(values).map(([name, value]) => [name, typeof value === 'number' ? String(value) : value] as const)
+  return Object.fromEntries(texts.filter((entry): entry is [string, string] => typeof entry[1] === 'string' && /^\w+$/.test(entry[1])))
 }
 
 /** Whether a plan is one of a physical restore. */

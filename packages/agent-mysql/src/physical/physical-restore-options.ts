@@ -1,6 +1,7 @@
 import { isAbsolute, normalize } from 'node:path'
 import { type Json, parseSettings } from '@backup-planet/core'
 import * as z from 'zod'
+import { skipGtids } from '../restore/restore-options.ts'
 
 const schema = z
   .strictObject({
@@ -18,6 +19,12 @@ const schema = z
      * backup that nobody else could write to.
      */
     trustSettings: z.boolean().default(false),
+    /** Program of the server that replays logs on the copy, a name on PATH or a path; left out: `mariadbd` or `mysqld` of the version of the backup. */
+    serverProgram: z.string().min(1).optional(),
+    /** How logs are replayed on the copy, as in a restore to a server. */
+    replay: z.enum(['auto', 'tools', 'statements']).default('auto'),
+    /** Transactions that are left out when logs are replayed, by their GTIDs. */
+    skipGtids,
   })
   .readonly()
 

@@ -2,18 +2,22 @@ import { createHash } from 'node:crypto'
 import { access, constants } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import {
+  type Backup,
   BackupError,
   describeBytes,
   freeBytes,
   type OperationOptions,
   type Problem,
   type RestorePlan,
+  type RestorePlanItem,
   type RestoreRequest,
   throwIfAborted,
 } from '@backup-planet/core'
+import { binlogItem } from '../dump-layout.ts'
 import type { ResolvedMysqlAgentSettings } from '../mysql-agent-settings.ts'
 import type { ServerFlavour } from '../mysql-server.ts'
 import { type BackupTool, backupToolFor, readToolVersion, versionProblem } from './backup-tool.ts'
+import { planCopyLogs } from './copy-logs-plan.ts'
 import { keptFromRemoval } from './datadir-removal.ts'
 import { type DatadirState, readDatadirState } from './datadir-state.ts'
 import { chainProblems, type PhysicalChain, physicalChain } from './physical-chain.ts'
@@ -48,21 +52,23 @@ export async function planPhysicalRestore(
   const target = await readDatadirState(restore.datadir, remains.putBack)
   const tool = backupToolFor(flavourOfBackup(chain), settings.physical)
   const rename = request.target.rename ?? {}
-  const bytes = full.bytes + (differential?.bytes ?? 0)
+  const logs = await planCopyLogs(chain, request, restore, target, { signal })
+  const bytes = full.bytes + (differential?.bytes ?? 0) + (logs?.bytes ?? 0)
   const problems = [
     ...chainProblems(chain),
-    ...requestProblems(request, last.backup.id),
+    ...requestProblems(request, last.backup.id, logs !== undefined),
+    ...(logs?.problems ?? []),
     ...datadirProblems(target, request.target.overwrite),
     ...(await placeProblems(target, bytes, remains)),
     ...(await toolProblems(tool, chain, signal)),
     ...layoutProblems(chain),
     ...remainsProblems(restore.datadir, remains),
   ]
-  const { steps, numbers } = physicalRestoreSteps({ chain, target, tool, putBack: remains.putBack })
+  const { steps, numbers } = physicalRestoreSteps({ chain, target, tool, putBack: remains.putBack, logs })
   return withId({
     contract: 'restore-plan/1',
     application: 'mysql',
-    backups: differential === undefined ? [full.backup.id] : [full.backup.id, differential.backup.id],
+    backups: [full.backup, ...(differential === undefined ? [] : [differential.backup]), ...chain.later].map(({ id }) => id),
     target: { id: `${hostname()}:${restore.datadir}`, name: restore.datadir, fingerprint: target.fingerprint },
     items: [
       {
@@ -70,8 +76,9 @@ export async function planPhysicalRestore(
         to: instanceItem,
         backup: last.backup.id,
         overwrites: target.kind === 'filled' ? [`data directory ${restore.datadir}`] : [],
-        bytes,
+        bytes: full.bytes + (differential?.bytes ?? 0),
       },
+      ...chain.later.map(logItem),
     ],
     bytes,
     steps,
@@ -79,9 +86,10 @@ export async function planPhysicalRestore(
     request: {
       rename,
       overwrite: request.target.overwrite,
-      options: { ...restore },
+      options: request.target.options ?? {},
+      ...(request.stop === undefined ? {} : { stop: request.stop }),
     },
-    facts: physicalPlanFacts(chain, numbers),
+    facts: { ...physicalPlanFacts(chain, numbers), ...logs?.facts },
   })
 }
 
@@ -90,8 +98,21 @@ function flavourOfBackup({ full }: PhysicalChain): ServerFlavour {
   return full.facts.format === 'mbstream' ? 'mariadb' : 'mysql'
 }
 
-function requestProblems({ items, target }: RestoreRequest, backup: string): Problem[] {
+function logItem(log: Backup): RestorePlanItem {
+  const bytes = log.items.find(({ item }) => item === binlogItem)?.bytes
+  return { item: binlogItem, to: binlogItem, backup: log.id, overwrites: [], ...(bytes === undefined ? {} : { bytes }) }
+}
+
+function requestProblems({ items, target, stop }: RestoreRequest, backup: string, withLogs: boolean): Problem[] {
   const problems: Problem[] = []
+  if (stop !== undefined && !withLogs) {
+    problems.push({
+      severity: 'error',
+      code: 'INVALID_INPUT',
+      message: 'a copy of files can only be restored as a whole, and not to another moment',
+      hint: 'Restore it together with the log backups that follow it, or leave the moment out.',
+    })
+  }
   for (const [from, to] of Object.entries(target.rename ?? {})) {
     problems.push({
       severity: 'error',
@@ -102,7 +123,7 @@ function requestProblems({ items, target }: RestoreRequest, backup: string): Pro
     })
   }
   for (const item of items ?? []) {
-    if (item === instanceItem) continue
+    if (item === instanceItem || (item === binlogItem && withLogs)) continue
     problems.push({
       severity: 'error',
       code: 'NOT_FOUND',

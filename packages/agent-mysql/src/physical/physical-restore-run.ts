@@ -9,10 +9,13 @@ import {
   type RestoreReport,
   throwIfAborted,
 } from '@backup-planet/core'
+import { binlogItem } from '../dump-layout.ts'
 import type { ResolvedMysqlAgentSettings } from '../mysql-agent-settings.ts'
+import { replayFactsOf } from '../restore/log-replay-facts.ts'
 import { factFiles, parseBinlogInfo } from './backup-info.ts'
 import { BackupStreamReader, checkedStream } from './backup-stream.ts'
 import { type BackupTool, backupToolFor, readToolVersion, versionProblem } from './backup-tool.ts'
+import { preflightCopyLogs, replayOnCopy } from './copy-logs-run.ts'
 import { readDatadirState } from './datadir-state.ts'
 import { assertOnlyData, settleFiles } from './extracted-files.ts'
 import { instanceItem } from './physical-layout.ts'
@@ -38,8 +41,11 @@ export async function runPhysicalRestore(
   const { signal, onProgress } = options
   throwIfAborted(signal, 'the restore')
   const { datadir, ...restore } = parsePhysicalRestoreOptions(plan.request.options)
-  const { format, endsAt, steps } = physicalFactsOf(plan)
+  const { format, endsAt, steps, source } = physicalFactsOf(plan)
+  const facts = replayFactsOf(plan)
   refusePlan(plan)
+  const logs = facts === undefined ? undefined : { ...options, plan, files, facts, restore }
+  const preflight = logs === undefined ? undefined : await preflightCopyLogs(logs)
   const step = (name: RestoreStepName): void => {
     const text = plan.steps.find(({ number }) => number === steps[name])?.text
     if (text !== undefined) onProgress?.({ type: 'step', text })
@@ -55,7 +61,7 @@ export async function runPhysicalRestore(
   const target = await readDatadirState(datadir)
   if (target.fingerprint !== plan.target.fingerprint) {
     // Cut after its end, not planned after it.
-    if (recovered.done.includes(plan.id)) return report(datadir, endsAt, await endOf(datadir), problems)
+    if (recovered.done.includes(plan.id)) return report(plan, datadir, { expected: endsAt, found: await endOf(datadir) }, problems)
     throw changed(datadir)
   }
   refuseUsed(datadir, target.users)
@@ -63,7 +69,7 @@ export async function runPhysicalRestore(
   let end: string | null = null
   const work = await WorkDirectory.create(datadir, plan.id)
   try {
-    const [full, differential] = plan.backups
+    const [full, differential] = copiesOf(plan)
     if (full === undefined) throw new TypeError(`plan ${plan.id} names no backup`)
     const context: Context = { tool, files, restore, signal }
     step('unpack')
@@ -82,6 +88,14 @@ export async function runPhysicalRestore(
     if (end !== endsAt) throw otherBackup(endsAt, end)
     step('give')
     await settleFiles(work.data, target.owner, signal)
+    if (logs !== undefined && preflight !== undefined) {
+      await work.giveTo(target.owner)
+      step('start')
+      tell(await replayOnCopy({ ...logs, preflight, source, data: work.data, owner: target.owner, onStep: step }))
+      // The logs may have made what only a server writes.
+      await assertOnlyData(work.data, { trustSettings: true, signal })
+      await settleFiles(work.data, target.owner, signal)
+    }
     await refuseChanged(plan, datadir)
     throwIfAborted(signal, 'the restore')
     step('moveIntoPlace')
@@ -91,8 +105,8 @@ export async function runPhysicalRestore(
     throw error
   }
   tell(await removeReplaced(work.path))
-  onProgress?.({ type: 'item', phase: 'restore', item: instanceItem, state: 'ended' })
-  return report(datadir, endsAt, end, problems)
+  for (const { item } of plan.items) onProgress?.({ type: 'item', phase: 'restore', item, state: 'ended' })
+  return report(plan, datadir, { expected: endsAt, found: end }, problems, preflight?.endText)
 }
 
 interface Context {
@@ -183,9 +197,26 @@ function otherBackup(expected: string | null, found: string | null): BackupError
   })
 }
 
-function report(datadir: string, expected: string | null, found: string | null, problems: readonly Problem[]): RestoreReport {
+/** The backups of files; logs follow them. */
+function copiesOf(plan: RestorePlan): readonly string[] {
+  const logs = new Set(plan.items.filter(({ item }) => item === binlogItem).map(({ backup }) => backup))
+  return plan.backups.filter((backup) => !logs.has(backup))
+}
+
+function report(
+  plan: RestorePlan,
+  datadir: string,
+  { expected, found }: { readonly expected: string | null; readonly found: string | null },
+  problems: readonly Problem[],
+  appliedTo?: string,
+): RestoreReport {
   const checks = [{ name: 'binlog position', expected: expected ?? 'none', found: found ?? 'none', passed: expected === found }]
-  return { items: [{ item: instanceItem, to: instanceItem, checks, facts: { datadir } }], problems }
+  const items = plan.items.map(({ item, to }) =>
+    item === instanceItem
+      ? { item, to, checks, facts: { datadir } }
+      : { item, to, checks: [], facts: appliedTo === undefined ? {} : { appliedTo } },
+  )
+  return { items, problems }
 }
 
 async function readFact(directory: string, names: readonly string[]): Promise<string> {

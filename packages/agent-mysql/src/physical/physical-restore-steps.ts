@@ -1,10 +1,22 @@
 import { describeBytes, type PlanStep } from '@backup-planet/core'
 import type { BackupTool } from './backup-tool.ts'
+import type { CopyLogsPlan } from './copy-logs-plan.ts'
 import type { DatadirState } from './datadir-state.ts'
 import type { PhysicalChain } from './physical-chain.ts'
 
 /** The parts of a restore that its run tells as they begin. */
-export type RestoreStepName = 'putBack' | 'unpack' | 'prepare' | 'unpackChanges' | 'prepareChanges' | 'give' | 'moveIntoPlace' | 'leave'
+export type RestoreStepName =
+  | 'putBack'
+  | 'unpack'
+  | 'prepare'
+  | 'unpackChanges'
+  | 'prepareChanges'
+  | 'give'
+  | 'start'
+  | 'replay'
+  | 'shutDown'
+  | 'moveIntoPlace'
+  | 'leave'
 
 export interface RestoreSteps {
   readonly steps: readonly PlanStep[]
@@ -18,6 +30,7 @@ export interface StepFacts {
   readonly tool: BackupTool
   /** The directory that was there, set aside by a restore that was cut. */
   readonly putBack: string | undefined
+  readonly logs: CopyLogsPlan | undefined
 }
 
 /** What a restore does, in words and in order. */
@@ -29,7 +42,7 @@ export function physicalRestoreSteps(facts: StepFacts): RestoreSteps {
   }
 }
 
-function stepTexts({ chain: { full, differential }, target, tool, putBack }: StepFacts): (readonly [RestoreStepName, string])[] {
+function stepTexts({ chain: { full, differential }, target, tool, putBack, logs }: StepFacts): (readonly [RestoreStepName, string])[] {
   const texts: (readonly [RestoreStepName, string])[] = []
   if (putBack !== undefined)
     texts.push(['putBack', `put ${putBack} back as ${target.path}: a restore that was cut had set it aside, and put nothing in its place`])
@@ -47,6 +60,7 @@ function stepTexts({ chain: { full, differential }, target, tool, putBack }: Ste
     )
   }
   if (target.owner !== undefined) texts.push(['give', `give everything to ${target.owner.name} (${target.owner.uid}:${target.owner.gid})`])
+  if (logs !== undefined) texts.push(['start', logs.steps.start], ['replay', logs.steps.replay], ['shutDown', logs.steps.shutDown])
   texts.push(
     [
       'moveIntoPlace',

@@ -1,6 +1,7 @@
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { chown, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { BackupError, currentOwner, ownedName, type Problem } from '@backup-planet/core'
+import { endServersIn } from './left-servers.ts'
 import { atPlace, placeError } from './place-errors.ts'
 import { asidePath, completeMark, identityOf, readRemains, removeReplaced, runsAlready, workPrefix } from './restore-remains.ts'
 import { syncDirectory } from './sync-directory.ts'
@@ -35,6 +36,7 @@ export class WorkDirectory {
       for (const other of (await readRemains(datadir)).works) {
         if (other.path === path) continue
         if (other.state !== 'dead') throw runsAlready(other.path)
+        await endServersIn(other.path)
         await atPlace('remove', other.path, () => rm(other.path, { recursive: true, force: true }))
       }
     } catch (error) {
@@ -42,6 +44,11 @@ export class WorkDirectory {
       throw error
     }
     return new WorkDirectory(path, datadir, plan)
+  }
+
+  /** For a server that runs as its owner, and has to come to the new directory. */
+  async giveTo(owner: { readonly uid: number; readonly gid: number } | undefined): Promise<void> {
+    if (owner !== undefined) await atPlace('give away', this.path, () => chown(this.path, owner.uid, owner.gid))
   }
 
   /**

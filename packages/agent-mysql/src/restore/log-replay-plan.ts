@@ -97,7 +97,7 @@ function choiceProblems({ request, restore, schemas }: LogPlanOptions): Problem[
   return problems
 }
 
-function logFormatProblems(logs: readonly Backup[]): Problem[] {
+export function logFormatProblems(logs: readonly Backup[]): Problem[] {
   const formats = [...new Set(logs.map((log) => log.facts.binlogFormat).filter((format) => typeof format === 'string'))]
   const loose = formats.filter((format) => format !== 'ROW')
   if (loose.length === 0) return []
@@ -162,7 +162,11 @@ function targetProblems(flavour: 'mariadb' | 'mysql', target: RestoreTargetFacts
   return problems
 }
 
-function toolProblems(restore: MysqlRestoreOptions, tools: ReplayTools | undefined, flavour: 'mariadb' | 'mysql'): Problem[] {
+export function toolProblems(
+  restore: Pick<MysqlRestoreOptions, 'replay'>,
+  tools: ReplayTools | undefined,
+  flavour: 'mariadb' | 'mysql',
+): Problem[] {
   if (tools !== undefined || restore.replay === 'statements') return []
   const names = flavour === 'mariadb' ? 'mariadb-binlog and mariadb' : 'mysqlbinlog and mysql, those of MySQL,'
   if (restore.replay === 'tools') {
@@ -179,7 +183,7 @@ function toolProblems(restore: MysqlRestoreOptions, tools: ReplayTools | undefin
   return []
 }
 
-function stopProblems(stop: RestoreStop | undefined, chain: LogChain): Problem[] {
+export function stopProblems(stop: RestoreStop | undefined, chain: LogChain): Problem[] {
   if (stop === undefined || !('before' in stop)) return []
   const mysql8 = chain.files.every(
     (log) => flavourOf(log.serverVersion, undefined) !== 'mariadb' && Number(log.serverVersion.split('.')[0]) >= 8,
@@ -196,22 +200,36 @@ function stopProblems(stop: RestoreStop | undefined, chain: LogChain): Problem[]
   ]
 }
 
-function steps({ full, logs, request, restore, schemas }: LogPlanOptions, chain: LogChain, tools: ReplayTools | undefined): string[] {
-  const texts = ['switch the event scheduler of the target off, if it runs, until the logs are replayed: what events did is in the logs']
-  const { files, begin } = chain
+/** In words: which logs are replayed, how, and from where to where. */
+export function replayStep(
+  {
+    full,
+    logs,
+    stop,
+    schemas,
+  }: {
+    readonly full: Backup
+    readonly logs: readonly Backup[]
+    readonly stop: RestoreStop | undefined
+    readonly schemas: readonly string[] | undefined
+  },
+  { files, begin }: LogChain,
+  tools: ReplayTools | undefined,
+): string {
   const bytes = files.reduce((sum, { bytes: size }) => sum + size, 0)
   const first = files[0]
   const last = files.at(-1)
   const names = first === last ? first?.file : `${first?.file} to ${last?.file}`
   const count = `${logs.length} log ${logs.length === 1 ? 'backup' : 'backups'}`
-  if (first === undefined || begin === undefined) texts.push(`replay nothing of ${count} behind ${full.id}, which hold no changes`)
-  else {
-    const how = tools === undefined ? 'by BINLOG statements' : `with ${tools.binlog} and ${tools.client} (${tools.version})`
-    const what = schemas === undefined ? '' : `, changes of ${schemas.join(', ')} alone`
-    texts.push(
-      `replay ${count} (${names}, ${describeBytes(bytes)}) ${how} from ${begin.file}:${begin.offset} ${until(request.stop, last?.lastAt)}${what}`,
-    )
-  }
+  if (first === undefined || begin === undefined) return `replay nothing of ${count} behind ${full.id}, which hold no changes`
+  const how = tools === undefined ? 'by BINLOG statements' : `with ${tools.binlog} and ${tools.client} (${tools.version})`
+  const what = schemas === undefined ? '' : `, changes of ${schemas.join(', ')} alone`
+  return `replay ${count} (${names}, ${describeBytes(bytes)}) ${how} from ${begin.file}:${begin.offset} ${until(stop, last?.lastAt)}${what}`
+}
+
+function steps({ full, logs, request, restore, schemas }: LogPlanOptions, chain: LogChain, tools: ReplayTools | undefined): string[] {
+  const texts = ['switch the event scheduler of the target off, if it runs, until the logs are replayed: what events did is in the logs']
+  texts.push(replayStep({ full, logs, stop: request.stop, schemas }, chain, tools))
   if (restore.skipGtids.length > 0)
     texts.push(`leave out of the replay ${restore.skipGtids.length === 1 ? 'transaction' : 'transactions'} ${restore.skipGtids.join(', ')}`)
   if (restore.users === 'skip') texts.push('leave accounts that exist already as they are, whatever the logs say of them')

@@ -11,6 +11,7 @@ import type { LogChoice } from './log-replay-choice.ts'
 import type { ReplayFacts } from './log-replay-facts.ts'
 import { gtidAtEnd } from './log-replay-gtid.ts'
 import type { Preflight } from './log-replay-preflight.ts'
+import { preparedTransactions } from './prepared-transactions.ts'
 import type { RestoreJournal } from './restore-journal.ts'
 import type { MysqlRestoreOptions } from './restore-options.ts'
 import { endsRestore } from './restore-session.ts'
@@ -92,7 +93,7 @@ export class LogRun {
       const { files, plan, server } = this.#options
       await restoreGtid(connection, server, plan, await gtidAtEnd(files, facts, preflight.end, this.#options))
     }
-    await this.#warnOfPreparedTransactions()
+    for (const problem of await preparedTransactions(connection)) this.#options.failures.problem(problem)
     await startEvents(connection, journal)
   }
 
@@ -111,19 +112,6 @@ export class LogRun {
       item: binlogItem,
       message: `${accounts.join(', ')} on the target was left as it is: ${statement} in the logs was not applied`,
       hint: 'Run it by hand if it shall count here too.',
-    })
-  }
-
-  async #warnOfPreparedTransactions(): Promise<void> {
-    const { connection, failures } = this.#options
-    const prepared = await connection.rows('XA RECOVER', 'looking for prepared transactions')
-    if (prepared.length === 0) return
-    failures.problem({
-      severity: 'warning',
-      code: 'INCONSISTENT',
-      item: binlogItem,
-      message: `${prepared.length} XA transactions are prepared on the target, as they were on the source at that moment`,
-      hint: 'XA RECOVER lists them; end each with XA COMMIT or XA ROLLBACK. Until then they hold their locks.',
     })
   }
 

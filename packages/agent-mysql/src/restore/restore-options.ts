@@ -2,6 +2,12 @@ import { type Json, parseSettings } from '@backup-planet/core'
 import * as z from 'zod'
 import { matchesTable, tablePattern } from '../name-patterns.ts'
 
+/** Each names one transaction. */
+export const skipGtids = z
+  .array(z.string().regex(/^(\d+-\d+-\d+|[0-9a-fA-F-]{36}(:[a-zA-Z_]\w*)?:\d+)$/, 'write one transaction, such as 0-1-1074'))
+  .readonly()
+  .default([])
+
 const schema = z
   .strictObject({
     /** Tables to restore, as `schema.table` with the names of the backup, `*` and `?`; views, routines and events are then left out. */
@@ -40,10 +46,7 @@ const schema = z
      */
     replay: z.enum(['auto', 'tools', 'statements']).default('auto'),
     /** Transactions that are left out when logs are replayed, by their GTIDs: `0-1-1074`, `3e11fa47-71ca-11e1-9e33-c80aa9429562:23`. */
-    skipGtids: z
-      .array(z.string().regex(/^(\d+-\d+-\d+|[0-9a-fA-F-]{36}(:[a-zA-Z_]\w*)?:\d+)$/, 'write one transaction, such as 0-1-1074'))
-      .readonly()
-      .default([]),
+    skipGtids,
     /** Attempts for a chunk that meets a deadlock or a lock timeout. */
     attempts: z.int().min(1).max(100).default(10),
   })
