@@ -1,10 +1,14 @@
-import { chmod, mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, mkdir, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Backup, BackupError, type RestorePlan, type RestoreStop } from '@backup-planet/core'
 import { startThrowawayMariadb, type ThrowawayMariadb } from '@backup-planet/tooling/throwaway-mariadb'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { until } from './capture-fixture.ts'
 import { MoneyMovers } from './money-movers.ts'
-import { BackupShelf, contentOf, emptyHome, physicalAgent, startOn } from './physical-fixture.ts'
+import type { PhysicalChildWork } from './physical-child.ts'
+import { BackupShelf, contentOf, emptyHome, physicalAgent, physicalSettings, startOn } from './physical-fixture.ts'
 
 let source: ThrowawayMariadb
 let shelf: BackupShelf
@@ -75,11 +79,12 @@ async function openHome(): ReturnType<typeof emptyHome> {
 const errors = (found: RestorePlan) => found.problems.filter(({ severity }) => severity === 'error')
 
 /** Servers that stand below a directory. */
-async function serversIn(directory: string): Promise<number[]> {
+async function mariadbsIn(directory: string): Promise<number[]> {
   const found: number[] = []
   for (const name of await readdir('/proc')) {
     const place = /^\d+$/.test(name) ? await readlink(`/proc/${name}/cwd`).catch(() => '') : ''
-    if (place.startsWith(directory)) found.push(Number(name))
+    const program = place.startsWith(directory) ? await readFile(`/proc/${name}/comm`, 'utf8').catch(() => '') : ''
+    if (/mariadbd|mysqld/.test(program)) found.push(Number(name))
   }
   return found
 }
@@ -142,7 +147,41 @@ describe('logs on a physical backup', () => {
     await expect(running).rejects.toMatchObject({ code: 'ABORTED' })
     expect(await readFile(join(home.datadir, 'ibdata1'), 'utf8')).toBe('what was there')
     expect(await readdir(home.directory)).toEqual(['data', 'tmp'])
-    expect(await serversIn(home.directory)).toEqual([])
+    expect(await mariadbsIn(home.directory)).toEqual([])
+  })
+
+  it('leave the target as it was after kill -9 while they are replayed, and the next restore ends the server that was left', async () => {
+    await using home = await openHome()
+    const backups = [full, between, last]
+    const made = await plan(backups, home.datadir)
+    const work: PhysicalChildWork = {
+      action: 'restore',
+      settings: physicalSettings(source, { socketPath: '/nowhere/s.sock' }),
+      directory: shelf.directory,
+      plan: made,
+      backups,
+    }
+    const file = join(home.directory, 'work.json')
+    await writeFile(file, JSON.stringify(work), { mode: 0o600 })
+    const child = spawn(process.execPath, ['--conditions=@backup-planet/source', join(import.meta.dirname, 'physical-child.ts'), file], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    })
+    const exit = once(child, 'exit')
+    const [server = 0] = await until('the server on the copy', async () => {
+      const found = await mariadbsIn(home.directory)
+      return found.length > 0 ? found : undefined
+    })
+    child.kill('SIGKILL')
+    await exit
+    expect(await readdir(home.directory)).not.toContain('data')
+    const again = await plan(backups, home.datadir)
+    expect(again.id).toBe(made.id)
+    await agent().restore(again, shelf.files(backups))
+    expect(await mariadbsIn(home.directory)).not.toContain(server)
+    await rm(file)
+    expect((await readdir(home.directory)).sort()).toEqual(['data', 'tmp'])
+    await using restored = await startOn(home)
+    expect(await contentOf(restored)).toBe(content)
   })
 
   it('are refused by the plan without a server of the version, and with a gap', async () => {
