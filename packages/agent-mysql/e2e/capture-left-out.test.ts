@@ -115,3 +115,20 @@ test('the history of tables versioned by transaction, servers and libraries are 
   expect((await warningsOf({ history: false }, ['past'])).check.filter((message) => message.startsWith('old versions'))).toEqual([])
   await server.client('DROP SERVER elsewhere; DROP DATABASE past')
 })
+
+test('the facts of a full backup name what it does not hold, and how to judge what comes later', async () => {
+  await server.client(
+    'CREATE DATABASE kept; CREATE TABLE kept.t (id INT PRIMARY KEY); CREATE TABLE kept.tmp_1 (id INT PRIMARY KEY); CREATE DATABASE scratch; CREATE DATABASE other',
+  )
+  await using agent = agentFor(server, { excludeSchemas: ['scratch'], excludeTables: ['*.tmp_*'] })
+  await using whole = await agent.beginCapture(request)
+  expect(whole.facts.facts.leftOut).toMatchObject({
+    schemas: ['scratch'],
+    tables: ['kept.tmp_1'],
+    rows: [],
+    patterns: { excludeSchemas: ['scratch'], excludeTables: ['*.tmp_*'] },
+  })
+  await using asked = await agent.beginCapture({ ...request, items: ['kept'] })
+  expect(asked.facts.facts.leftOut).toMatchObject({ schemas: expect.arrayContaining(['other', 'scratch']), items: ['kept'] })
+  await server.client('DROP DATABASE kept; DROP DATABASE scratch; DROP DATABASE other')
+})

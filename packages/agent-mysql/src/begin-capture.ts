@@ -8,6 +8,7 @@ import {
   throwIfAborted,
 } from '@backup-planet/core'
 import { captureSteps } from './dump/capture-steps.ts'
+import { leftOutFacts } from './dump/left-out-facts.ts'
 import { selectSchemas } from './dump/schema-selection.ts'
 import { inventoryChanges, readServerInventory, type ServerInventory } from './dump/server-inventory.ts'
 import { openSnapshot, type Snapshot, type SnapshotTable } from './dump/snapshot.ts'
@@ -32,6 +33,8 @@ export interface SelectedSource {
   /** Printable, such as `db1.example.com:3306`. */
   readonly name: string
   readonly inventory: ServerInventory
+  /** Schemas that are there, selected or not; the server's own are not among them. */
+  readonly listed: readonly string[]
   /** Reads the same again. */
   readonly read: () => Promise<ServerInventory>
 }
@@ -54,7 +57,7 @@ export async function selectSource(
   const accounts = items === undefined ? settings.users : items.includes(accountsItem)
   const leftOut = items === undefined ? selected.leftOut : []
   const read = () => readServerInventory(session, { settings, server, schemas, accounts, leftOut, signal })
-  return { server, name: sourceName(settings, server), inventory: await read(), read }
+  return { server, name: sourceName(settings, server), inventory: await read(), listed: selected.listed, read }
 }
 
 /** Begins what may follow the backups there are: what is asked for, or a full with the reason. */
@@ -149,7 +152,17 @@ async function beginFullCapture(
       const changes = inventoryChanges(inventory, after)
       if (changes.length === 0) {
         const identity = await identityAt(snapshot.position, settings, signal)
-        return new MysqlCapture({ settings, server: source.server, sourceName: source.name, inventory, snapshot, ...full, identity })
+        const leftOut = leftOutFacts({ settings, items: request.items, schemas: source.listed, inventory })
+        return new MysqlCapture({
+          settings,
+          server: source.server,
+          sourceName: source.name,
+          inventory,
+          snapshot,
+          ...full,
+          identity,
+          leftOut,
+        })
       }
       if (attempt >= attemptsForStructure) {
         throw new BackupError(`the structure kept changing while the snapshot was opened: ${changes.slice(0, 5).join(', ')}`, {

@@ -1,4 +1,4 @@
-import type { Capture, CaptureFacts, OperationOptions, Position, Problem, Stage } from '@backup-planet/core'
+import type { Capture, CaptureFacts, Json, OperationOptions, Position, Problem, Stage } from '@backup-planet/core'
 import { abortError, BackupError, describeBytes, throwIfAborted } from '@backup-planet/core'
 import { AccountCopy } from './dump/account-copy.ts'
 import { brokenViewProblems } from './dump/broken-views.ts'
@@ -28,6 +28,8 @@ export interface MysqlCaptureOptions {
   readonly reason?: string | undefined
   /** Of the binlog that the position lies in, where the account may read binlogs. */
   readonly identity: string | undefined
+  /** What it does not hold, as `leftOutFacts` says it. */
+  readonly leftOut: Json
 }
 
 /** One snapshot of the server, being copied into files. */
@@ -38,7 +40,7 @@ export class MysqlCapture implements Capture {
   #copied = false
 
   constructor(options: MysqlCaptureOptions) {
-    const { server, snapshot, settings, identity, reason } = options
+    const { server, snapshot, settings, identity, leftOut, reason } = options
     this.#options = options
     this.#position = positionOf(options)
     this.facts = {
@@ -59,6 +61,7 @@ export class MysqlCapture implements Capture {
         ddlGuard: snapshot.ddlGuard,
         verify: settings.verify,
         threads: snapshot.readers.length,
+        leftOut,
         binlog: snapshot.position === undefined ? null : { ...snapshot.position, ...(identity === undefined ? {} : { identity }) },
       },
       restoreGuide: restoreGuide(server, snapshot),

@@ -11,6 +11,8 @@ export interface SelectedSchemas {
   readonly schemas: readonly string[]
   /** Schemas that nobody asked to leave out and that are left out all the same, as warnings. The server's own are not among them. */
   readonly leftOut: readonly Problem[]
+  /** All that are not the server's own, selected or not; nor is the journal of a restore. */
+  readonly listed: readonly string[]
 }
 
 /** The schemas that the settings select, of those that the account can see. */
@@ -21,14 +23,14 @@ export async function selectSchemas(
 ): Promise<SelectedSchemas> {
   const system = await readSystemSchemas(session, server)
   const rows = await session.rows('SELECT schema_name FROM information_schema.schemata ORDER BY schema_name', 'listing the schemas')
-  const selected = rows
-    .map((row) => row.text('schema_name'))
-    .filter((schema) => !isSystemSchema(schema, system) && schemaIsSelected(settings, schema))
+  const all = rows.map((row) => row.text('schema_name')).filter((schema) => !isSystemSchema(schema, system))
+  const selected = all.filter((schema) => schemaIsSelected(settings, schema))
   return {
     schemas: selected.filter((schema) => !isForeignSchema(schema) && schema !== journalSchema),
     leftOut: selected.flatMap((schema) =>
       schema === journalSchema ? [journalLeftOut] : isForeignSchema(schema) ? [foreignSchema(schema)] : [],
     ),
+    listed: all.filter((schema) => schema !== journalSchema),
   }
 }
 
