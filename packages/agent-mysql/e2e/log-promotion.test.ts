@@ -88,6 +88,27 @@ describe('a log becomes a full, with the reason', () => {
     expect((await chain.backUp('full')).backup.position?.chain).toBe(`${identity}~3`)
   })
 
+  it('after RESET MASTER behind a full by an account that may not read binlogs', async () => {
+    await server.client(
+      "CREATE OR REPLACE USER 'plain'@'%' IDENTIFIED BY 'plain'; GRANT SELECT, RELOAD, PROCESS, LOCK TABLES, SHOW VIEW, EVENT, TRIGGER, BINLOG MONITOR ON *.* TO 'plain'@'%'",
+    )
+    const plain = agentFor(server, { threads: 1, users: false, user: 'plain', password: 'plain' })
+    const full = async () => (await chain.backUp('full', {}, plain)).backup
+    const { position: first, facts } = await full()
+    expect(facts.binlog).not.toHaveProperty('identity')
+    await write()
+    expect((await chain.backUp('log')).backup).toMatchObject({ kind: 'log', from: first })
+
+    chain.backups.length = 0
+    await server.client('RESET MASTER')
+    const identity = (await full()).position?.chain
+    await server.client('RESET MASTER')
+    await write()
+    await rotate(1)
+    await write()
+    await expectPromotion('cannot be shown to be the same one', `${identity}~2`)
+  })
+
   it('where the files of the server were set back to an earlier copy', async () => {
     const copy = await mkdtemp(join(tmpdir(), 'bp-set-back-'))
     try {

@@ -15,6 +15,7 @@ import { openSnapshot, type Snapshot, type SnapshotTable } from './dump/snapshot
 import { accountsItem } from './dump-layout.ts'
 import { beginLogCapture } from './log/begin-log-capture.ts'
 import { beginningReader, identityAt } from './log/binlog-beginning.ts'
+import { placeReader } from './log/binlog-place.ts'
 import { continuationOf, recordedIdentity } from './log/log-continuation.ts'
 import type { ResolvedMysqlAgentSettings } from './mysql-agent-settings.ts'
 import { MysqlCapture } from './mysql-capture.ts'
@@ -72,7 +73,8 @@ export async function beginCapture(
   const server = await detectServer(session)
   const { kind, chain } = request
   const readBeginning = beginningReader(settings, signal)
-  const continuation = await continuationOf({ session, server, kind, chain, readBeginning })
+  const readPlace = placeReader(settings, signal)
+  const continuation = await continuationOf({ session, server, kind, chain, readBeginning, readPlace })
   const { next } = continuation
   if (next.warning !== undefined) onProgress?.({ type: 'problem', problem: continuationWarning(next.warning) })
   if (settings.mode === 'physical' && next.kind !== 'log') {

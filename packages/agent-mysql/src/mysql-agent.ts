@@ -11,6 +11,7 @@ import packageFacts from '../package.json' with { type: 'json' }
 import { beginCapture, refuseItems, selectSource } from './begin-capture.ts'
 import { beginningReader } from './log/binlog-beginning.ts'
 import { followBinlogs } from './log/binlog-follower.ts'
+import { placeReader } from './log/binlog-place.ts'
 import { checkLogCapture } from './log/log-checks.ts'
 import { type Continuation, continuationOf } from './log/log-continuation.ts'
 import { planLogCapture } from './log/log-plan.ts'
@@ -55,7 +56,15 @@ export function createMysqlAgent(input: MysqlAgentSettings): Agent {
     server: ServerFacts,
     { kind, chain }: CaptureRequest,
     signal: AbortSignal | undefined,
-  ): Promise<Continuation> => continuationOf({ session, server, kind, chain, readBeginning: beginningReader(settings, signal) })
+  ): Promise<Continuation> =>
+    continuationOf({
+      session,
+      server,
+      kind,
+      chain,
+      readBeginning: beginningReader(settings, signal),
+      readPlace: placeReader(settings, signal),
+    })
   const physical = settings.mode === 'physical'
   const kinds: readonly CaptureKind[] =
     physical && settings.physical?.incremental !== false ? ['full', 'differential', 'log'] : ['full', 'log']

@@ -6,6 +6,7 @@ import { connect, type MysqlConnection, type MysqlSession } from '../mysql-conne
 import { detectServer, readServerTime, type ServerFacts } from '../mysql-server.ts'
 import { sourceName } from '../source-name.ts'
 import { beginningReader } from './binlog-beginning.ts'
+import { placeReader } from './binlog-place.ts'
 import { FollowReceiver } from './follow-receiver.ts'
 import { FollowSpool, type SpooledPart, type SpooledParts } from './follow-spool.ts'
 import { LogCapture } from './log-capture.ts'
@@ -96,7 +97,8 @@ async function beginningOf(
 ): Promise<FollowBeginning> {
   const server = await detectServer(session)
   const readBeginning = beginningReader(settings, signal)
-  const { next } = await continuationOf({ session, server, kind: 'log', chain, readBeginning })
+  const readPlace = placeReader(settings, signal)
+  const { next } = await continuationOf({ session, server, kind: 'log', chain, readBeginning, readPlace })
   if (next.kind !== 'log' || next.from === undefined) {
     throw new BackupError(`the server cannot be followed: ${next.reason?.message ?? 'a full backup is due'}`, {
       code: 'NOT_FOUND',

@@ -1,8 +1,9 @@
 import { type Backup, BackupError } from '@backup-planet/core'
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { MysqlSession } from '../mysql-connection.ts'
 import { serverRow } from '../mysql-rows.ts'
 import type { ServerFacts } from '../mysql-server.ts'
+import type { BinlogPlace } from './binlog-place.ts'
 import { continuationOf, type ReadBeginning } from './log-continuation.ts'
 
 const facts = { flavour: 'mysql', id: 'uuid', logBin: true } as ServerFacts
@@ -15,9 +16,11 @@ interface Scene {
   readonly kind?: 'full' | 'log'
   readonly chain: readonly Backup[]
   readonly denied?: boolean
+  /** What the server says of the place of a backup without identity. */
+  readonly place?: BinlogPlace | undefined
 }
 
-async function continued({ binlogs, identities = {}, kind = 'log', chain, denied = false }: Scene) {
+async function continued({ binlogs, identities = {}, kind = 'log', chain, denied = false, place }: Scene) {
   const names = Object.keys(binlogs)
   const last = names.at(-1) ?? ''
   const session: MysqlSession = {
@@ -33,7 +36,7 @@ async function continued({ binlogs, identities = {}, kind = 'log', chain, denied
     if (identity === undefined) throw new BackupError('gone', { code: 'NOT_FOUND', hint: 'x' })
     return { identity, gtidBefore: '' }
   }
-  return await continuationOf({ session, server: facts, kind, chain, readBeginning })
+  return await continuationOf({ session, server: facts, kind, chain, readBeginning, readPlace: async () => place })
 }
 
 function backup(id: string, kind: 'full' | 'log', file: string, offset: string, identity?: string, chain = 'uuid', from?: string): Backup {
@@ -97,9 +100,36 @@ it('names the new history of a full that was asked for, too', async () => {
   })
 })
 
-it('compares positions only where no beginning was recorded', async () => {
-  const bare = backup('1', 'full', 'b.000002', '4')
-  expect((await continued({ binlogs: { 'b.000002': 99 }, chain: [bare] })).next).toMatchObject({ kind: 'log', follows: '1' })
+describe('where no beginning was recorded', () => {
+  const bare: Backup = {
+    ...backup('1', 'full', 'b.000002', '50'),
+    position: { chain: 'uuid', value: { file: 'b.000002', offset: '50', gtid: '0-1-5' } },
+  }
+  const at = { createdAt: '2026-03-01T01:00:00.000Z', gtid: '0-1-5' }
+  const scene = { binlogs: { 'b.000002': 99 }, chain: [bare] }
+
+  it('goes on where the binlog is older than the backup and has its GTIDs at the place', async () => {
+    expect((await continued({ ...scene, place: at })).next).toMatchObject({ kind: 'log', follows: '1' })
+  })
+
+  it.each([
+    ['no transaction ends there', undefined, 'no transaction ends at 50'],
+    ['other GTIDs are reached there', { ...at, gtid: '0-1-4' }, 'GTID 0-1-4 is reached there, and the backup has 0-1-5'],
+    ['the binlog was begun later', { ...at, createdAt: '2026-03-01T01:00:01.000Z' }, 'it was begun at 2026-03-01T01:00:01.000Z'],
+    ['the time of its beginning is not known', { gtid: at.gtid }, 'no known time'],
+  ])('makes a full where %s', async (_, place, reason) => {
+    const { next } = await continued({ ...scene, place })
+    expect(next).toMatchObject({ kind: 'full', chain: 'uuid~2', reason: { message: expect.stringContaining(reason) } })
+  })
+
+  it('makes a full of logs that ended with a file where nothing else speaks for the next one', async () => {
+    const logs = backup('2', 'log', 'b.000003', '4', undefined, 'uuid', 'b.000002')
+    const followed = { binlogs: { 'b.000003': 99 }, identities: { 'b.000003': 'three' }, chain: [full, logs] }
+    expect((await continued(followed)).next).toMatchObject({
+      kind: 'full',
+      reason: { message: expect.stringContaining('keeps no GTIDs') },
+    })
+  })
 })
 
 it('makes a full without the right to read binlogs, and no log', async () => {

@@ -11,8 +11,9 @@ import {
   type ServerState,
 } from '@backup-planet/core'
 import type { MysqlSession } from '../mysql-connection.ts'
-import { beginningOfBinlog, comparePositions } from '../mysql-position.ts'
+import { beginningOfBinlog, compareGtids, comparePositions } from '../mysql-position.ts'
 import { type BinlogPosition, readBinlogPosition, type ServerFacts } from '../mysql-server.ts'
+import type { ReadPlace } from './binlog-place.ts'
 import { followsBinlog, listBinlogs, type ServerBinlog } from './server-binlogs.ts'
 
 /** What a binlog begins with. */
@@ -35,6 +36,7 @@ export interface ContinuationOptions {
   /** As in a capture request. */
   readonly chain: readonly Backup[]
   readonly readBeginning: ReadBeginning
+  readonly readPlace: ReadPlace
 }
 
 /** What is captured next, and what the server said for it. */
@@ -60,7 +62,14 @@ export async function continuationOf(options: ContinuationOptions): Promise<Cont
     ...(oldest === undefined ? {} : { oldest: { chain: server.id, value: { file: oldest.name, offset: beginningOfBinlog } } }),
     ...(typeof now === 'object' ? { broken: now.broken } : {}),
   }
-  return { next: nextKind({ kind, history: historyOf(chain, comparePositions), server: state }), position, binlogs }
+  const history = historyOf(chain, comparePositions)
+  const next = nextKind({ kind, history, server: state })
+  const follows = chain.find(({ id }) => id === next.follows)
+  if (follows === undefined || follows.id === ending?.backup) return { next, position, binlogs }
+  // Logs go on where logs ended, which need not be the newest place.
+  const then = await compareBeginning(endingOf(follows), listed, options)
+  if (typeof then !== 'object') return { next, position, binlogs }
+  return { next: nextKind({ kind, history, server: { ...state, broken: then.broken } }), position, binlogs }
 }
 
 export function serverPosition({ id }: ServerFacts, { file, offset, gtid }: BinlogPosition): Position {
@@ -83,7 +92,9 @@ interface Ending {
   readonly backup: string
   readonly file: string
   readonly offset: string
+  readonly gtid: string
   readonly identity: string | undefined
+  readonly consistentAt: string
 }
 
 /** Of the newest history of this server, the last place of which the binlog is still there. */
@@ -97,9 +108,12 @@ function newestEnding(chain: readonly Backup[], id: string, binlogs: readonly Se
     // Of two that end at the same place the later one was there when the file had come further.
     if (last === undefined || (comparePositions(position, last.position) ?? 1) >= 0) last = { backup, position }
   }
-  if (last === undefined) return undefined
-  const { file = '', offset = '' } = last.position.value
-  return { backup: last.backup.id, file, offset, identity: recordedIdentity(last.backup) }
+  return last === undefined ? undefined : endingOf(last.backup)
+}
+
+function endingOf(backup: Backup): Ending {
+  const { file = '', offset = '', gtid = '' } = backup.position?.value ?? {}
+  return { backup: backup.id, file, offset, gtid, identity: recordedIdentity(backup), consistentAt: backup.consistentAt }
 }
 
 /** Identity of the binlog that the position of a backup lies in, as its facts have it. */
@@ -113,7 +127,7 @@ export function recordedIdentity({ facts }: Backup): string | undefined {
 async function compareBeginning(
   ending: Ending,
   binlogs: readonly ServerBinlog[],
-  { kind, readBeginning }: ContinuationOptions,
+  { kind, readBeginning, readPlace }: ContinuationOptions,
 ): Promise<'same' | 'gone' | { readonly broken: string }> {
   const { backup, file, offset, identity } = ending
   const place = `the binlog ${file}, in which backup ${backup} ends,`
@@ -121,8 +135,8 @@ async function compareBeginning(
   if (file !== binlogs.at(-1)?.name && Number(offset) > bytes) {
     return { broken: `${place} has only ${bytes} bytes, and the backup ends at ${offset}` }
   }
-  if (identity === undefined) return 'same'
   try {
+    if (identity === undefined) return await compareUnidentified(ending, place, readBeginning, readPlace)
     const beginning = await readBeginning(file)
     if (beginning.identity === identity) return 'same'
     return { broken: `${place} has another beginning: the logs were reset, files were copied back, or it is another server` }
@@ -133,4 +147,27 @@ async function compareBeginning(
     if (kind === 'full' && error.code === 'ACCESS_DENIED') return 'same'
     throw error
   }
+}
+
+/**
+ * Where no identity was recorded, the binlog is taken for the same one only if the GTIDs at the place are those that were recorded, and it was begun before
+ * the backup was made: after RESET MASTER neither is so. Without GTIDs the time alone must do, which has no more than seconds.
+ */
+async function compareUnidentified(
+  { file, offset, gtid, consistentAt }: Ending,
+  place: string,
+  readBeginning: ReadBeginning,
+  readPlace: ReadPlace,
+): Promise<'same' | { readonly broken: string }> {
+  const unproven = (found: string) => ({ broken: `${place} cannot be shown to be the same one: ${found}` })
+  // The end of logs that were followed to the end of a file: the next one was begun later.
+  const isBeginning = offset === beginningOfBinlog
+  const found = isBeginning ? { gtid: (await readBeginning(file)).gtidBefore } : await readPlace(file, Number(offset))
+  if (found === undefined) return unproven(`no transaction ends at ${offset}`)
+  if (compareGtids(found.gtid, gtid) !== 0)
+    return unproven(`GTID ${found.gtid || 'none'} is reached there, and the backup has ${gtid || 'none'}`)
+  if (isBeginning) return gtid === '' ? unproven('the server keeps no GTIDs') : 'same'
+  const createdAt = 'createdAt' in found ? found.createdAt : undefined
+  if (createdAt !== undefined && Date.parse(createdAt) <= Date.parse(consistentAt)) return 'same'
+  return unproven(`it was begun at ${createdAt ?? 'no known time'}, and the backup is of ${consistentAt}`)
 }
