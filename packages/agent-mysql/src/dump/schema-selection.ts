@@ -4,6 +4,7 @@ import type { MysqlSession } from '../mysql-connection.ts'
 import type { ServerFacts } from '../mysql-server.ts'
 import { journalSchema } from '../restore/restore-journal.ts'
 import { isSystemSchema, readSystemSchemas } from '../system-schemas.ts'
+import { unloggedSchema } from '../unlogged-restore.ts'
 import { isForeignSchema, schemaIsSelected } from './name-selection.ts'
 
 export interface SelectedSchemas {
@@ -11,7 +12,7 @@ export interface SelectedSchemas {
   readonly schemas: readonly string[]
   /** Schemas that nobody asked to leave out and that are left out all the same, as warnings. The server's own are not among them. */
   readonly leftOut: readonly Problem[]
-  /** All that are not the server's own, selected or not; nor is the journal of a restore. */
+  /** All that are not the server's own, selected or not; nor is what restores leave there. */
   readonly listed: readonly string[]
 }
 
@@ -23,7 +24,7 @@ export async function selectSchemas(
 ): Promise<SelectedSchemas> {
   const system = await readSystemSchemas(session, server)
   const rows = await session.rows('SELECT schema_name FROM information_schema.schemata ORDER BY schema_name', 'listing the schemas')
-  const all = rows.map((row) => row.text('schema_name')).filter((schema) => !isSystemSchema(schema, system))
+  const all = rows.map((row) => row.text('schema_name')).filter((schema) => !isSystemSchema(schema, system) && schema !== unloggedSchema)
   const selected = all.filter((schema) => schemaIsSelected(settings, schema))
   return {
     schemas: selected.filter((schema) => !isForeignSchema(schema) && schema !== journalSchema),

@@ -18,17 +18,21 @@ interface Scene {
   readonly denied?: boolean
   /** What the server says of the place of a backup without identity. */
   readonly place?: BinlogPlace | undefined
+  /** Begin and end of a restore that is not in the binlogs. */
+  readonly restored?: readonly (readonly [began: string, ended?: string])[]
 }
 
-async function continued({ binlogs, identities = {}, kind = 'log', chain, denied = false, place }: Scene) {
+async function continued({ binlogs, identities = {}, kind = 'log', chain, denied = false, place, restored = [] }: Scene) {
   const names = Object.keys(binlogs)
   const last = names.at(-1) ?? ''
   const session: MysqlSession = {
     run: async () => undefined,
     rows: async (sql) =>
-      sql === 'SHOW BINARY LOGS'
-        ? names.map((name) => serverRow(['log_name', 'file_size'], [name, String(binlogs[name])], sql))
-        : [serverRow(['file', 'position', 'a', 'b', 'executed_gtid_set'], [last, String(binlogs[last]), '', '', ''], sql)],
+      sql.includes('backup_planet_unlogged')
+        ? restored.map(([began, ended]) => serverRow(['began_at', 'ended_at'], [began, ended], sql))
+        : sql === 'SHOW BINARY LOGS'
+          ? names.map((name) => serverRow(['log_name', 'file_size'], [name, String(binlogs[name])], sql))
+          : [serverRow(['file', 'position', 'a', 'b', 'executed_gtid_set'], [last, String(binlogs[last]), '', '', ''], sql)],
   }
   const readBeginning: ReadBeginning = async (binlog) => {
     if (denied) throw new BackupError('no', { code: 'ACCESS_DENIED', hint: 'x' })
@@ -98,6 +102,21 @@ it('names the new history of a full that was asked for, too', async () => {
     chain: 'uuid~2',
     follows: '3',
   })
+})
+
+it('makes a full where a restore has changed the server behind its binlogs, once', async () => {
+  const scene = { binlogs: { 'b.000003': 99 }, identities: { 'b.000003': 'three' }, chain: [full, log] }
+  const after = [['2026-03-01T02:30:00.000000', '2026-03-01T02:40:00.000000']] as const
+  expect((await continued({ ...scene, restored: after })).next).toMatchObject({
+    kind: 'full',
+    chain: 'uuid~2',
+    reason: { message: expect.stringContaining('not written to the binlogs ended at 2026-03-01T02:40:00.000Z') },
+  })
+  expect((await continued({ ...scene, kind: 'full', restored: after })).next).toEqual({ kind: 'full', chain: 'uuid~2' })
+  const later = backup('3', 'full', 'b.000003', '50', 'three', 'uuid~2')
+  expect((await continued({ ...scene, chain: [full, log, later], restored: after })).next).toMatchObject({ kind: 'log', follows: '3' })
+  const running = [['2026-03-01T00:30:00.000000']] as const
+  expect((await continued({ ...scene, restored: running })).next).toMatchObject({ kind: 'full' })
 })
 
 describe('where no beginning was recorded', () => {

@@ -13,6 +13,7 @@ import {
 import type { MysqlSession } from '../mysql-connection.ts'
 import { beginningOfBinlog, compareGtids, comparePositions } from '../mysql-position.ts'
 import { type BinlogPosition, readBinlogPosition, type ServerFacts } from '../mysql-server.ts'
+import { readUnloggedRestore, unloggedSince } from '../unlogged-restore.ts'
 import type { ReadPlace } from './binlog-place.ts'
 import { followsBinlog, listBinlogs, type ServerBinlog } from './server-binlogs.ts'
 
@@ -127,9 +128,11 @@ export function recordedIdentity({ facts }: Backup): string | undefined {
 async function compareBeginning(
   ending: Ending,
   binlogs: readonly ServerBinlog[],
-  { kind, readBeginning, readPlace }: ContinuationOptions,
+  { session, kind, readBeginning, readPlace }: ContinuationOptions,
 ): Promise<'same' | 'gone' | { readonly broken: string }> {
-  const { backup, file, offset, identity } = ending
+  const { backup, file, offset, identity, consistentAt } = ending
+  const unlogged = unloggedSince(await readUnloggedRestore(session), consistentAt)
+  if (unlogged !== undefined) return { broken: unlogged }
   const place = `the binlog ${file}, in which backup ${backup} ends,`
   const bytes = binlogs.find(({ name }) => name === file)?.bytes ?? 0
   if (file !== binlogs.at(-1)?.name && Number(offset) > bytes) {

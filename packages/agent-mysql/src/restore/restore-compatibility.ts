@@ -3,6 +3,7 @@ import { accountsItem } from '../dump-layout.ts'
 import { grantStatement, missingRights, parseGrants, type RequiredRight } from '../mysql-grants.ts'
 import { flavourOf } from '../mysql-server.ts'
 import { isSystemSchema, type SystemSchemas } from '../system-schemas.ts'
+import { unloggedSchema, unloggedWarning } from '../unlogged-restore.ts'
 import { journalSchema } from './restore-journal.ts'
 import type { MysqlRestoreOptions } from './restore-options.ts'
 import type { RestoreTargetFacts } from './restore-target.ts'
@@ -27,7 +28,8 @@ export function nameProblems(items: readonly ItemTarget[], rename: Readonly<Reco
       if (to !== item) invalid(item, `item ${item} holds accounts and cannot be renamed`)
       continue
     }
-    if (isSystemSchema(to, system) || to.toLowerCase() === journalSchema) invalid(item, `${to} is a schema of the server itself`)
+    if (isSystemSchema(to, system) || [journalSchema, unloggedSchema].includes(to.toLowerCase()))
+      invalid(item, `${to} is a schema of the server itself`)
     if (to === '' || [...to].length > 64 || to.endsWith(' ') || [...to].some((character) => character < ' '))
       invalid(item, `${JSON.stringify(to)} is no name for a schema`)
     const key = system.foldsCase ? to.toLowerCase() : to
@@ -168,7 +170,13 @@ export function targetProblems(target: RestoreTargetFacts, items: readonly ItemT
       purpose: 'set server variables',
     })
   }
-  const schemas = [journalSchema, ...items.filter((item) => item.item !== accountsItem).map((item) => item.to)]
+  const isUnlogged = !restore.binlog && target.server.logBin
+  if (isUnlogged) problems.push(unloggedWarning)
+  const schemas = [
+    journalSchema,
+    ...(isUnlogged ? [unloggedSchema] : []),
+    ...items.filter((item) => item.item !== accountsItem).map((item) => item.to),
+  ]
   const missing = missingRights(parseGrants(target.grants), required, schemas).map((one) => one.right)
   if (missing.length > 0) {
     problems.push({

@@ -13,6 +13,7 @@ import { connect, type MysqlConnection } from '../mysql-connection.ts'
 import { errorNumber } from '../mysql-errors.ts'
 import type { ServerRow } from '../mysql-rows.ts'
 import type { ServerFacts } from '../mysql-server.ts'
+import { noteUnloggedBegin, noteUnloggedEnd } from '../unlogged-restore.ts'
 import { type AccountRestoreContext, checkAccounts, createAccounts, grantAccounts } from './account-restore.ts'
 import { ItemFailures } from './item-failures.ts'
 import { replayFactsOf } from './log-replay-facts.ts'
@@ -92,6 +93,7 @@ export async function runMysqlRestore(
   }
   const prepared = prepareAll(contents, { ...draft, journal: journal ?? unopened() }, failures)
   const context: SchemaRestoreContext = { ...draft, journal: journal ?? (await RestoreJournal.create(connection, plan)) }
+  if (!restore.binlog && target.server.logBin) await noteUnloggedBegin(connection)
   const logs =
     replay === undefined || preflight === undefined
       ? undefined
@@ -250,7 +252,10 @@ class Run {
       if (restore.relaxedCommits) await setBack(journal, this.#settings)
     }
     // What failed can be tried again with the same plan.
-    if (!failures.any && this.#logs?.failed !== true) await journal.remove(connection)
+    if (!failures.any && this.#logs?.failed !== true) {
+      if (!restore.binlog && this.#server.logBin) await noteUnloggedEnd(connection)
+      await journal.remove(connection)
+    }
     for (const { item, backup } of this.#plan.items) {
       const failed = backup === this.#plan.backups[0] ? failures.has(item) : this.#logs?.failed === true
       if (!failed) this.#options.onProgress?.({ type: 'item', phase: 'restore', item, state: 'ended' })
