@@ -3,7 +3,7 @@ import { startTcpFaultProxy } from '@backup-planet/tooling/tcp-fault-proxy'
 import { startThrowawayMariadb, type ThrowawayMariadb } from '@backup-planet/tooling/throwaway-mariadb'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type BinlogPiece, type BinlogReached, streamBinlogs } from '../src/binlog/binlog-stream.ts'
-import { binlogOnDisk, collect, dumpThreads, noDumpThread, positionOf, scanned } from './binlog-fixture.ts'
+import { binlogOnDisk, binlogsOf, collect, dumpThreads, noDumpThread, positionOf, scanned } from './binlog-fixture.ts'
 import { resolvedSettings, until } from './capture-fixture.ts'
 
 let server: ThrowawayMariadb
@@ -80,6 +80,19 @@ describe('binlogs that are followed', () => {
     } finally {
       process.kill(server.pid, 'SIGCONT')
     }
+    await noDumpThread(server)
+  })
+
+  it('are given up after a long silence also when they are read to their end', async () => {
+    const settings = resolvedSettings(server)
+    const [binlog = ''] = await binlogsOf(server)
+    await using proxy = await startTcpFaultProxy({ port: server.port })
+    await collect(streamBinlogs({ ...settings, port: proxy.port }, { binlog, silenceSeconds: 60 }))
+    const { down } = proxy.bytes
+    // In the last event.
+    proxy.plan([{ kind: 'stall', direction: 'down', afterBytes: down - 30 }])
+    const stalled = collect(streamBinlogs({ ...settings, port: proxy.port }, { binlog, silenceSeconds: 0.3 }))
+    await expect(stalled).rejects.toMatchObject({ code: 'UNREACHABLE', retryable: true })
     await noDumpThread(server)
   })
 

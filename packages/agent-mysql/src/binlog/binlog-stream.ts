@@ -17,6 +17,8 @@ export interface BinlogStreamOptions {
   readonly until?: string | undefined
   /** Goes on with what the server writes from now on, until it is aborted. */
   readonly follow?: FollowOptions | undefined
+  /** After so long without a word from the server, while it has something to send, it is given up: ten minutes when left out. Not for `follow`. */
+  readonly silenceSeconds?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 

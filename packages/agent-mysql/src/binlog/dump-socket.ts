@@ -27,6 +27,8 @@ export interface ReceivedPieces {
 
 /** With TLS, the server is made to wait beyond so many bytes that nobody has asked for. */
 const highMark = 4 * 1024 * 1024
+/** More than a server under load takes to open a binlog; one that stands still for so long would hold up the runs behind this one. */
+const longestSilenceSeconds = 600
 
 /** A session after COM_BINLOG_DUMP, which the driver has no more part in. */
 export class DumpSocket {
@@ -101,8 +103,9 @@ export class DumpSocket {
   async #news(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#wake = resolve
-    const { follow } = this.#options
-    const silence = follow === undefined ? undefined : setTimeout(() => this.#fail(undefined), follow.heartbeatSeconds * 4000)
+    const { follow, silenceSeconds = longestSilenceSeconds } = this.#options
+    const seconds = follow === undefined ? silenceSeconds : follow.heartbeatSeconds * 4
+    const silence = setTimeout(() => this.#fail(undefined), seconds * 1000)
     await promise
     clearTimeout(silence)
   }
