@@ -9,6 +9,7 @@ import {
 } from '@backup-planet/core'
 import { captureSteps } from './dump/capture-steps.ts'
 import { leftOutFacts } from './dump/left-out-facts.ts'
+import { readPreparedXa } from './dump/prepared-xa.ts'
 import { selectSchemas } from './dump/schema-selection.ts'
 import { inventoryChanges, readServerInventory, type ServerInventory } from './dump/server-inventory.ts'
 import { openSnapshot, type Snapshot, type SnapshotTable } from './dump/snapshot.ts'
@@ -138,6 +139,8 @@ async function beginFullCapture(
   for (let attempt = 1; ; attempt++) {
     const tables = tablesOf(inventory)
     refuseLooseTables(settings, tables)
+    // Before and after, since one of these need not be there any more when the other is read.
+    const prepared = await readPreparedXa(session)
     let snapshot: Snapshot
     try {
       snapshot = await openSnapshot({ settings, server: source.server, tables, signal, onStep })
@@ -154,6 +157,7 @@ async function beginFullCapture(
       const changes = inventoryChanges(inventory, after)
       if (changes.length === 0) {
         const identity = await identityAt(snapshot.position, settings, signal)
+        const preparedXa = [...prepared, ...(await readPreparedXa(session))]
         const leftOut = leftOutFacts({ settings, items: request.items, schemas: source.listed, inventory })
         return new MysqlCapture({
           settings,
@@ -164,6 +168,7 @@ async function beginFullCapture(
           ...full,
           identity,
           leftOut,
+          preparedXa,
         })
       }
       if (attempt >= attemptsForStructure) {

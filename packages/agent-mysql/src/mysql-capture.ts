@@ -7,6 +7,7 @@ import { copyTables, type TableJob } from './dump/copy-queue.ts'
 import { inventoryWarnings } from './dump/inventory-warnings.ts'
 import { ItemCopy } from './dump/item-copy.ts'
 import { metadataText } from './dump/item-files.ts'
+import { preparedXaProblems } from './dump/prepared-xa.ts'
 import { restoreGuide } from './dump/restore-guide.ts'
 import type { ServerInventory } from './dump/server-inventory.ts'
 import type { Snapshot } from './dump/snapshot.ts'
@@ -30,6 +31,8 @@ export interface MysqlCaptureOptions {
   readonly identity: string | undefined
   /** What it does not hold, as `leftOutFacts` says it. */
   readonly leftOut: Json
+  /** XA transactions that were prepared then. */
+  readonly preparedXa: readonly string[]
 }
 
 /** One snapshot of the server, being copied into files. */
@@ -99,10 +102,10 @@ export class MysqlCapture implements Capture {
   }
 
   async #copy(stage: Stage, stop: AbortController, options: OperationOptions): Promise<void> {
-    const { settings, server, inventory, snapshot } = this.#options
+    const { settings, server, inventory, snapshot, preparedXa } = this.#options
     const { onProgress } = options
     const problem = (found: Problem): void => onProgress?.({ type: 'problem', problem: found })
-    for (const found of inventoryWarnings(inventory)) problem(found)
+    for (const found of [...inventoryWarnings(inventory), ...preparedXaProblems(preparedXa)]) problem(found)
     await using definitions = await connect(settings, { signal: stop.signal })
     const metadata = metadataText(snapshot.consistentAt, server.version, snapshot.position)
     const items: ItemCopy[] = []
