@@ -13,7 +13,7 @@ export type ReplayStop =
   | { readonly before: number }
   /** Right behind the place: what lies before the offset, or all up to the transaction that completes the set of GTIDs. */
   | { readonly position: BinlogPlace }
-  /** Before the transaction there: the one at the offset, or of this single GTID. */
+  /** Before the transaction there: the one that ends at the offset or contains it, or of this single GTID. */
   | { readonly beforePosition: BinlogPlace }
 
 export interface ReplayStart {

@@ -242,5 +242,7 @@ function until(stop: RestoreStop | undefined, lastAt: string | undefined): strin
   if ('before' in stop) return `until before the first transaction that was committed at ${stop.before} or later`
   const value = 'position' in stop ? stop.position.value : stop.beforePosition.value
   const place = value.file === undefined ? `transaction ${value.gtid}` : `${value.file}:${value.offset}`
-  return 'position' in stop ? `until right after ${place}` : `until right before the transaction at ${place}`
+  return 'position' in stop
+    ? `until right after ${place}`
+    : `until right before the ${value.file === undefined ? place : `transaction that ends at ${place} or contains it`}`
 }

@@ -22,7 +22,7 @@ export function addGoalOptions(command: Command): Command {
     .option('--at <time>', 'everything that was changed before this moment, such as 2026-07-24T02:00:00Z; windows shows which there are')
     .option('--nearest', 'with --at: where that moment cannot be restored, the nearest before it that can')
     .option('--position <position>', 'everything up to this position of the server, such as mysql-bin.000012:4711 or a GTID')
-    .option('--before-position <position>', 'everything before the change at this position, which is left out')
+    .option('--before-position <position>', 'everything before the change that ends at this position or contains it, which is left out')
     .option('--before-gtid <gtid>', 'the same, for who thinks of a change as its GTID')
     .option('--backup <id>', 'the end of this backup; a beginning or end of its id will do when it fits only one')
 }
