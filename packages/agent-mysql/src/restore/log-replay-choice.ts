@@ -6,19 +6,21 @@ import { withStatementEnd } from './log-replay-edits.ts'
 import type { ReplayEvent } from './log-replay-events.ts'
 import { queryParts } from './log-replay-query.ts'
 import { tableOf } from './log-replay-resume.ts'
-import { statementScope } from './log-replay-scope.ts'
+import { isTableReplayed, serverSchema, statementFate } from './log-replay-selection.ts'
 import type { UnitPiece } from './log-replay-units.ts'
 
 /** What of the logs is applied. */
 export interface LogChoice {
   /** GTIDs of transactions that are left out. */
   readonly skipped: ReadonlySet<string>
-  /** Schemas that are restored; all, and every statement, when left out. */
+  /** Schemas that are restored; all when left out, but for what never is: the journal of a restore, and tables of the server itself. */
   readonly schemas?: ReadonlySet<string>
   /** Accounts as `user@host` that statements leave as they are; `all` applies no statement on accounts. */
   readonly accountsLeftAlone: ReadonlySet<string> | 'all'
   /** Told once of each statement on accounts that was left out. */
   readonly onAccountsLeftAlone?: (statement: string, accounts: readonly string[]) => void
+  /** Told of each table of the server itself whose changes are left out. */
+  readonly onServerTable?: (table: string) => void
   /** Told of each transaction that was left out by its GTID. */
   readonly onSkipped?: (gtid: string) => void
 }
@@ -90,6 +92,7 @@ class UnitFilter {
       this.#variables.push(event)
       return []
     }
+    if (type === eventType.TRANSACTION_PAYLOAD || type === eventType.EXECUTE_LOAD_QUERY) this.#refuseUnseen(event)
     const wanted = (type !== eventType.QUERY && type !== eventType.QUERY_COMPRESSED) || this.#isStatementWanted(event)
     const variables = this.#variables
     this.#variables = []
@@ -97,46 +100,58 @@ class UnitFilter {
   }
 
   #isRowsWanted(event: ReplayEvent): boolean {
-    const { schemas } = this.#choice
-    if (schemas === undefined) return true
+    if (event.type !== eventType.TABLE_MAP && this.#leftOut.size === 0) return true
     // Six bytes; four in MySQL 5.1.
     const id = event.body.toString('latin1', 0, event.fixedBytes === 6 ? 4 : 6)
     if (event.type === eventType.TABLE_MAP) {
-      const schema = tableOf(event.body, event.fixedBytes)?.[0]
-      if (schema !== undefined && schemas.has(schema)) this.#leftOut.delete(id)
+      const [schema = '', table = ''] = tableOf(event.body, event.fixedBytes) ?? []
+      if (schema === serverSchema) this.#choice.onServerTable?.(`${schema}.${table}`)
+      if (isTableReplayed(this.#choice, schema)) this.#leftOut.delete(id)
       else this.#leftOut.add(id)
     }
     return !this.#leftOut.has(id)
   }
 
   #isStatementWanted(event: ReplayEvent): boolean {
-    const { schemas, accountsLeftAlone, onAccountsLeftAlone } = this.#choice
+    const { accountsLeftAlone, onAccountsLeftAlone } = this.#choice
     const { statement } = queryParts(event)
     if (statementKind(statement) !== 'other') return true
     const schema = readQuery(event.body, event.type, event.fixedBytes)?.schema ?? ''
-    const text = statement.toString('utf8')
-    const scope = scopeOf(text, schema, (candidate) => schemas === undefined || schemas.has(candidate))
-    if (scope.of === 'accounts') {
-      if (accountsLeftAlone === 'all') return false
-      const alone = scope.accounts.filter((account) => accountsLeftAlone.has(account))
-      if (alone.length > 0) onAccountsLeftAlone?.(shownStatement(statement), alone)
-      return alone.length === 0
+    const fate = statementFate(statement.toString('utf8'), schema, this.#choice)
+    switch (fate.is) {
+      case 'replayed':
+        return true
+      case 'left out':
+        return false
+      case 'of the server':
+        this.#choice.onServerTable?.(fate.table)
+        return false
+      case 'of accounts': {
+        if (accountsLeftAlone === 'all') return false
+        const alone = fate.accounts.filter((account) => accountsLeftAlone.has(account))
+        if (alone.length > 0) onAccountsLeftAlone?.(shownStatement(statement), alone)
+        return alone.length === 0
+      }
+      case 'refused':
+        throw this.#unsupported(event, `${shownStatement(statement)} ${fate.because}`)
     }
-    if (schemas === undefined || scope.of === 'selected') return true
-    if (scope.of === 'others') return false
-    throw new BackupError(
-      `binlog ${this.#name} at offset ${event.begin}: ${shownStatement(statement)} touches schemas that are not restored, or may do so`,
-      { code: 'UNSUPPORTED', hint: 'Restore all items, to another server if need be, or to a moment before this statement.' },
+  }
+
+  /** What is compressed, or has its data elsewhere, is not looked into. */
+  #refuseUnseen(event: ReplayEvent): void {
+    if (this.#choice.schemas === undefined) return
+    throw this.#unsupported(
+      event,
+      event.type === eventType.EXECUTE_LOAD_QUERY
+        ? 'LOAD DATA was logged as a statement, of which nobody can tell which schemas it touches'
+        : 'a compressed transaction (binlog_transaction_compression) cannot be told apart by its schemas',
     )
   }
-}
 
-function scopeOf(text: string, schema: string, isSelected: (schema: string) => boolean) {
-  try {
-    return statementScope(text, {}, schema, isSelected)
-  } catch (error) {
-    // A statement that cannot be cut into words.
-    if (BackupError.is(error)) return { of: 'both' } as const
-    throw error
+  #unsupported(event: ReplayEvent, what: string): BackupError {
+    return new BackupError(`binlog ${this.#name} at offset ${event.begin}: ${what}`, {
+      code: 'UNSUPPORTED',
+      hint: 'Restore all items, to another server if need be, or to a moment before this statement.',
+    })
   }
 }

@@ -44,6 +44,7 @@ export class LogRun {
   readonly #options: LogRunOptions
   #failure: RestoredItem['failure']
   #appliedTo = ''
+  readonly #serverTables = new Set<string>()
 
   constructor(options: LogRunOptions) {
     this.#options = options
@@ -86,6 +87,7 @@ export class LogRun {
         ...plannedChoice(facts, restore),
         accountsLeftAlone: alone,
         onAccountsLeftAlone: (statement, accounts) => this.#leftAlone(statement, accounts),
+        onServerTable: (table) => this.#serverTable(table),
       },
     })
     this.#appliedTo = preflight.endText
@@ -112,6 +114,18 @@ export class LogRun {
       item: binlogItem,
       message: `${accounts.join(', ')} on the target was left as it is: ${statement} in the logs was not applied`,
       hint: 'Run it by hand if it shall count here too.',
+    })
+  }
+
+  #serverTable(table: string): void {
+    if (this.#serverTables.has(table)) return
+    this.#serverTables.add(table)
+    this.#options.failures.problem({
+      severity: 'warning',
+      code: 'UNSUPPORTED',
+      item: binlogItem,
+      message: `changes of ${table} in the logs were not applied: tables of the server itself are left as they are`,
+      hint: 'What CREATE USER, GRANT and the like have done is applied as the option users says; write the rest by hand if it shall count here too.',
     })
   }
 

@@ -1,0 +1,62 @@
+import { expect, it } from 'vitest'
+import { eventType } from '../binlog/binlog-event-type.ts'
+import { chosenUnits, type LogChoice } from './log-replay-choice.ts'
+import type { ReplayEvent } from './log-replay-events.ts'
+import type { UnitPiece } from './log-replay-units.ts'
+
+function eventOf(type: number, body: Buffer, fixedBytes = 0): ReplayEvent {
+  const bytes = Buffer.concat([Buffer.alloc(19), body])
+  return { type, timestamp: 1, serverId: 1, flags: 0, bytes, body: bytes.subarray(19), fixedBytes, begin: 100, end: 100 + bytes.length }
+}
+
+/** MySQL "Table_map_event": number of the table, flags, both names with their lengths, then columns. */
+function tableMap(id: number, schema: string, table: string): ReplayEvent {
+  const name = (text: string) => [text.length, ...Buffer.from(text), 0]
+  return eventOf(eventType.TABLE_MAP, Buffer.from([id, 0, 0, 0, 0, 0, 0, 0, ...name(schema), ...name(table), 1, 3, 0, 0]), 8)
+}
+
+const rows = (id: number, ends: boolean) =>
+  eventOf(eventType.WRITE_ROWS_V1, Buffer.from([id, 0, 0, 0, 0, 0, ends ? 1 : 0, 0, 1, 1, 0, 1, 0, 0, 0]), 8)
+
+const chosen = async (events: readonly ReplayEvent[], choice: Partial<LogChoice> = {}) => {
+  async function* units(): AsyncGenerator<UnitPiece, void, void> {
+    const first = events[0] ?? rows(1, true)
+    yield { type: 'begin', unit: { begin: 100, plain: false, single: false, first } }
+    for (const event of events) yield { type: 'event', event }
+    yield { type: 'end', end: 160 }
+  }
+  const passed: ReplayEvent[] = []
+  for await (const piece of chosenUnits(units(), { skipped: new Set(), accountsLeftAlone: 'all', ...choice }, 'binlog.000001'))
+    if (piece.type === 'event') passed.push(piece.event)
+  return passed
+}
+
+it('leaves out rows of the journal and of the server itself, and says so of the latter', async () => {
+  const told: string[] = []
+  const wanted = [tableMap(2, 'shop', 't'), rows(2, true)]
+  const events = [
+    ...[tableMap(1, 'backup_planet_restore', 'replay'), rows(1, true)],
+    ...wanted,
+    ...[tableMap(3, 'mysql', 'global_priv'), rows(3, true)],
+  ]
+  expect(await chosen(events, { onServerTable: (table) => told.push(table) })).toEqual(wanted)
+  expect(told).toEqual(['mysql.global_priv'])
+})
+
+it('lets the last wanted rows end a statement whose last rows are left out', async () => {
+  const [map, changed] = await chosen([tableMap(1, 'shop', 't'), tableMap(2, 'mysql', 'user'), rows(1, false), rows(2, true)])
+  expect(map?.type).toBe(eventType.TABLE_MAP)
+  expect(changed?.body[6]).toBe(1)
+})
+
+it.each([eventType.TRANSACTION_PAYLOAD, eventType.EXECUTE_LOAD_QUERY])(
+  'refuses what cannot be looked into (%i) where not everything is restored',
+  async (type) => {
+    const event = eventOf(type, Buffer.alloc(37))
+    await expect(chosen([event], { schemas: new Set(['shop']) })).rejects.toMatchObject({
+      code: 'UNSUPPORTED',
+      message: expect.stringMatching(/^binlog binlog.000001 at offset 100: .*(binlog_transaction_compression|LOAD DATA)/),
+    })
+    expect(await chosen([event])).toEqual([event])
+  },
+)
