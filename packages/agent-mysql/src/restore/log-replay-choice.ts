@@ -25,6 +25,11 @@ export interface LogChoice {
   readonly onSkipped?: (gtid: string) => void
 }
 
+/** The same choice, for looking at logs before they are applied. */
+export function silent({ onAccountsLeftAlone: _, onServerTable: __, onSkipped: ___, ...choice }: LogChoice): LogChoice {
+  return choice
+}
+
 /** Leaves out what is not wanted. Throws `UNSUPPORTED` for a statement of which nobody can tell whether it is. */
 export async function* chosenUnits(
   units: AsyncIterable<UnitPiece>,

@@ -1,6 +1,6 @@
 import { BackupError, type OperationOptions, type RestoredFiles, type RestoreStop } from '@backup-planet/core'
 import { type BinlogPlace, ReplayEndFinder, type ReplayStop } from '../binlog/binlog-stop.ts'
-import { chosenUnits, type LogChoice } from './log-replay-choice.ts'
+import { chosenUnits, type LogChoice, silent } from './log-replay-choice.ts'
 import { readBinlogEvents } from './log-replay-events.ts'
 import type { ReplayFacts } from './log-replay-facts.ts'
 import { incomingLogs, placeOf, type ReplayPlace, scanLog, unitsBetween } from './log-replay-sources.ts'
@@ -50,7 +50,7 @@ export async function preflightLogs(options: PreflightOptions): Promise<Prefligh
       finds?.endFile(scanned)
       if (choice.schemas !== undefined && finds?.done !== true) {
         const units = unitsBetween(readUnits(readBinlogEvents(file.open(), placeOf(log, file)), log.binlog), log.begin, log.end, log.binlog)
-        for await (const _ of chosenUnits(units, { ...choice, onSkipped: ignore, onAccountsLeftAlone: ignore }, log.binlog));
+        for await (const _ of chosenUnits(units, silent(choice), log.binlog));
       }
     } finally {
       await file.release()
@@ -60,8 +60,6 @@ export async function preflightLogs(options: PreflightOptions): Promise<Prefligh
   if (missing.size > 0) throw notThere(`transaction ${[...missing].join(', ')}, which is to be skipped, is not in the logs up to the stop`)
   return foundEnd(finder, stop, facts)
 }
-
-function ignore(): void {}
 
 function foundEnd(finder: ReplayEndFinder | undefined, stop: RestoreStop | undefined, facts: ReplayFacts): Preflight {
   if (finder === undefined || stop === undefined) return { end: undefined, endText: 'the end of the logs' }

@@ -6,7 +6,7 @@ import { quoteText } from '../mysql-quoting.ts'
 import { cannotResume, type ReplayState } from './log-replay-journal.ts'
 import type { UnitHead, UnitPiece } from './log-replay-units.ts'
 
-/** What the first unit consists of that was not noted as done. */
+/** What the first unit consists of that is applied and was not noted as done. */
 interface NextUnit {
   readonly unit: UnitHead
   /** The beginning of its first statement that is no transaction control. */
@@ -42,10 +42,12 @@ async function firstUnit(units: AsyncIterable<UnitPiece>): Promise<NextUnit | un
   let unit: UnitHead | undefined
   let statement: string | undefined
   const tables = new Map<string, readonly [string, string]>()
+  let applied = false
   for await (const piece of units) {
     if (piece.type === 'begin') unit = piece.unit
-    else if (piece.type === 'end' && unit !== undefined) break
+    else if (piece.type === 'end' && applied) break
     else if (piece.type === 'event') {
+      applied = true
       const { type, body, fixedBytes } = piece.event
       if (type === eventType.TABLE_MAP) {
         const table = tableOf(body, fixedBytes)
@@ -57,7 +59,7 @@ async function firstUnit(units: AsyncIterable<UnitPiece>): Promise<NextUnit | un
       } else if (piece.ending === 'prepare' || piece.ending === 'payload') statement ??= 'a transaction'
     }
   }
-  return unit === undefined ? undefined : { unit, statement, tables: [...tables.values()] }
+  return unit === undefined || !applied ? undefined : { unit, statement, tables: [...tables.values()] }
 }
 
 export function tableOf(body: Buffer, fixedBytes: number): readonly [schema: string, table: string] | undefined {

@@ -2,7 +2,7 @@ import { BackupError, commandRunner, type OperationOptions, type RestoredFiles }
 import type { MysqlConnectionSettings } from '../mysql-agent-settings.ts'
 import { connect, killConnections, type MysqlConnection, type MysqlSession } from '../mysql-connection.ts'
 import type { ServerFacts } from '../mysql-server.ts'
-import type { LogChoice } from './log-replay-choice.ts'
+import { chosenUnits, type LogChoice, silent } from './log-replay-choice.ts'
 import type { ReplayFacts } from './log-replay-facts.ts'
 import {
   cannotResume,
@@ -40,8 +40,8 @@ const largestPiece = 4 * 1024 * 1024
  * there. Throws `CONFLICT` where that cannot be known, what the logs and the server throw otherwise, with the place up to which everything is applied.
  */
 export async function replayLogs(options: ReplayOptions): Promise<ReplayState> {
-  const { settings, facts, signal } = options
-  await using control = await connect(settings, { signal })
+  const { settings, facts, choice, signal } = options
+  await using control = await connect(settings, { signal, setup: binlogSetup(options) })
   await waitForReplayEnd(control)
   const begin = { log: 0, offset: facts.logs[0]?.begin ?? 0 }
   const found = await readReplayState(control)
@@ -54,7 +54,8 @@ export async function replayLogs(options: ReplayOptions): Promise<ReplayState> {
     begin: state,
     pieceBytes: Math.min(largestPiece, Math.floor(options.server.maxAllowedPacket / 2)),
     onLog: async (units, log) => {
-      if (unchecked && (await checkResumable(units, state, control, log.binlog))) unchecked = false
+      // What is left out has left no mark: the mark is of the first unit that is applied.
+      if (unchecked && (await checkResumable(chosenUnits(units, silent(choice), log.binlog), state, control, log.binlog))) unchecked = false
     },
   })
   try {
@@ -96,13 +97,18 @@ async function replaySessionOf(sources: ReplaySources, options: ReplayOptions): 
 
 function sessionSetup({ binlog, server }: ReplayOptions): string[] {
   return [
-    ...(binlog ? [] : ['SET SESSION sql_log_bin = 0']),
+    ...binlogSetup({ binlog }),
     'SET SESSION wait_timeout = 2147483, net_read_timeout = 3600, net_write_timeout = 3600, lock_wait_timeout = 3600',
     ...(server.flavour === 'mariadb' ? ['SET SESSION max_statement_time = 0'] : []),
     // As the tools say it: XA transactions are let go of once they are prepared.
     'SET SESSION pseudo_slave_mode = 1',
     takeReplayLock,
   ]
+}
+
+/** Of every session that writes, the journal included: replicas that do not have it would end at it. */
+function binlogSetup({ binlog }: Pick<ReplayOptions, 'binlog'>): string[] {
+  return binlog ? [] : ['SET SESSION sql_log_bin = 0']
 }
 
 async function readCollations(session: MysqlSession) {

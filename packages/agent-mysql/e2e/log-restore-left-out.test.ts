@@ -1,0 +1,97 @@
+import { startThrowawayMariadb, type ThrowawayMariadb } from '@backup-planet/tooling/throwaway-mariadb'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { binlogItem } from '../src/dump-layout.ts'
+import { runMysqlRestore } from '../src/restore/index.ts'
+import { BackupChain, emptyServer, planReplay, replayTo } from './replay-fixture.ts'
+import { resolved } from './restore-round-trip.ts'
+
+let source: ThrowawayMariadb
+let target: ThrowawayMariadb
+
+beforeAll(async () => {
+  ;[source, target] = await Promise.all([startThrowawayMariadb(), startThrowawayMariadb()])
+})
+
+afterAll(async () => {
+  await Promise.all([source?.stop(), target?.stop()])
+})
+
+beforeEach(async () => {
+  await emptyServer(source)
+  await emptyServer(target)
+  await source.client('CREATE DATABASE a; CREATE TABLE a.t (id INT PRIMARY KEY, v INT); INSERT INTO a.t VALUES (1, 1)')
+})
+
+const rows = (server: ThrowawayMariadb) => server.client('SELECT * FROM a.t ORDER BY id')
+
+describe.each(['tools', 'statements'])('a replay by %s', (replay) => {
+  const options = { replay, users: 'none' }
+
+  it('leads past a restore that went into the source itself', async () => {
+    await using chain = new BackupChain(source)
+    await chain.full({ users: false })
+    await source.client('INSERT INTO a.t VALUES (2, 2)')
+    await chain.log()
+    await source.client('DELETE FROM a.t')
+    await replayTo(chain, source, { options })
+    await source.client('INSERT INTO a.t VALUES (3, 3)')
+    expect((await chain.log()).kind).toBe('log')
+    await replayTo(chain, target, { options })
+    expect(await rows(target)).toBe('1\t1\n2\t2\n3\t3\n')
+    expect(await target.client("SHOW DATABASES LIKE 'backup_planet_restore'")).toBe('')
+  })
+
+  it('brings no account back that rows of the tables of the server would make', async () => {
+    await using chain = new BackupChain(source)
+    await chain.full({ users: false })
+    await source.client(`INSERT INTO mysql.global_priv VALUES ('%', 'evil', '{"access":18446744073709551615}');
+      INSERT INTO a.t VALUES (2, 2); DELETE FROM mysql.global_priv WHERE User = 'evil';
+      SET binlog_format = STATEMENT; INSERT INTO mysql.global_priv VALUES ('%', 'evil2', '{}'); DELETE FROM mysql.global_priv WHERE User = 'evil2'`)
+    await target.client("INSERT INTO mysql.global_priv VALUES ('%', 'evil', '{}')")
+    await chain.log()
+    const report = await replayTo(chain, target, { options })
+    expect(await rows(target)).toBe('1\t1\n2\t2\n')
+    expect(await target.client("SELECT User FROM mysql.global_priv WHERE User LIKE 'evil%'")).toBe('evil\n')
+    expect(report.problems.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/^changes of mysql.global_priv .* were not applied/),
+    ])
+    await target.client("DELETE FROM mysql.global_priv WHERE User = 'evil'")
+  })
+
+  it('writes nothing into the binlog of the target where it must not', async () => {
+    await using chain = new BackupChain(source)
+    await chain.full({ users: false })
+    await source.client('INSERT INTO a.t VALUES (2, 2)')
+    await chain.log()
+    const before = await target.client('SELECT @@GLOBAL.gtid_binlog_pos')
+    await replayTo(chain, target, { options: { ...options, binlog: false } })
+    expect(await rows(target)).toBe('1\t1\n2\t2\n')
+    expect(await target.client('SELECT @@GLOBAL.gtid_binlog_pos')).toBe(before)
+  })
+
+  it('never guesses behind a transaction that is skipped', async () => {
+    await source.client('CREATE TABLE a.m (n INT) ENGINE=MyISAM; INSERT INTO a.m VALUES (0)')
+    await using chain = new BackupChain(source)
+    await chain.full({ users: false })
+    await source.client('INSERT INTO a.t VALUES (2, 2)')
+    const skipped = (await source.client('SELECT @@GLOBAL.gtid_binlog_pos')).trim()
+    // The last of these cannot be applied, so that the replay ends with its journal, as a cut would.
+    await source.client(`SET binlog_format = STATEMENT; UPDATE a.m SET n = n + 1;
+      SET sql_log_bin = 0; CREATE TABLE a.late (id INT PRIMARY KEY); SET sql_log_bin = 1; SET binlog_format = ROW; INSERT INTO a.late VALUES (1)`)
+    const log = await chain.log()
+    const plan = await planReplay(chain, target, { options: { ...options, skipGtids: [skipped] } })
+    await runMysqlRestore(resolved(target), plan, chain.files())
+    const events = (await source.client(`SHOW BINLOG EVENTS IN '${log.items[0]?.files?.[0]?.name}'`))
+      .split('\n')
+      .map((line) => line.split('\t'))
+    const begin = events.find((fields) => fields[5]?.includes(skipped))?.[1]
+    // As if it had been cut between the statement and the note that it is done.
+    await target.client(`UPDATE backup_planet_restore.replay SET log_offset = ${begin}, begun = 1`)
+    const report = await runMysqlRestore(resolved(target), plan, chain.files())
+    expect(report.items.find((item) => item.item === binlogItem)?.failure).toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringMatching(/UPDATE a\.m .* had begun/),
+    })
+    expect(await target.client('SELECT n FROM a.m')).toBe('1\n')
+  })
+})
