@@ -94,4 +94,21 @@ describe.each(['tools', 'statements'])('a replay by %s', (replay) => {
     })
     expect(await target.client('SELECT n FROM a.m')).toBe('1\n')
   })
+
+  it('leaves out what the full backup left out, and says so', async () => {
+    await source.client('CREATE TABLE a.sessions (id INT PRIMARY KEY); CREATE DATABASE b; CREATE TABLE b.x (id INT PRIMARY KEY)')
+    await using chain = new BackupChain(source)
+    await chain.full({ users: false, excludeTables: ['*.sessions'], excludeSchemas: ['b'] })
+    await source.client(`INSERT INTO a.t VALUES (2, 2); INSERT INTO a.sessions VALUES (1); INSERT INTO b.x VALUES (1); ALTER TABLE a.sessions ADD v INT;
+      CREATE TABLE b.y (id INT); CREATE DATABASE later; CREATE TABLE later.t (id INT); INSERT INTO later.t VALUES (7); UPDATE a.t, a.sessions SET a.t.v = 3, a.sessions.v = 3`)
+    await chain.log()
+    const plan = await planReplay(chain, target, { options: { ...options, stripDefiner: true } })
+    expect(plan.problems.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/leaves something out, and so does the replay of the logs: b\.\*, a\.sessions$/),
+      expect.stringMatching(/^stripDefiner counts for the full backup alone/),
+    ])
+    await replayTo(chain, target, { options })
+    expect(await rows(target)).toBe('1\t3\n2\t3\n')
+    expect(await target.client("SELECT id FROM later.t; SHOW TABLES IN a; SHOW DATABASES LIKE 'b'")).toBe('7\nt\n')
+  })
 })

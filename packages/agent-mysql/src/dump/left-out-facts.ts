@@ -26,7 +26,9 @@ const schema = z.object({
 })
 
 /** `leftOut` in the facts of a full backup: what it does not hold, so that logs which go on from it are not applied to that. */
-export type LeftOut = z.output<typeof schema> & { readonly lowerCaseTableNames: number }
+export type LeftOut = z.output<typeof leftOutSchema>
+
+export const leftOutSchema = schema.extend({ lowerCaseTableNames: z.number() })
 
 export interface LeftOutInput {
   readonly settings: NameSelection
@@ -66,6 +68,13 @@ export function leftOutOf(facts: Readonly<Record<string, Json>>): LeftOut | unde
   const parsed = schema.safeParse(facts.leftOut)
   if (!parsed.success) return undefined
   return { ...parsed.data, lowerCaseTableNames: typeof facts.lowerCaseTableNames === 'number' ? facts.lowerCaseTableNames : 0 }
+}
+
+/** Whether it leaves nothing out, and would not have. */
+export function leavesNothingOut({ schemas, tables, rows, items, patterns }: LeftOut): boolean {
+  const { includeSchemas, excludeSchemas, includeTables, excludeTables } = patterns
+  const chosen = [items, includeSchemas, includeTables].every((list) => list === undefined)
+  return chosen && [schemas, tables, rows, excludeSchemas, excludeTables].every((list) => list.length === 0)
 }
 
 /** Whether the backup leaves a schema out, or would have if it had been there then. */

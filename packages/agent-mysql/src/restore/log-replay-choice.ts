@@ -2,6 +2,7 @@ import { BackupError } from '@backup-planet/core'
 import { endsStatement, readQuery } from '../binlog/binlog-event.ts'
 import { eventType, isRowsEvent } from '../binlog/binlog-event-type.ts'
 import { shownStatement, statementKind } from '../binlog/statement-text.ts'
+import { type LeftOut, leavesNothingOut } from '../dump/left-out-facts.ts'
 import { withStatementEnd } from './log-replay-edits.ts'
 import type { ReplayEvent } from './log-replay-events.ts'
 import { queryParts } from './log-replay-query.ts'
@@ -15,6 +16,8 @@ export interface LogChoice {
   readonly skipped: ReadonlySet<string>
   /** Schemas that are restored; all when left out, but for what never is: the journal of a restore, and tables of the server itself. */
   readonly schemas?: ReadonlySet<string>
+  /** What the full backup does not hold. */
+  readonly leftOut?: LeftOut
   /** Accounts as `user@host` that statements leave as they are; `all` applies no statement on accounts. */
   readonly accountsLeftAlone: ReadonlySet<string> | 'all'
   /** Told once of each statement on accounts that was left out. */
@@ -23,6 +26,11 @@ export interface LogChoice {
   readonly onServerTable?: (table: string) => void
   /** Told of each transaction that was left out by its GTID. */
   readonly onSkipped?: (gtid: string) => void
+}
+
+/** Whether every schema and table is wanted that is not the server's own. */
+export function isWhole({ schemas, leftOut }: LogChoice): boolean {
+  return schemas === undefined && (leftOut === undefined || leavesNothingOut(leftOut))
 }
 
 /** The same choice, for looking at logs before they are applied. */
@@ -111,7 +119,7 @@ class UnitFilter {
     if (event.type === eventType.TABLE_MAP) {
       const [schema = '', table = ''] = tableOf(event.body, event.fixedBytes) ?? []
       if (schema === serverSchema) this.#choice.onServerTable?.(`${schema}.${table}`)
-      if (isTableReplayed(this.#choice, schema)) this.#leftOut.delete(id)
+      if (isTableReplayed(this.#choice, schema, table)) this.#leftOut.delete(id)
       else this.#leftOut.add(id)
     }
     return !this.#leftOut.has(id)
@@ -144,7 +152,7 @@ class UnitFilter {
 
   /** What is compressed, or has its data elsewhere, is not looked into. */
   #refuseUnseen(event: ReplayEvent): void {
-    if (this.#choice.schemas === undefined) return
+    if (isWhole(this.#choice)) return
     throw this.#unsupported(
       event,
       event.type === eventType.EXECUTE_LOAD_QUERY

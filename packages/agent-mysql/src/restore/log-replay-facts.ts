@@ -1,6 +1,8 @@
 import type { Backup, Json, RestorePlan } from '@backup-planet/core'
 import { BackupError } from '@backup-planet/core'
 import * as z from 'zod'
+import { parseGtidSet, printGtidSet, unionOfGtidSets } from '../binlog/gtid-set.ts'
+import { type LeftOut, leftOutSchema } from '../dump/left-out-facts.ts'
 import { fileFacts, type LogChain } from './log-chain.ts'
 import type { ReplayTools } from './log-replay-tools.ts'
 
@@ -16,6 +18,8 @@ const schema = z.object({
   way: z.enum(['tools', 'statements']),
   /** Schemas whose changes are applied; all when left out. */
   schemas: z.array(z.string()).optional(),
+  /** What the full backup does not hold; left out where nothing is known of that. */
+  leftOut: leftOutSchema.optional(),
   accounts: z.boolean(),
 })
 
@@ -28,13 +32,22 @@ export interface ReplayFactsInput {
   readonly flavour: ReplayFacts['flavour']
   readonly tools: ReplayTools | undefined
   readonly schemas: readonly string[] | undefined
+  readonly leftOut: LeftOut | undefined
   readonly accounts: boolean
 }
 
-export function replayFacts({ chain, backups, flavour, tools, schemas, accounts }: ReplayFactsInput): Readonly<Record<string, Json>> {
+export function replayFacts({
+  chain,
+  backups,
+  flavour,
+  tools,
+  schemas,
+  leftOut,
+  accounts,
+}: ReplayFactsInput): Readonly<Record<string, Json>> {
   const last = backups.at(-1)
   const lastBackup = chain.files.findIndex((log) => log.backup === last?.id)
-  const gtid = last?.from?.value.gtid
+  const gtid = gtidWhereItBegins(flavour, last?.from?.value.gtid, lastBackup < 1 ? backups[0]?.position?.value.gtid : undefined)
   const facts: z.input<typeof schema> = {
     logs: [...chain.files],
     lastBackup: lastBackup < 0 ? chain.files.length : lastBackup,
@@ -43,8 +56,16 @@ export function replayFacts({ chain, backups, flavour, tools, schemas, accounts 
     accounts,
     ...(gtid === undefined ? {} : { gtid }),
     ...(schemas === undefined ? {} : { schemas: [...schemas] }),
+    ...(leftOut === undefined ? {} : { leftOut }),
   }
   return { replay: JSON.parse(JSON.stringify(facts)) as Json }
+}
+
+/** Logs may begin before their full backup: what that holds is executed too where the replay begins. The lists of MariaDB say that by themselves. */
+function gtidWhereItBegins(flavour: ReplayFacts['flavour'], from: string | undefined, full: string | undefined): string | undefined {
+  if (flavour === 'mariadb' || from === undefined || full === undefined) return from
+  const [a, b] = [parseGtidSet(from), parseGtidSet(full)]
+  return a === undefined || b === undefined ? from : printGtidSet(unionOfGtidSets(a, b))
 }
 
 /** `undefined` for a plan without logs. Throws `INVALID_INPUT` for one that was not made here. */

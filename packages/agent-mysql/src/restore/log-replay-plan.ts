@@ -7,6 +7,7 @@ import {
   type RestoreRequest,
   type RestoreStop,
 } from '@backup-planet/core'
+import { leavesNothingOut, leftOutOf } from '../dump/left-out-facts.ts'
 import { binlogItem } from '../dump-layout.ts'
 import { grantStatement, missingRights, parseGrants, type RequiredRight } from '../mysql-grants.ts'
 import { flavourOf } from '../mysql-server.ts'
@@ -47,12 +48,14 @@ export async function planLogs(options: LogPlanOptions): Promise<LogPlan> {
       ...chain.problems,
       ...kindProblems(logs),
       ...choiceProblems(options),
+      ...leftOutProblems(full),
+      ...optionProblems(options),
       ...logFormatProblems(logs),
       ...targetProblems(flavour, target),
       ...toolProblems(restore, tools, flavour),
       ...stopProblems(options.request.stop, chain),
     ],
-    facts: replayFacts({ chain, backups: [full, ...logs], flavour, tools, schemas, accounts }),
+    facts: replayFacts({ chain, backups: [full, ...logs], flavour, tools, schemas, leftOut: leftOutOf(full.facts), accounts }),
   }
 }
 
@@ -95,6 +98,54 @@ function choiceProblems({ request, restore, schemas }: LogPlanOptions): Problem[
     })
   }
   return problems
+}
+
+function leftOutProblems(full: Backup): Problem[] {
+  const leftOut = leftOutOf(full.facts)
+  if (leftOut === undefined) {
+    return [
+      {
+        severity: 'warning',
+        code: 'UNSUPPORTED',
+        item: binlogItem,
+        message: `full backup ${full.id} does not say whether it leaves something out: changes of what it does not hold would end the replay`,
+        hint: 'Make a new full backup, or restore to another server first to see whether the logs can be replayed.',
+      },
+    ]
+  }
+  if (leavesNothingOut(leftOut)) return []
+  const { schemas, tables, rows } = leftOut
+  const names = [...schemas.map((schema) => `${schema}.*`), ...tables, ...rows]
+  const shown = `${names.slice(0, 10).join(', ')}${names.length > 10 ? ', …' : ''}`
+  return [
+    {
+      severity: 'warning',
+      code: 'UNSUPPORTED',
+      item: binlogItem,
+      message: `the full backup leaves something out, and so does the replay of the logs${names.length === 0 ? '' : `: ${shown}`}`,
+      hint: 'All logs are read before anything is changed: a statement on both what is left out and what is not ends the restore then, and is named.',
+    },
+  ]
+}
+
+/** Options that count for what is in a full backup alone: the statements of logs are executed as they were. */
+function optionProblems({ request, restore }: LogPlanOptions): Problem[] {
+  const set = [
+    ...(restore.stripDefiner ? ['stripDefiner'] : []),
+    ...(Object.keys(restore.definerMap).length > 0 ? ['definerMap'] : []),
+    ...(Object.keys(restore.collationMap).length > 0 ? ['collationMap'] : []),
+    ...(request.target.options?.externalTables === 'leave out' ? ['externalTables'] : []),
+  ]
+  if (set.length === 0) return []
+  return [
+    {
+      severity: 'warning',
+      code: 'UNSUPPORTED',
+      item: binlogItem,
+      message: `${set.join(', ')} ${set.length === 1 ? 'counts' : 'count'} for the full backup alone: what logs create is created as it was on the source`,
+      hint: 'Look through what was created after the full backup, or restore the full backup alone.',
+    },
+  ]
 }
 
 export function logFormatProblems(logs: readonly Backup[]): Problem[] {

@@ -1,6 +1,6 @@
 import { BackupError, type OperationOptions, type RestoredFiles, type RestoreStop } from '@backup-planet/core'
 import { type BinlogPlace, ReplayEndFinder, type ReplayStop } from '../binlog/binlog-stop.ts'
-import { chosenUnits, type LogChoice, silent } from './log-replay-choice.ts'
+import { chosenUnits, isWhole, type LogChoice, silent } from './log-replay-choice.ts'
 import { readBinlogEvents } from './log-replay-events.ts'
 import type { ReplayFacts } from './log-replay-facts.ts'
 import { incomingLogs, placeOf, type ReplayPlace, scanLog, unitsBetween } from './log-replay-sources.ts'
@@ -22,12 +22,12 @@ export interface Preflight {
 
 /**
  * Reads, before anything is changed, what decides how much of the logs is replayed: of the last backup where the stop lies, and all of them when
- * transactions are skipped or only some schemas are wanted. Throws `INVALID_INPUT` for a stop or a transaction that is not in them, `CORRUPTED` for a log
+ * transactions are skipped or not everything is wanted. Throws `INVALID_INPUT` for a stop or a transaction that is not in them, `CORRUPTED` for a log
  * that is damaged, and what a choice throws for a statement.
  */
 export async function preflightLogs(options: PreflightOptions): Promise<Preflight> {
   const { facts, stop, choice } = options
-  const all = choice.skipped.size > 0 || choice.schemas !== undefined
+  const all = choice.skipped.size > 0 || !isWhole(choice)
   const first = all ? 0 : stop === undefined ? facts.logs.length : facts.lastBackup
   const begin = facts.logs[facts.lastBackup]
   const finder =
@@ -48,7 +48,7 @@ export async function preflightLogs(options: PreflightOptions): Promise<Prefligh
         if (transaction.to <= log.end) finds?.take(transaction)
       })
       finds?.endFile(scanned)
-      if (choice.schemas !== undefined && finds?.done !== true) {
+      if (!isWhole(choice) && finds?.done !== true) {
         const units = unitsBetween(readUnits(readBinlogEvents(file.open(), placeOf(log, file)), log.binlog), log.begin, log.end, log.binlog)
         for await (const _ of chosenUnits(units, silent(choice), log.binlog));
       }

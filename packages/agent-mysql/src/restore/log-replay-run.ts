@@ -35,6 +35,7 @@ export function plannedChoice(facts: ReplayFacts, restore: MysqlRestoreOptions):
   return {
     skipped: new Set(restore.skipGtids),
     accountsLeftAlone: 'all',
+    ...(facts.leftOut === undefined ? {} : { leftOut: facts.leftOut }),
     ...(facts.schemas === undefined ? {} : { schemas: new Set(facts.schemas) }),
   }
 }

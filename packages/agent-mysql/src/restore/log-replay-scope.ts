@@ -26,7 +26,7 @@ export function statementScope(
   const tokens = significantTokens(tokenizeSql(text, dialect))
   const accounts = accountsOf(tokens, text)
   if (accounts !== undefined) return { of: 'accounts', accounts }
-  const named = namedSchema(tokens)
+  const named = namedDatabase(tokens)
   if (named !== undefined) return { of: isSelected(named) ? 'selected' : 'others' }
   const schemas = new Set(qualifiers(tokens))
   if (defaultSchema !== '') schemas.add(defaultSchema)
@@ -36,7 +36,7 @@ export function statementScope(
 }
 
 /** CREATE, ALTER or DROP DATABASE name a schema, whatever the default is. */
-function namedSchema(tokens: readonly SqlToken[]): string | undefined {
+export function namedDatabase(tokens: readonly SqlToken[]): string | undefined {
   const verb = tokens[0]?.word ?? ''
   const at = tokens.findIndex((token, index) => index > 0 && index < 4 && schemaWords.has(token.word))
   if (at < 0 || !['CREATE', 'ALTER', 'DROP'].includes(verb)) return undefined

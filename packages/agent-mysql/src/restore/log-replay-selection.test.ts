@@ -33,8 +33,54 @@ describe('which statements of a log are replayed', () => {
 })
 
 it('never replays rows of the journal and of the server itself', () => {
-  expect(isTableReplayed({}, 'backup_planet_restore')).toBe(false)
-  expect(isTableReplayed({ schemas: new Set(['mysql']) }, 'mysql')).toBe(false)
-  expect(isTableReplayed({}, 'shop')).toBe(true)
-  expect(isTableReplayed({ schemas: new Set(['hr']) }, 'shop')).toBe(false)
+  expect(isTableReplayed({}, 'backup_planet_restore', 't')).toBe(false)
+  expect(isTableReplayed({ schemas: new Set(['mysql']) }, 'mysql', 'user')).toBe(false)
+  expect(isTableReplayed({}, 'shop', 't')).toBe(true)
+  expect(isTableReplayed({ schemas: new Set(['hr']) }, 'shop', 't')).toBe(false)
+})
+
+describe('what the full backup left out', () => {
+  const leftOut = {
+    schemas: ['scratch'],
+    tables: ['shop.sessions'],
+    rows: ['shop.remote'],
+    sequences: [],
+    patterns: { excludeSchemas: ['tmp_*', 'scratch'], excludeTables: ['*.sessions', '*.cache_*'] },
+    lowerCaseTableNames: 0,
+  }
+
+  it('is left out of the rows too', () => {
+    const wanted = (schema: string, table: string) => isTableReplayed({ leftOut }, schema, table)
+    expect([
+      wanted('shop', 'sessions'),
+      wanted('scratch', 't'),
+      wanted('tmp_later', 't'),
+      wanted('shop', 'cache_1'),
+      wanted('shop', 'remote'),
+    ]).toEqual(Array.from({ length: 5 }, () => false))
+    expect(wanted('shop', 't') && wanted('created_later', 't')).toBe(true)
+  })
+
+  it.each([
+    ['ALTER TABLE sessions ADD KEY (v)', 'left out'],
+    ['CREATE TABLE other.sessions (a INT)', 'left out'],
+    ['ALTER TABLE scratch.t ADD KEY (v)', 'left out'],
+    ['CREATE DATABASE tmp_1', 'left out'],
+    ['CREATE DATABASE created_later', 'replayed'],
+    ['DROP TABLE sessions', 'left out'],
+    ['DROP TABLE sessions, t', 'refused'],
+    ['RENAME TABLE sessions TO t', 'refused'],
+    ['CREATE TABLE t AS SELECT * FROM scratch.t', 'refused'],
+    ['CREATE VIEW v AS SELECT * FROM sessions', 'refused'],
+    ['CREATE VIEW sessions AS SELECT x.id FROM t x', 'replayed'],
+    ['CREATE TRIGGER tr AFTER INSERT ON sessions FOR EACH ROW SET @a = 1', 'left out'],
+    ['CREATE PROCEDURE p() DELETE FROM sessions', 'replayed'],
+    ['CREATE PROCEDURE scratch.p() SELECT 1', 'left out'],
+    ['ALTER TABLE remote ADD a INT', 'refused'],
+    ['DROP TABLE remote', 'left out'],
+    ['CREATE TABLE t (sessions INT)', 'replayed'],
+    ['FLUSH TABLES', 'replayed'],
+  ])('%s: %s', (text, fate) => {
+    expect(statementFate(text, 'shop', { leftOut }).is).toBe(fate)
+  })
 })

@@ -1,5 +1,6 @@
+import { type LeftOut, schemaIsLeftOut, tableIsLeftOut } from '../dump/left-out-facts.ts'
 import type { LogChoice } from './log-replay-choice.ts'
-import { type StatementScope, statementScope } from './log-replay-scope.ts'
+import { namedDatabase, type StatementScope, statementScope } from './log-replay-scope.ts'
 import { type StatementTables, statementTables } from './log-replay-tables.ts'
 import { journalSchema } from './restore-journal.ts'
 import { type SqlToken, significantTokens, tokenizeSql } from './sql-tokenizer.ts'
@@ -7,12 +8,20 @@ import { type SqlToken, significantTokens, tokenizeSql } from './sql-tokenizer.t
 /** The schema of accounts and other things of the server itself, which no backup holds as a schema and no log changes. */
 export const serverSchema = 'mysql'
 
-export type Selected = Pick<LogChoice, 'schemas'>
+export type Selected = Pick<LogChoice, 'schemas' | 'leftOut'>
 
 /** Whether changed rows of a table are applied. */
-export function isTableReplayed(selected: Selected, schema: string): boolean {
+export function isTableReplayed(selected: Selected, schema: string, table: string): boolean {
   if (schema === journalSchema || schema === serverSchema) return false
-  return selected.schemas === undefined || selected.schemas.has(schema)
+  if (selected.schemas?.has(schema) === false) return false
+  return (
+    selected.leftOut === undefined || !(tableIsLeftOut(selected.leftOut, schema, table) || isWithoutRows(selected.leftOut, schema, table))
+  )
+}
+
+/** The backup holds its definition alone, and its rows lie elsewhere or nowhere. */
+function isWithoutRows(leftOut: LeftOut, schema: string, table: string): boolean {
+  return leftOut.rows.includes(`${schema}.${table}`)
 }
 
 /** What becomes of a statement of the log. */
@@ -30,11 +39,17 @@ const unclear = 'touches schemas that are not restored, or may do so'
 export function statementFate(text: string, defaultSchema: string, selected: Selected): StatementFate {
   const tokens = wordsOf(text)
   // A statement that cannot be cut into words.
-  if (tokens === undefined) return selected.schemas === undefined ? replayed : { is: 'refused', because: unclear }
+  if (tokens === undefined)
+    return selected.schemas === undefined && selected.leftOut === undefined ? replayed : { is: 'refused', because: unclear }
   const scope = statementScope(text, {}, defaultSchema, (schema) => selected.schemas === undefined || selected.schemas.has(schema))
   if (scope.of === 'accounts') return { is: 'of accounts', accounts: scope.accounts }
   const tables = statementTables(tokens, defaultSchema)
-  return ofJournal(tokens, tables) ?? ofServer(tables) ?? ofSchemas(scope, selected)
+  return (
+    ofJournal(tokens, tables) ??
+    ofServer(tables) ??
+    ofLeftOut(tokens, tables, defaultSchema, selected.leftOut) ??
+    ofSchemas(scope, selected)
+  )
 }
 
 function wordsOf(text: string): SqlToken[] | undefined {
@@ -48,9 +63,38 @@ function wordsOf(text: string): SqlToken[] | undefined {
 /** A restore that went into the source itself was logged there with its journal, which is not the journal of this one. */
 function ofJournal(tokens: readonly SqlToken[], { of, named }: StatementTables): StatementFate | undefined {
   if (of === 'tables' && named.some(({ schema }) => schema === journalSchema)) return leftOut
-  const isDatabase = tokens.slice(1, 4).some(({ word }) => word === 'DATABASE' || word === 'SCHEMA')
-  return isDatabase && tokens.slice(2, 6).some(({ name }) => name === journalSchema) ? leftOut : undefined
+  return namedDatabase(tokens) === journalSchema ? leftOut : undefined
 }
+
+/** What the full backup does not hold is not there to be changed, and is no better for being created again. */
+function ofLeftOut(
+  tokens: readonly SqlToken[],
+  { verb, of, named }: StatementTables,
+  defaultSchema: string,
+  facts: LeftOut | undefined,
+): StatementFate | undefined {
+  if (facts === undefined) return undefined
+  const database = namedDatabase(tokens)
+  if (database !== undefined) return schemaIsLeftOut(facts, database) ? leftOut : undefined
+  const [first, ...others] = named
+  if (first === undefined) return defaultSchema !== '' && schemaIsLeftOut(facts, defaultSchema) ? leftOut : undefined
+  // Views and programs are never left out by the patterns for tables.
+  if (of !== 'tables' && schemaIsLeftOut(facts, first.schema)) return leftOut
+  const tables = of === 'tables' ? named : others
+  const missing = tables.filter(({ schema, table }) => tableIsLeftOut(facts, schema, table))
+  if (missing.length > 0) {
+    if (missing.length === tables.length && of !== 'view') return leftOut
+    const shown = missing.map(({ schema, table }) => `${schema}.${table}`).join(', ')
+    return { is: 'refused', because: `names ${shown}, which the full backup leaves out, beside what it holds` }
+  }
+  const empty = of === 'tables' ? tables.find(({ schema, table }) => isWithoutRows(facts, schema, table)) : undefined
+  if (empty === undefined) return undefined
+  if (tables.length === 1 && unneeded.has(verb)) return leftOut
+  return { is: 'refused', because: `changes ${empty.schema}.${empty.table}, of which the full backup holds no rows` }
+}
+
+/** On a table without rows. */
+const unneeded: ReadonlySet<string> = new Set(['DROP', 'TRUNCATE', 'INSERT', 'REPLACE', 'UPDATE', 'DELETE'])
 
 const changesSeveral: ReadonlySet<string> = new Set(['UPDATE', 'DELETE', 'DROP', 'RENAME', 'ALTER'])
 
