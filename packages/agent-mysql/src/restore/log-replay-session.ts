@@ -5,6 +5,7 @@ import { quoteIdentifier } from '../mysql-quoting.ts'
 import { versionNumbers } from '../mysql-server.ts'
 import type { ReplayEvent } from './log-replay-events.ts'
 import { queryParts } from './log-replay-query.ts'
+import { statusBytes } from './log-replay-status.ts'
 
 /** LOG_EVENT_SUPPRESS_USE_F, LOG_EVENT_THREAD_SPECIFIC_F. */
 const suppressUse = 0x8
@@ -160,42 +161,4 @@ function readOptions(bits: number, format: FormatDescription, wanted: Map<string
 function isBefore(a: readonly number[], b: readonly number[]): boolean {
   for (const [index, number] of b.entries()) if ((a[index] ?? 0) !== number) return (a[index] ?? 0) < number
   return false
-}
-
-/** Lengths of the values of status variables, by code; a first byte that counts is part of the value. */
-const fixedStatusBytes: Readonly<Record<number, number>> = {
-  0: 4,
-  1: 8,
-  3: 4,
-  4: 6,
-  7: 2,
-  8: 2,
-  9: 8,
-  10: 4,
-  13: 3,
-  16: 1,
-  17: 8,
-  18: 2,
-  19: 1,
-  20: 1,
-}
-const mariadbStatusBytes: Readonly<Record<number, number>> = { 128: 3, 129: 8, 130: 2 }
-/** More updated schemas than are listed. */
-const tooManySchemas = 254
-
-function statusBytes(code: number, status: Buffer, at: number, mariadb: boolean): number | undefined {
-  const fixed = code >= 128 ? (mariadb ? mariadbStatusBytes[code] : undefined) : fixedStatusBytes[code]
-  if (fixed !== undefined) return fixed
-  const count = status[at] ?? 0
-  if (code === 2) return count + 2
-  if (code === 5 || code === 6) return count + 1
-  if (code === 11) return 2 + count + (status[at + 1 + count] ?? 0)
-  if (code !== 12) return undefined
-  let end = at + 1
-  for (let left = count === tooManySchemas ? 0 : count; left > 0; left--) {
-    const zero = status.indexOf(0, end)
-    if (zero < 0) return undefined
-    end = zero + 1
-  }
-  return end - at
 }

@@ -3,6 +3,7 @@ import { type FormatDescription, readIncident, readQuery } from '../binlog/binlo
 import { eventType, eventTypeName, isHeartbeat, isRowsEvent } from '../binlog/binlog-event-type.ts'
 import { readMariadbGtid, readMysqlGtid } from '../binlog/gtid-event.ts'
 import { statementKind } from '../binlog/statement-text.ts'
+import { type AlterPhase, alterPhase, withoutPhase } from './log-replay-alter.ts'
 import type { BinlogPiece, ReplayEvent } from './log-replay-events.ts'
 
 /** What ends a unit: the event of a commit, a statement that says so, XA PREPARE, or a statement that is the whole unit. */
@@ -56,7 +57,13 @@ export async function* readUnits(pieces: AsyncIterable<BinlogPiece>, name: strin
     open ??= new OpenUnit(event.begin)
     if (open.addGtid(event)) continue
     const ending = open.add(event)
-    const one = ending === undefined ? { event } : { event, ending }
+    // The beginning of an ALTER, and one that failed, have changed nothing.
+    if (open.phase === 'start' || open.phase === 'rollback') {
+      if (ending !== undefined) open = undefined
+      continue
+    }
+    const whole = open.phase === 'commit' ? withoutPhase(event) : event
+    const one = ending === undefined ? { event: whole } : { event: whole, ending }
     bytes += event.bytes.length
     if (held === undefined) yield { type: 'event', ...one }
     else {
@@ -131,6 +138,8 @@ function refuseUnreadable(event: ReplayEvent, name: string): void {
 class OpenUnit {
   readonly #begin: number
   #gtid: string | undefined
+  /** Which half of an ALTER it is. */
+  phase: AlterPhase | undefined
   #opening: string | undefined
   #isTransaction = false
   #isXa = false
@@ -147,6 +156,7 @@ class OpenUnit {
       const found = readMariadbGtid(event.body, event.serverId)
       const xid = found === undefined ? undefined : preparedXid(event.body)
       this.#gtid = found && `${found.gtid.domain}-${found.gtid.server}-${found.gtid.sequence}`
+      this.phase = alterPhase(event.body)
       this.#isTransaction = found?.standalone === false
       this.#isXa = this.#isTransaction && xid !== undefined
       if (this.#isTransaction) this.#opening = xid === undefined ? 'BEGIN' : `XA START ${xid}`
