@@ -2,7 +2,9 @@ import { BackupError } from '@backup-planet/core'
 import { eventType } from '../binlog/binlog-event-type.ts'
 import { shownStatement } from '../binlog/statement-text.ts'
 import type { ReplayAction } from './log-replay-actions.ts'
+import { halfDoneHint, interrupted } from './log-replay-interrupted.ts'
 import { queryParts } from './log-replay-query.ts'
+import { abandonHint } from './restore-journal.ts'
 
 /** What the client takes for an end of a statement in the output of the tools, and the only command that it obeys in binary mode besides. */
 const misread = /\/\*!\*\/|^\s*delimiter\b/im
@@ -22,12 +24,18 @@ export function refuseForClient(action: ReplayAction, name: string): void {
   const { statement } = queryParts(event)
   const error = event.body.readUInt16LE(9)
   if (error !== 0)
-    throw unsupported(`${place}: ${shownStatement(statement)} ended with error ${error} on the source, which the client would stop at`)
+    throw unsupported(
+      `${place}: ${shownStatement(statement)} ended with error ${error} on the source, which the client would stop at`,
+      interrupted.has(error) ? halfDoneHint : undefined,
+    )
   if (misread.test(statement.toString('latin1'))) {
     throw unsupported(`${place}: ${shownStatement(statement)} holds text that the client would take for the end of a statement`)
   }
 }
 
-function unsupported(message: string): BackupError {
-  return new BackupError(message, { code: 'UNSUPPORTED', hint: 'Execute with the option replay set to statements, which can do this.' })
+function unsupported(
+  message: string,
+  hint = `Restore with the option replay set to statements, which can do this: begin anew. ${abandonHint}`,
+): BackupError {
+  return new BackupError(message, { code: 'UNSUPPORTED', hint })
 }

@@ -7,6 +7,7 @@ import type { MysqlConnection } from '../mysql-connection.ts'
 import { errorNumber } from '../mysql-errors.ts'
 import type { ReplayAction } from './log-replay-actions.ts'
 import type { ReplayEvent } from './log-replay-events.ts'
+import { halfDoneHint, interrupted } from './log-replay-interrupted.ts'
 import { queryParts } from './log-replay-query.ts'
 import { ReplaySession } from './log-replay-session.ts'
 import type { ReplaySource } from './log-replay-sources.ts'
@@ -131,8 +132,12 @@ class StatementReplay {
 
   /** It failed on the source after it had done something, and must do the same here. */
   async #expectError(event: ReplayEvent, expected: number, before: string, text: string, after: string): Promise<void> {
-    if (interrupted.has(expected))
-      throw this.#unsupported(event, `${shownStatement(Buffer.from(text, 'latin1'))}, which was ended half done (error ${expected})`)
+    if (interrupted.has(expected)) {
+      throw new BackupError(
+        `binlog ${this.#name} at offset ${event.begin}: ${shownStatement(Buffer.from(text, 'latin1'))} was ended half done on the source (error ${expected}), and nobody knows how far it had come`,
+        { code: 'UNSUPPORTED', hint: halfDoneHint },
+      )
+    }
     await this.flush()
     try {
       await this.#send(`${before}${text}`)
@@ -182,9 +187,6 @@ class StatementReplay {
     )
   }
 }
-
-/** ER_SERVER_SHUTDOWN, ER_QUERY_INTERRUPTED, ER_CONNECTION_KILLED, ER_STATEMENT_TIMEOUT, ER_QUERY_TIMEOUT: nobody knows how far it had come. */
-const interrupted: ReadonlySet<number> = new Set([1053, 1317, 1927, 1969, 3024])
 
 function binlogStatement(events: readonly Buffer[]): string {
   return `BINLOG '${base64(events)}'`

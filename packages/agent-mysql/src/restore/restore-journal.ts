@@ -32,7 +32,7 @@ export async function readJournalHead(session: MysqlSession): Promise<JournalHea
   throw new BackupError(`the journal in schema ${journalSchema} cannot be read`, { code: 'CONFLICT', hint: abandonHint })
 }
 
-export const abandonHint = `Execute the same plan again to finish that restore; or, to give it up, run DROP DATABASE ${journalSchema} on the target and plan anew with overwriting.`
+export const abandonHint = `Execute the same plan again to finish that restore; or, to give it up, set back what SELECT * FROM ${journalSchema}.kept lists (such as SET GLOBAL event_scheduler = ON), then run DROP DATABASE ${journalSchema} on the target and plan anew with overwriting.`
 
 /** What identifies the work: the same for a plan however often it is read from JSON, and whatever else is said of it besides. */
 export function planDigest({ problems: _problems, chain: _chain, ...work }: RestorePlan): string {
