@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readdir, readFile, readlink, rename, rm, writeFile } fr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Backup } from '@backup-planet/core'
+import { type Backup, ownerInName } from '@backup-planet/core'
 import { startThrowawayMariadb, type ThrowawayMariadb } from '@backup-planet/tooling/throwaway-mariadb'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { until } from './capture-fixture.ts'
@@ -50,6 +50,8 @@ function chances(from: number): () => number {
   }
 }
 
+const ours = new Set([process.pid])
+
 /** Resolves with whether the child was still at work when it was killed. */
 async function killed(work: PhysicalChildWork, milliseconds: number): Promise<boolean> {
   const file = join(scratch, 'work.json')
@@ -58,6 +60,7 @@ async function killed(work: PhysicalChildWork, milliseconds: number): Promise<bo
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const exit = once(child, 'exit')
+  ours.add(child.pid ?? 0)
   await once(child.stdout, 'data')
   await Promise.race([delay(milliseconds), exit])
   const alive = child.exitCode === null
@@ -91,8 +94,9 @@ async function writesGoOn(server: ThrowawayMariadb): Promise<void> {
   )
 }
 
+/** Of these tests: other processes replay logs and copy servers at the same time. */
 async function leftInTemporary(): Promise<string[]> {
-  return (await readdir(tmpdir())).filter((name) => name.startsWith(`backup-planet-mysql~`))
+  return (await readdir(tmpdir())).filter((name) => ours.has(ownerInName('backup-planet-mysql', name)?.pid ?? 0))
 }
 
 describe('a capture that is cut', () => {
