@@ -61,7 +61,7 @@ export const sweeps = [
     variable: 'BACKUP_PLANET_PHYSICAL_KILLS',
     count: 20,
     test: 'packages/agent-mysql/e2e/physical-interrupted.test.ts',
-    says: 'kill -9 of physical captures and restores: no lock stays on the server, the data directory is as it was or whole, and the same plan comes to its end',
+    says: 'kill -9 of physical captures and restores: no lock stays on the server, the data directory is as it was or whole, and a plan made anew comes to its end',
   },
   {
     variable: 'BACKUP_PLANET_SWEEP',
