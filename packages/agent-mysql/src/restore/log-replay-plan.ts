@@ -246,7 +246,7 @@ export function stopProblems(stop: RestoreStop | undefined, chain: LogChain): Pr
       code: 'UNSUPPORTED',
       item: binlogItem,
       message: `the logs tell whole seconds: the replay ends before the first transaction that was committed at ${stop.before.slice(0, 19)} or later`,
-      hint: 'To end between two transactions of one second, name the position or the GTID.',
+      hint: 'To end between two transactions of one second, name the position or the GTID; so also where a slow DDL statement, or one on tables without transactions, is the one to leave out: it is logged with the time at which it began.',
     },
   ]
 }
