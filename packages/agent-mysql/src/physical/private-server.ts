@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { BackupError, type CommandResult, commandRunner, type OperationOptions, throwIfAborted } from '@backup-planet/core'
 import type { MysqlConnectionSettings } from '../mysql-agent-settings.ts'
 import { connect, quoteText } from '../mysql-connection.ts'
+import { ToolDirectory } from '../programs/tool-directory.ts'
 import type { DatadirState } from './datadir-state.ts'
 import type { ServerProgram } from './server-program.ts'
-import { ToolDirectory } from './tool-directory.ts'
 import { toolFailure } from './tool-failures.ts'
 
 export interface PrivateServerOptions {
