@@ -49,7 +49,7 @@ export async function planCopyLogs(
       shutDown: 'shut it down in order',
     },
     problems,
-    facts: replayFacts({ chain, backups: [last, ...logs], flavour, tools, schemas: undefined, accounts: true }),
+    facts: replayFacts({ chain, backups: [last, ...logs], flavour, tools, schemas: undefined, leftOut: undefined, accounts: true }),
     bytes: chain.files.reduce((sum, file) => sum + file.bytes, 0),
   }
 }
