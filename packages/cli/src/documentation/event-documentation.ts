@@ -45,8 +45,11 @@ export const eventTexts: { readonly [Type in RunEvent['type']]: EventText<Type> 
     },
   },
   waiting: {
-    when: 'of `follow`, between runs: it cannot go on for now, such as without the server, and begins again',
-    fields: { seconds: 'always: until then', problem: 'always: why, as in `problem`' },
+    when: 'of `follow`, between runs: it cannot go on for now, such as without the server, and begins again; within one of its runs: what has come is stored when another run of the job has ended, however long that takes, said once',
+    fields: {
+      seconds: 'always: until then; within a run: how often it is looked whether the other has ended',
+      problem: 'always: why, as in `problem`',
+    },
   },
   step: { when: 'a step of the plan begins', fields: { text: 'always: one sentence, as in the plan' } },
   item: {
