@@ -91,6 +91,7 @@ export const statements = {
   'UNLOCK TABLES': { mysql: always, mariadb: always },
   'LOCK TABLES': { mysql: always, mariadb: always },
   'PURGE BINARY LOGS': { mysql: always, mariadb: always },
+  'XA RECOVER': { mysql: always, mariadb: always },
 } as const satisfies Readonly<Record<string, Known>>
 
 /** Variables that a session may set and not every version has. Of the others the server says 1193. */

@@ -1,18 +1,23 @@
 import { BackupError, type Problem } from '@backup-planet/core'
 import type { MysqlSession } from '../mysql-connection.ts'
+import { errorNumber } from '../mysql-errors.ts'
 import type { ServerRow } from '../mysql-rows.ts'
 
 /** XA transactions that are prepared and neither committed nor rolled back, each by a text of its own; none where the account may not see them. */
 export async function readPreparedXa(session: Pick<MysqlSession, 'rows'>): Promise<readonly string[]> {
-  let rows: readonly ServerRow[]
+  const rows = await recoverRows(session, 'looking for prepared XA transactions')
+  return rows.map((row) => [0, 1, 2, 3].map((index) => Buffer.from(row.bytes(index) ?? []).toString('hex')).join(':'))
+}
+
+/** What XA RECOVER lists; nothing where the account may not see it. */
+export async function recoverRows(session: Pick<MysqlSession, 'rows'>, during: string): Promise<readonly ServerRow[]> {
   try {
-    rows = await session.rows('XA RECOVER', 'looking for prepared XA transactions')
+    return await session.rows('XA RECOVER', during)
   } catch (error) {
-    // MySQL 8 asks for XA_RECOVER_ADMIN.
-    if (BackupError.is(error) && error.code === 'ACCESS_DENIED') return []
+    // Without XA_RECOVER_ADMIN MySQL 8 says ER_XAER_RMERR, and only SHOW WARNINGS the right that is missing.
+    if (BackupError.is(error) && (error.code === 'ACCESS_DENIED' || errorNumber(error) === 1401)) return []
     throw error
   }
-  return rows.map((row) => [0, 1, 2, 3].map((index) => Buffer.from(row.bytes(index) ?? []).toString('hex')).join(':'))
 }
 
 /** @param prepared at the moment of a full backup, or about then */

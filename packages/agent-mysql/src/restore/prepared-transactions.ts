@@ -1,10 +1,11 @@
 import type { Problem } from '@backup-planet/core'
+import { recoverRows } from '../dump/prepared-xa.ts'
 import { binlogItem } from '../dump-layout.ts'
 import type { MysqlSession } from '../mysql-connection.ts'
 
 /** What is said of XA transactions that are prepared where a replay has ended; nothing without them. */
 export async function preparedTransactions(session: MysqlSession): Promise<readonly Problem[]> {
-  const prepared = await session.rows('XA RECOVER', 'looking for prepared transactions')
+  const prepared = await recoverRows(session, 'looking for prepared transactions')
   if (prepared.length === 0) return []
   return [
     {
