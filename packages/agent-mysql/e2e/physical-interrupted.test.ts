@@ -39,7 +39,7 @@ afterAll(async () => {
 })
 
 const seed = Number(process.env.BACKUP_PLANET_SEED ?? Date.now() % 1_000_000)
-const kills = Number(process.env.BACKUP_PLANET_PHYSICAL_KILLS ?? 4)
+const kills = Number(process.env.BACKUP_PLANET_PHYSICAL_KILLS ?? 2)
 
 /** Numbers in [0, 1) that a seed repeats (Park and Miller, 1988). */
 function chances(from: number): () => number {
