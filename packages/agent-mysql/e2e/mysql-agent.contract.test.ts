@@ -1,6 +1,6 @@
 import { describeAgentContract } from '@backup-planet/core/conformance'
 import { startThrowawayMariadb, type ThrowawayMariadb } from '@backup-planet/tooling/throwaway-mariadb'
-import { afterAll, beforeAll } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import { serverPosition } from '../src/log/log-continuation.ts'
 import { connect } from '../src/mysql-connection.ts'
 import { type BinlogPosition, detectServer, readBinlogPosition } from '../src/mysql-server.ts'
@@ -73,7 +73,11 @@ function agentServer(server: ThrowawayMariadb) {
     },
     purgeLogs: async () => {
       await server.client('FLUSH BINARY LOGS')
-      await server.client(`PURGE BINARY LOGS TO '${(await server.client('SHOW MASTER STATUS')).split('\t')[0]}'`)
+      const [newest = ''] = (await server.client('SHOW MASTER STATUS')).split('\t')
+      // The server keeps what a session reads that it has not noticed to be gone.
+      await expect
+        .poll(() => server.client(`PURGE BINARY LOGS TO '${newest}'; SHOW BINARY LOGS`), { timeout: 30_000, interval: 200 })
+        .toMatch(new RegExp(`^${newest}`))
     },
     change: async (item: string) => {
       await server.client(
