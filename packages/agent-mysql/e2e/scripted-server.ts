@@ -36,7 +36,7 @@ export interface ScriptedServer extends AsyncDisposable {
   crash(): void
 }
 
-const [errSyntax, errUnknownVariable, errNoSuchTable, errUnknownTable, errDenied] = [1064, 1193, 1146, 1109, 1227]
+const [errSyntax, errUnknownVariable, errNoSuchTable, errUnknownTable, errDenied, errXa] = [1064, 1193, 1146, 1109, 1227, 1401]
 
 export async function startScriptedServer(version: ScriptedVersion, options: ScriptedOptions = {}): Promise<ScriptedServer> {
   const script = new Script(version, options)
@@ -100,7 +100,7 @@ class Script {
     const statement = Object.keys(statements).find((name) => sql.startsWith(name)) as keyof typeof statements | undefined
     if (statement !== undefined) {
       if (!knows(this.#version, statements[statement])) return errSyntax
-      if (!this.#may(statement)) return errDenied
+      if (!this.#may(statement)) return statement === 'XA RECOVER' ? errXa : errDenied
       return this.#special(statement, sql)
     }
     for (const [, table = ''] of sql.matchAll(/\b((?:mysql|information_schema)\.\w+)/g)) {
@@ -130,6 +130,8 @@ class Script {
     const has = (...rights: string[]): boolean => rights.some((right) => account.rights.includes(right))
     if (statement.startsWith('BACKUP STAGE') || statement.startsWith('FLUSH')) return has('RELOAD')
     if (statement === 'LOCK INSTANCE FOR BACKUP') return has('BACKUP_ADMIN')
+    // V: MySQL 8.0 sql/xa.cc, check_xa_recover_privilege: SUPER does not replace it, and the error is ER_XAER_RMERR.
+    if (statement === 'XA RECOVER') return this.#version.flavour === 'mariadb' || !since(this.#version, 8, 0, 0) || has('XA_RECOVER_ADMIN')
     if (statement.includes('SLAVE') || statement.includes('REPLICA')) {
       // V: MariaDB 10.5.9: BINLOG MONITOR, the new name of REPLICATION CLIENT, does not hold it any more.
       const apart = this.#version.flavour === 'mariadb' && since(this.#version, 10, 5, 9)

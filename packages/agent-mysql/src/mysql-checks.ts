@@ -24,7 +24,7 @@ export async function checkCapture(
     ...(await checkRights(session, requiredRights({ ...settings, users: inventory.accounts !== undefined }, server), schemas)),
     ...checkEncryption(settings),
     ...checkBinlog(settings, server),
-    ...(await checkLongQueries(session, settings)),
+    ...(await checkLongQueries(session, settings, 'the lock of the snapshot')),
     ...(await checkHistory(session)),
     ...inventoryWarnings(inventory),
     ...checkInventory(settings, inventory),
@@ -49,10 +49,11 @@ export function checkBinlog(settings: Pick<ResolvedMysqlAgentSettings, 'locking'
   return problems
 }
 
-async function checkLongQueries(session: MysqlSession, settings: ResolvedMysqlAgentSettings): Promise<Problem[]> {
+/** @param lock that would wait, such as `the lock of the snapshot` */
+export async function checkLongQueries(session: MysqlSession, settings: ResolvedMysqlAgentSettings, lock: string): Promise<Problem[]> {
   const [longest] = await longQueries(session, settings.longQueryGuardSeconds)
   if (longest === undefined) return []
-  const message = `query ${longest.id} of ${longest.user} has run for ${longest.seconds} s: the lock of the snapshot would wait for it, and everybody else behind the lock`
+  const message = `query ${longest.id} of ${longest.user} has run for ${longest.seconds} s: ${lock} would wait for it, and everybody else behind the lock`
   const hint = `Wait for it, or end it with KILL QUERY ${longest.id}.`
   return [{ severity: settings.longQueryAction === 'refuse' ? 'error' : 'warning', code: 'CONFLICT', message, hint }]
 }

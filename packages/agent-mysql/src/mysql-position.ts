@@ -38,8 +38,7 @@ const names = new Map<string, BinlogName | undefined>()
 
 /** A plan compares the positions in a few files a million times: their names are read once. */
 function binlogNamed(file: string): BinlogName | undefined {
-  const known = names.get(file)
-  if (known !== undefined) return known
+  if (names.has(file)) return names.get(file)
   const name = parseBinlogName(file)
   if (names.size >= mostNames) names.clear()
   names.set(file, name)

@@ -1,7 +1,6 @@
 import { BackupError, type Problem } from '@backup-planet/core'
-import { longQueries } from '../dump/snapshot-lock.ts'
 import type { ResolvedMysqlAgentSettings } from '../mysql-agent-settings.ts'
-import { checkBinlog, checkEncryption } from '../mysql-checks.ts'
+import { checkBinlog, checkEncryption, checkLongQueries } from '../mysql-checks.ts'
 import type { MysqlSession } from '../mysql-connection.ts'
 import { readOwnRights } from '../mysql-rights.ts'
 import { detectServer } from '../mysql-server.ts'
@@ -31,7 +30,7 @@ export async function checkPhysicalCapture(
     ...checkOptionFile(settings, source),
     ...checkEncryption(settings),
     ...checkBinlog({ locking: 'auto' }, server),
-    ...(await checkLongQueries(session, settings)),
+    ...(await checkLongQueries(session, settings, 'the lock at the end of the copy')),
     ...Object.entries(datadir.elsewhere).map(([variable, place]): Problem => elsewhere(variable, place)),
   ]
 }
@@ -58,19 +57,6 @@ function checkOptionFile(settings: ResolvedMysqlAgentSettings, { server }: Physi
   } catch (error) {
     return [asProblem(error)]
   }
-}
-
-async function checkLongQueries(session: MysqlSession, settings: ResolvedMysqlAgentSettings): Promise<Problem[]> {
-  const [longest] = await longQueries(session, settings.longQueryGuardSeconds)
-  if (longest === undefined) return []
-  return [
-    {
-      severity: settings.longQueryAction === 'refuse' ? 'error' : 'warning',
-      code: 'CONFLICT',
-      message: `query ${longest.id} of ${longest.user} has run for ${longest.seconds} s: the lock at the end of the copy would wait for it, and everybody else behind the lock`,
-      hint: `Wait for it, or end it with KILL QUERY ${longest.id}.`,
-    },
-  ]
 }
 
 function elsewhere(variable: string, place: string): Problem {

@@ -2,6 +2,8 @@ import type { Backup, Problem } from '@backup-planet/core'
 import * as z from 'zod'
 import { compareBinlogNames, nextBinlogName } from '../binlog/binlog-name.ts'
 import { binlogItem } from '../dump-layout.ts'
+import { recordedIdentity } from '../log/log-continuation.ts'
+import { beginningOfBinlog } from '../mysql-position.ts'
 
 const offset = z.int().min(0)
 
@@ -58,13 +60,13 @@ export function readLogChain(full: Backup, logs: readonly Backup[]): LogChain {
   }
   const files: LogFile[] = []
   let place = begin
-  let identity = identityOf(full)
+  let identity = recordedIdentity(full)
   for (const log of logs) {
     const added = filesOf(log, place, identity)
     if (typeof added === 'string') return broken(files, begin, added, gapHint)
     files.push(...added.files)
     place = added.place
-    identity = identityOf(log) ?? (added.files.at(-1)?.binlog === place.file ? added.files.at(-1)?.identity : undefined)
+    identity = recordedIdentity(log) ?? (added.files.at(-1)?.binlog === place.file ? added.files.at(-1)?.identity : undefined)
   }
   return { files, begin, problems: [] }
 }
@@ -117,8 +119,7 @@ function leadsTo(place: BinlogPlace, to: BinlogPlace): boolean {
   return isSame(place, to) || (to.file === nextBinlogName(place.file) && to.offset === firstOffset)
 }
 
-/** Of the first event in a binlog. */
-const firstOffset = 4
+const firstOffset = Number(beginningOfBinlog)
 
 function placeOf(backup: Backup): BinlogPlace | undefined {
   return placeIn(backup.position?.value)
@@ -128,11 +129,6 @@ export function placeIn(value: Readonly<Record<string, string>> | undefined): Bi
   const { file, offset: at } = value ?? {}
   if (file === undefined || at === undefined || !/^\d{1,15}$/.test(at)) return undefined
   return { file, offset: Number(at) }
-}
-
-function identityOf(backup: Backup): string | undefined {
-  const found = z.object({ identity: z.string() }).safeParse(backup.facts.binlog)
-  return found.success ? found.data.identity : undefined
 }
 
 /** Places in binlogs of another name are after nothing: they do not continue it either. */

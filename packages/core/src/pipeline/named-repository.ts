@@ -32,9 +32,7 @@ export async function listJob(
   const failures: { readonly name: string; readonly error: BackupError }[] = []
   for (const { name, repository } of repositories) {
     try {
-      const backups: Backup[] = []
-      for await (const backup of repository.list({ job }, options)) backups.push(backup)
-      listed.push({ name, repository, backups })
+      listed.push({ name, repository, backups: await listBackups(repository, job, options) })
     } catch (error) {
       if (!BackupError.is(error) || error.code === 'ABORTED') throw error
       failures.push({ name, error })
@@ -43,6 +41,13 @@ export async function listJob(
   const [first] = failures
   if (first !== undefined && listed.length === 0) throw first.error
   return { listed, problems: failures.map(({ name, error }) => notListed(name, error)) }
+}
+
+/** All that a repository holds of a job. */
+export async function listBackups(repository: Repository, job: string, options: OperationOptions): Promise<Backup[]> {
+  const backups: Backup[] = []
+  for await (const backup of repository.list({ job }, options)) backups.push(backup)
+  return backups
 }
 
 /** That a repository is left out of a plan. */

@@ -4,7 +4,7 @@ import { chainTo } from './backup-chain.ts'
 import { failureOf } from './backup-files.ts'
 import { type ChosenBackup, type ChosenChain, chooseChain, restoreChainOf } from './chosen-chain.ts'
 import { assertItems } from './item-assertion.ts'
-import { type ListedRepository, listJob, type NamedRepository } from './named-repository.ts'
+import { type ListedRepository, listBackups, listJob, type NamedRepository } from './named-repository.ts'
 import type { RestoreGoal } from './restore-goal.ts'
 
 interface RestorePlanParts {
@@ -50,7 +50,8 @@ interface FoundForPlan {
 
 async function chainInOne({ agent, repository, backup }: BackupRestorePlanRequest, options: OperationOptions): Promise<FoundForPlan> {
   assertApplication(backup, agent)
-  const backups = backup.kind === 'full' ? [backup] : chainTo(backup, await listed(repository, backup.job, options), agent.comparePositions)
+  const backups =
+    backup.kind === 'full' ? [backup] : chainTo(backup, await listBackups(repository, backup.job, options), agent.comparePositions)
   const from = { name: repository.destination, repository }
   return { found: { chosen: backups.map((one) => ({ backup: one, from })), warnings: [] }, problems: [] }
 }
@@ -140,12 +141,6 @@ async function describe(
     const { code, message, hint } = error
     return { backup, problem: { severity: 'error', code, message, hint: hint ?? 'Make the files of the backup readable on this host.' } }
   }
-}
-
-async function listed(repository: Repository, job: string, options: OperationOptions): Promise<Backup[]> {
-  const backups: Backup[] = []
-  for await (const backup of repository.list({ job }, options)) backups.push(backup)
-  return backups
 }
 
 function leftOut(item: string, backups: readonly Backup[]): Problem {
