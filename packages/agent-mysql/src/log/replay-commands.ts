@@ -10,7 +10,7 @@ export interface ReplayRun {
 }
 
 /** Where events begin in every binlog, and in every part of one. */
-export const firstEvent = 4
+const firstEvent = 4
 
 /**
  * What is to be known of a file to find a place in it. A part begins with what stands at the beginning of its binlog, and goes on with what begins at

@@ -85,7 +85,7 @@ function notThere(message: string): BackupError {
 }
 
 /** The stop as the scan of logs understands it. Throws `INVALID_INPUT`. */
-export function replayStop(stop: RestoreStop): ReplayStop {
+function replayStop(stop: RestoreStop): ReplayStop {
   if ('before' in stop) {
     const before = Date.parse(stop.before)
     if (Number.isNaN(before)) throw notThere(`${stop.before} is no moment`)

@@ -152,7 +152,7 @@ class StatementReplay {
     )
   }
 
-  /** The server forgets that more statements follow one of these (MariaDB resets the flag of its answer), so it is the last that is sent at once. */
+  /** Seen on MariaDB 10.11: answers to what follows one of these come out of step, so it is the last that is sent at once. */
   async #addBinlog(statement: string): Promise<void> {
     await this.#add(statement)
     await this.flush()
