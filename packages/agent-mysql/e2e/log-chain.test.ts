@@ -16,6 +16,10 @@ afterAll(() => server?.stop())
 
 const insert = (rows: number) => server.client(`USE shop; INSERT INTO shop.line (note) SELECT SHA2(seq, 256) FROM seq_1_to_${rows}`)
 
+/** Which binlogs there are, and the last transaction; not their sizes, since a checkpoint may follow at any time. */
+const written = async () =>
+  `${(await server.client('SHOW BINARY LOGS')).replaceAll(/\t.*/g, '')}${await server.client('SELECT @@gtid_binlog_pos')}`
+
 describe('a chain of log backups', () => {
   it('holds every binlog since the full, byte by byte, each backup where the one before it ended', async () => {
     await using chain = new LogChain(server)
@@ -69,10 +73,10 @@ describe('a chain of log backups', () => {
   it('goes on without a file where nothing was written, and with one after that', async () => {
     await using chain = new LogChain(server)
     await chain.backUp('full')
-    const before = await server.client('SHOW BINARY LOGS')
+    const before = await written()
     const empty = await chain.backUp('log')
     const again = await chain.backUp('log')
-    expect(await server.client('SHOW BINARY LOGS')).toBe(before)
+    expect(await written()).toBe(before)
     for (const { backup, stage } of [empty, again]) {
       expect(backup.position).toEqual(chain.backups[0]?.position)
       expect(backup.from).toEqual(backup.position)

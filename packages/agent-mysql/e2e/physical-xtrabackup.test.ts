@@ -48,6 +48,7 @@ function answers(): PlayedAnswers {
     [/^SELECT VERSION/, [{ version: '8.0.35' }]],
     [/^SHOW GLOBAL VARIABLES/, Object.entries(variables).map(([name, value]) => ({ Variable_name: name, Value: value }))],
     [/^SHOW BINARY LOG STATUS/, 1064],
+    [/^SHOW BINARY LOGS/, [{ Log_name: 'binlog.000003', File_size: '157', Encrypted: 'No' }]],
     [
       /^SHOW MASTER STATUS/,
       [{ File: 'binlog.000003', Position: '157', Binlog_Do_DB: '', Binlog_Ignore_DB: '', Executed_Gtid_Set: 'a-b:1-5,\nc-d:1' }],

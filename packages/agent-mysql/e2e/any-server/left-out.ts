@@ -4,7 +4,10 @@ export const leftOut: readonly (readonly [names: readonly string[], reason: stri
     ['binlog-follow', 'binlog-stream', 'log-chain', 'log-follower', 'log-pipeline', 'log-promotion', 'log-trouble'],
     'compare with the files of the server, which lie in a container elsewhere, purge and kill it; logs.test.ts proves what is left',
   ],
-  [['log-histories', 'log-restore'], 'need two servers, sequences or mariadb-binlog; logs.test.ts has a history and stops of its own'],
+  [
+    ['log-after-unlogged-restore', 'log-histories', 'log-restore', 'replay-by-hand'],
+    'need two servers, sequences or mariadb-binlog; logs.test.ts has a history and stops of its own',
+  ],
   [['binlog-encrypted'], 'the file_key_management plugin of MariaDB'],
   [
     ['capture-', 'server-defaults', 'silent-server'],

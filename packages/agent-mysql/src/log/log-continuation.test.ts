@@ -1,4 +1,4 @@
-import { type Backup, BackupError } from '@backup-planet/core'
+import { type Backup, BackupError, type CaptureKind } from '@backup-planet/core'
 import { describe, expect, it } from 'vitest'
 import type { MysqlSession } from '../mysql-connection.ts'
 import { serverRow } from '../mysql-rows.ts'
@@ -13,7 +13,7 @@ interface Scene {
   readonly binlogs: Readonly<Record<string, number>>
   /** Name → identity; a binlog that is not here cannot be read. */
   readonly identities?: Readonly<Record<string, string>>
-  readonly kind?: 'full' | 'log'
+  readonly kind?: CaptureKind
   readonly chain: readonly Backup[]
   readonly denied?: boolean
   /** What the server says of the place of a backup without identity. */
@@ -151,8 +151,19 @@ describe('where no beginning was recorded', () => {
   })
 })
 
-it('makes a full without the right to read binlogs, and no log', async () => {
+it('makes a differential on a full whose binlog was purged', async () => {
+  const scene = { binlogs: { 'b.000003': 99 }, identities: { 'b.000003': 'three' }, chain: [full, log] }
+  expect((await continued({ ...scene, kind: 'differential' })).next).toEqual({
+    kind: 'differential',
+    chain: 'uuid',
+    follows: '1',
+    from: full.position,
+  })
+})
+
+it('makes a full and a differential without the right to read binlogs, and no log', async () => {
   const scene = { binlogs: { 'b.000003': 99 }, denied: true, chain: [full, log] }
   expect((await continued({ ...scene, kind: 'full' })).next).toEqual({ kind: 'full', chain: 'uuid' })
+  expect((await continued({ ...scene, kind: 'differential' })).next).toMatchObject({ kind: 'differential', follows: full.id })
   await expect(continued(scene)).rejects.toMatchObject({ code: 'ACCESS_DENIED' })
 })

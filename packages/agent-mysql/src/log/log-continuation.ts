@@ -134,7 +134,9 @@ async function compareBeginning(
   const unlogged = unloggedSince(await readUnloggedRestore(session), consistentAt)
   if (unlogged !== undefined) return { broken: unlogged }
   const place = `the binlog ${file}, in which backup ${backup} ends,`
-  const bytes = binlogs.find(({ name }) => name === file)?.bytes ?? 0
+  const bytes = binlogs.find(({ name }) => name === file)?.bytes
+  // A differential may follow a full whose binlog was purged long ago.
+  if (bytes === undefined) return 'gone'
   if (file !== binlogs.at(-1)?.name && Number(offset) > bytes) {
     return { broken: `${place} has only ${bytes} bytes, and the backup ends at ${offset}` }
   }
@@ -146,8 +148,8 @@ async function compareBeginning(
   } catch (error) {
     if (!BackupError.is(error)) throw error
     if (error.code === 'NOT_FOUND') return 'gone'
-    // A full can be made without the right to read binlogs.
-    if (kind === 'full' && error.code === 'ACCESS_DENIED') return 'same'
+    // Reading binlogs is a right that only logs need: a full builds on nothing, and of a differential its pages are compared.
+    if (kind !== 'log' && error.code === 'ACCESS_DENIED') return 'same'
     throw error
   }
 }
