@@ -203,6 +203,28 @@ test('a table that is dropped and created anew with the same rows fails its item
   }
 })
 
+/** Runs a statement after the schemas were read and before the snapshot is opened, once. */
+function beforeSnapshot(sql: string): (event: { readonly type: string; readonly text?: string }) => void {
+  let done = false
+  return ({ text }) => {
+    if (done || text?.startsWith('connect ') !== true) return
+    done = true
+    // Before anything else of the run happens.
+    execFileSync('mariadb', ['--no-defaults', '--socket', server.socketPath, '--user', server.user, '--execute', sql], {
+      env: { ...process.env, MYSQL_PWD: server.rootPassword },
+    })
+  }
+}
+
+test.each([
+  ['created', 'CREATE DATABASE late; CREATE TABLE late.t (a INT); INSERT INTO late.t VALUES (1)', 'late', true],
+  ['dropped', 'DROP DATABASE late', 'late', false],
+] as const)('a schema that is %s before the snapshot is as it is in the snapshot', async (_, sql, schema, isThere) => {
+  await using dumped = await dump(agentFor(server, { users: false }), {}, { onProgress: beforeSnapshot(sql) })
+  expect([...dumped.stage.failed.keys()]).toEqual([])
+  expect(dumped.stage.sealed.map(({ item }) => item).includes(schema)).toBe(isThere)
+})
+
 test.each([
   ['that is to be locked since it has no snapshots', {}],
   ['that LOCK TABLES is to hold', { locking: 'lockTables' }],
@@ -210,19 +232,7 @@ test.each([
   await server.client(
     'CREATE OR REPLACE DATABASE moving; CREATE TABLE moving.short_lived (a INT) ENGINE=MyISAM; CREATE TABLE moving.stays (a INT) ENGINE=MyISAM',
   )
-  let dropped = false
-  const onProgress = (event: { readonly type: string; readonly text?: string }) => {
-    if (dropped || event.text?.startsWith('connect ') !== true) return
-    dropped = true
-    // Before anything else of the run happens.
-    execFileSync(
-      'mariadb',
-      ['--no-defaults', '--socket', server.socketPath, '--user', server.user, '--execute', 'DROP TABLE moving.short_lived'],
-      {
-        env: { ...process.env, MYSQL_PWD: server.rootPassword },
-      },
-    )
-  }
+  const onProgress = beforeSnapshot('DROP TABLE moving.short_lived')
   await using dumped = await dump(agentFor(server, { users: false, ...settings }), { items: ['moving'] }, { onProgress })
   expect(dumped.stage.sealed).toMatchObject([{ item: 'moving', facts: { tables: 1 } }])
 })

@@ -37,8 +37,6 @@ export interface SelectedSource {
   readonly inventory: ServerInventory
   /** Schemas that are there, selected or not; the server's own are not among them. */
   readonly listed: readonly string[]
-  /** Reads the same again. */
-  readonly read: () => Promise<ServerInventory>
 }
 
 /** Reads what is on the server. Throws `NOT_FOUND` for an item of the request that is not there. */
@@ -58,8 +56,8 @@ export async function selectSource(
   }
   const accounts = items === undefined ? settings.users : items.includes(accountsItem)
   const leftOut = items === undefined ? selected.leftOut : []
-  const read = () => readServerInventory(session, { settings, server, schemas, accounts, leftOut, signal })
-  return { server, name: sourceName(settings, server), inventory: await read(), listed: selected.listed, read }
+  const inventory = await readServerInventory(session, { settings, server, schemas, accounts, leftOut, signal })
+  return { server, name: sourceName(settings, server), inventory, listed: selected.listed }
 }
 
 /** Begins what may follow the backups there are: what is asked for, or a full with the reason. */
@@ -121,8 +119,8 @@ export interface FullReason {
 }
 
 /**
- * Opens the snapshot between two readings of all definitions that are the same: then these are the definitions of the snapshot, although no lock
- * was held while they were read.
+ * Opens the snapshot between two readings of all schemas and their definitions that are the same: then these are those of the snapshot, although no
+ * lock was held while they were read.
  */
 async function beginFullCapture(
   settings: ResolvedMysqlAgentSettings,
@@ -134,9 +132,10 @@ async function beginFullCapture(
   const onStep = (text: string): void => onProgress?.({ type: 'step', text })
   await using session = await connect(settings, { signal })
   onStep('read the definitions of all schemas')
-  const source = await selectSource(session, settings, request.items, signal)
-  let { inventory } = source
+  const read = () => selectSource(session, settings, request.items, signal)
+  let source = await read()
   for (let attempt = 1; ; attempt++) {
+    const { inventory } = source
     const tables = tablesOf(inventory)
     refuseLooseTables(settings, tables)
     // Before and after, since one of these need not be there any more when the other is read.
@@ -148,13 +147,13 @@ async function beginFullCapture(
       // ER_NO_SUCH_TABLE: one that is to be locked was dropped since it was read of.
       if (errorNumber(error) !== 1146 || attempt >= attemptsForStructure) throw error
       onStep('open the snapshot again, since a table is gone')
-      inventory = await source.read()
+      source = await read()
       continue
     }
     try {
       onStep(captureSteps.compareDefinitions)
-      const after = await source.read()
-      const changes = inventoryChanges(inventory, after)
+      const after = await read()
+      const changes = inventoryChanges(inventory, after.inventory)
       if (changes.length === 0) {
         const identity = await identityAt(snapshot.position, settings, signal)
         const preparedXa = [...prepared, ...(await readPreparedXa(session))]
@@ -179,7 +178,7 @@ async function beginFullCapture(
         })
       }
       onStep(`open the snapshot again, since ${changes[0]}`)
-      inventory = after
+      source = after
     } catch (error) {
       await snapshot.terminate()
       throw error

@@ -117,15 +117,17 @@ export function itemFailure(error: unknown, during: string): ItemFailure {
 /** What changed between two inventories, as phrases; empty when they are the same. */
 export function inventoryChanges(before: ServerInventory, after: ServerInventory): readonly string[] {
   const fresh = new Map(after.schemas.map((schema) => [schema.name, schema]))
-  return before.schemas.flatMap((schema) => {
+  const known = new Set(before.schemas.map(({ name }) => name))
+  const created = after.schemas.filter(({ name }) => !known.has(name)).map(({ name }) => `schema ${name} was created`)
+  const changed = before.schemas.flatMap((schema) => {
     const now = fresh.get(schema.name)
-    if (schema.failure !== undefined || now === undefined || now.failure !== undefined) {
-      return (schema.failure === undefined) === (now !== undefined && now.failure === undefined)
-        ? []
-        : [`schema ${schema.name} was changed`]
+    if (now === undefined) return [`schema ${schema.name} was dropped`]
+    if (schema.failure !== undefined || now.failure !== undefined) {
+      return (schema.failure === undefined) === (now.failure === undefined) ? [] : [`schema ${schema.name} was changed`]
     }
     const changes = structureChanges(schema.inventory, now.inventory)
     const replaced = schema.inventory.tables.map(({ table }) => numberChange(table.name, schema.innodbNumbers, now.innodbNumbers))
     return [...changes, ...replaced.filter((change) => change !== undefined)].map((change) => `${change} in schema ${schema.name}`)
   })
+  return [...created, ...changed]
 }
