@@ -3,6 +3,8 @@ import {
   BackupError,
   type OperationOptions,
   type RemovalReport,
+  type RetainedObject,
+  removeObjects,
   throwIfAborted,
   type UnfinishedFilter,
   type Uploader,
@@ -17,7 +19,7 @@ const passing = new Set(['ABORTED', 'UNREACHABLE', 'TIMED_OUT', 'OVERLOADED', 'W
 
 class Removal {
   readonly removed: string[] = []
-  readonly retained: { key: string; reason: string }[] = []
+  readonly retained: RetainedObject[] = []
   bytes = 0
   readonly #uploader: Uploader
   readonly #options: OperationOptions
@@ -42,6 +44,16 @@ class Removal {
     return true
   }
 
+  /** False when the store refuses some of them. */
+  async objects(folder: string, sizes: readonly (readonly [key: string, size: number])[]): Promise<boolean> {
+    const keys = sizes.map(([key]) => `${folder}/${key}`)
+    const refused = await removeObjects(this.#uploader, keys, below(this.#options))
+    this.retained.push(...refused)
+    const kept = new Set(refused.map(({ key }) => key))
+    for (const [key, size] of sizes) if (!kept.has(`${folder}/${key}`)) this.bytes += size
+    return refused.length === 0
+  }
+
   report(): RemovalReport {
     return { removed: this.removed, bytes: this.bytes, retained: this.retained }
   }
@@ -60,9 +72,7 @@ export async function removeBackups(
     const manifest = await uploader.stat(`${folder}/${manifestName}`, below(options))
     if (!(await removal.object(`${folder}/${manifestName}`, manifest?.size ?? 0))) continue
     removal.removed.push(backup.id)
-    for (const [key, { size }] of await objectsOf(context, folder, options)) {
-      if (key !== manifestName) await removal.object(`${folder}/${key}`, size)
-    }
+    await removal.objects(folder, sizesOf(await objectsOf(context, folder, options)))
   }
   return removal.report()
 }
@@ -85,9 +95,12 @@ export async function removeUnfinished(
     const objects = await objectsOf(context, folder.folder, options)
     // A run that has committed since the listing keeps everything.
     if ((await context.uploader.stat(`${folder.folder}/${manifestName}`, below(options))) !== undefined) continue
-    const kept = removal.retained.length
-    for (const [key, { size }] of objects) await removal.object(`${folder.folder}/${key}`, size)
-    if (removal.retained.length === kept) removal.removed.push(folder.folder)
+    if (await removal.objects(folder.folder, sizesOf(objects))) removal.removed.push(folder.folder)
   }
   return removal.report()
+}
+
+/** All but the manifest, which goes before them. */
+function sizesOf(objects: ReadonlyMap<string, { readonly size: number }>): readonly (readonly [key: string, size: number])[] {
+  return [...objects].filter(([key]) => key !== manifestName).map(([key, { size }]) => [key, size])
 }

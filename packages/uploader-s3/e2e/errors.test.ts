@@ -203,6 +203,12 @@ describe('a clear error with a hint', () => {
     await expect(free.remove('free')).rejects.toMatchObject(refused(/^removal of free failed with AccessDenied/))
     await expect(free.remove('governed')).rejects.toMatchObject({ hint: expect.stringMatching(/after the lock has ended/) })
     expect(await free.stat('governed')).toMatchObject({ size: 6 })
+    const retained = [...(await free.removeAll(['governed', 'held', 'free']))].sort((a, b) => a.key.localeCompare(b.key))
+    expect(retained).toMatchObject([
+      { key: 'free' },
+      { key: 'governed', reason: expect.stringMatching(new RegExp(`locked until ${until} \\(GOVERNANCE\\)`)) },
+      { key: 'held', reason: expect.stringMatching(/locked by a legal hold/) },
+    ])
   })
 
   it('for a bucket in another region', async () => {

@@ -4,6 +4,7 @@ import {
   type Problem,
   type RemoteObject,
   type Reopenable,
+  type RetainedObject,
   throwIfAborted,
   type Uploader,
 } from '@backup-planet/core'
@@ -23,8 +24,7 @@ import { resolveS3Settings, type S3UploaderSettings } from './s3-settings.ts'
 import { checkStore } from './store-check.ts'
 
 export interface S3Uploader extends Uploader {
-  /** Many at once, where the store can. Succeeds for those that are not there; throws when some could not be removed. */
-  removeAll(keys: readonly string[], options?: OperationOptions): Promise<void>
+  removeAll(keys: readonly string[], options?: OperationOptions): Promise<readonly RetainedObject[]>
   /**
    * Removes multipart uploads below the prefix to which nothing was sent for so long (7 days when left out), by the clock of the store,
    * and which are not on their way here, and what journals of earlier processes know; and at once what an earlier process of this machine
@@ -119,7 +119,7 @@ export function createS3Uploader(settings: S3UploaderSettings): S3Uploader {
     async removeAll(keys: readonly string[], { signal }: OperationOptions = {}) {
       throwIfAborted(signal, `removal of ${keys.length} objects`)
       for (const key of keys) assertKey(store, key)
-      await named(`removal of ${keys.length} objects`, () => removeObjects(store, keys, signal))
+      return await named(`removal of ${keys.length} objects`, () => removeObjects(store, keys, signal))
     },
 
     async removeAbandonedUploads({ olderThanSeconds = resolved.abandonedAfterSeconds } = {}, { signal }: OperationOptions = {}) {

@@ -149,6 +149,24 @@ const broken: Readonly<Record<string, Fault<(sound: MemoryUploader) => Methods |
       },
     }),
   },
+  'ignores the signal of a removal of several': {
+    caughtBy: 'aborted beforehand',
+    breakIt: (sound) => ({ removeAll: async (keys) => (await sound.removeAll?.(keys)) ?? [] }),
+  },
+  'leaves the last of several that are removed': {
+    caughtBy: 'removes several objects at once',
+    breakIt: (sound) => ({ removeAll: async (keys, options) => (await sound.removeAll?.(keys.slice(0, -2), options)) ?? [] }),
+  },
+  'fails at removing several of which one is missing': {
+    caughtBy: 'removes several objects at once',
+    breakIt: (sound) => ({
+      async removeAll(keys, options) {
+        const missing = keys.find((key) => !sound.objects.has(key))
+        if (missing !== undefined) throw new BackupError(`no ${missing}`, { code: 'NOT_FOUND' })
+        return (await sound.removeAll?.(keys, options)) ?? []
+      },
+    }),
+  },
   'removes everything below the key': {
     caughtBy: 'removes an object and nothing else',
     breakIt: (sound) => ({
@@ -473,7 +491,7 @@ async function* atMost(content: AsyncIterable<Uint8Array>, size: number): AsyncG
 }
 
 describeCatches('uploader', uploaderChecks, broken, (breakIt) => {
-  const sound = createMemoryUploader()
+  const sound = createMemoryUploader({ removesSeveral: true })
   const made = breakIt(sound)
   const uploader = 'contract' in made ? made : uploaderLayer(sound, made)
   return { uploader, another: () => uploader, everythingStored: async () => [...sound.objects.keys()] }

@@ -83,6 +83,8 @@ export const uploaderFailureChecks: readonly ConformanceCheck<UploaderHarness>[]
       await rejectsWith(() => uploader.stat('kept', options), 'ABORTED', 'stat aborted beforehand')
       await rejectsWith(() => collect(uploader.list('', options)), 'ABORTED', 'list aborted beforehand')
       await rejectsWith(() => uploader.remove('kept', options), 'ABORTED', 'removal aborted beforehand')
+      const removeAll = uploader.removeAll?.bind(uploader)
+      if (removeAll !== undefined) await rejectsWith(() => removeAll(['kept'], options), 'ABORTED', 'removal of several aborted beforehand')
       assert.equal(opened, 0, 'the content must not be opened')
       await assertHolds(uploader, 'kept', old)
       await assertNothingElse(harness, ['kept'])

@@ -142,6 +142,22 @@ export const uploaderObjectChecks: readonly ConformanceCheck<UploaderHarness>[] 
     },
   },
   {
+    name: 'removes several objects at once, where it can, and nothing else',
+    async run(harness) {
+      const { uploader } = harness
+      const removeAll = uploader.removeAll?.bind(uploader)
+      if (removeAll === undefined) return
+      const odd = oddNames.map((name) => `odd/${name}`)
+      const gone = ['a/one', 'a/b/one', 'b', ...odd]
+      const kept = ['a/one-more', 'a/b/one-more', 'bb']
+      for (const key of [...gone, ...kept]) await put(uploader, key, key)
+      assert.deepEqual(await removeAll([]), [], 'nothing was to be removed')
+      for (let time = 0; time < 2; time++) assert.deepEqual(await removeAll([...gone, 'never/there']), [], 'nothing here is locked')
+      for (const key of gone) assert.equal(await uploader.stat(key), undefined, `${key} must be gone`)
+      await assertNothingElse(harness, kept)
+    },
+  },
+  {
     name: 'keeps odd names as they are, as objects and as folders',
     async run(harness) {
       const { uploader } = harness

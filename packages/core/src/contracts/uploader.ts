@@ -2,6 +2,7 @@ import type { ByteRange, Reopenable } from './bytes.ts'
 import type { FailureCode } from './failure-code.ts'
 import type { OperationOptions } from './operation-options.ts'
 import type { Problem } from './problem.ts'
+import type { RetainedObject } from './repository-maintenance.ts'
 
 /** Before the keys of objects that a check stores and removes again. No repository keeps anything there: names of jobs begin with a letter or digit. */
 export const checkKeyPrefix = '.backup-planet-check/'
@@ -38,6 +39,12 @@ export interface Uploader extends AsyncDisposable {
   list(prefix: string, options?: OperationOptions): AsyncIterable<RemoteObject>
   /** Succeeds when there is none. */
   remove(key: string, options?: OperationOptions): Promise<void>
+  /**
+   * Removes all of them, in as few requests as the store allows; succeeds where there is none. Resolves with those that the store refuses to remove now,
+   * such as locked ones: all others are gone. Rejects with anything else, and then any of them may be gone. Left out by an uploader that
+   * has nothing better than `remove`.
+   */
+  removeAll?(keys: readonly string[], options?: OperationOptions): Promise<readonly RetainedObject[]>
   /**
    * Tries everything that this uploader asks of its store, on objects below {@link checkKeyPrefix} that it removes again, and says what the
    * store or the credentials do not allow: `error` where backups could not be stored or read back, `warning` where less works. Empty

@@ -8,7 +8,7 @@ import { withDryRun } from './with-dry-run.ts'
 for (const [name, layer] of Object.entries(contractLayers)) {
   describeUploaderContract(name, {
     async makeUploader() {
-      const memory = createMemoryUploader()
+      const memory = createMemoryUploader({ removesSeveral: true })
       return { uploader: layer(memory), another: () => memory.another(), everythingStored: async () => [...memory.objects.keys()] }
     },
   })
@@ -41,7 +41,7 @@ const needsBytes = new Set([
 describe('dry run layer keeps the uploader contract, except that it cannot read back what it did not write', () => {
   for (const check of uploaderChecks) {
     it(check.name, async () => {
-      const memory = createMemoryUploader()
+      const memory = createMemoryUploader({ removesSeveral: true })
       const run = check.run({ uploader: withDryRun(memory) })
       if (needsBytes.has(check.name) || check.name.startsWith('refuses content')) {
         await expect(run).rejects.toThrow()

@@ -3,7 +3,7 @@ import type { Uploader } from '../contracts/index.ts'
 /** An uploader that does what `uploader` does, except for the given methods. Disposing it disposes `uploader`. */
 export function uploaderLayer(
   uploader: Uploader,
-  methods: Partial<Pick<Uploader, 'upload' | 'download' | 'stat' | 'list' | 'remove' | 'check'>>,
+  methods: Partial<Pick<Uploader, 'upload' | 'download' | 'stat' | 'list' | 'remove' | 'removeAll' | 'check'>>,
 ): Uploader {
   return {
     contract: uploader.contract,
@@ -14,15 +14,16 @@ export function uploaderLayer(
     stat: (key, options) => uploader.stat(key, options),
     list: (prefix, options) => uploader.list(prefix, options),
     remove: (key, options) => uploader.remove(key, options),
-    ...checkOf(uploader),
+    ...offeredBy(uploader),
     classify: (error) => uploader.classify(error),
     [Symbol.asyncDispose]: () => uploader[Symbol.asyncDispose](),
     ...methods,
   }
 }
 
-/** Only where there is one: whoever asks goes by that. */
-function checkOf(uploader: Uploader): Pick<Uploader, 'check'> {
+/** Only what there is: whoever asks goes by that. */
+function offeredBy(uploader: Uploader): Pick<Uploader, 'removeAll' | 'check'> {
+  const removeAll = uploader.removeAll?.bind(uploader)
   const check = uploader.check?.bind(uploader)
-  return check === undefined ? {} : { check }
+  return { ...(removeAll === undefined ? {} : { removeAll }), ...(check === undefined ? {} : { check }) }
 }

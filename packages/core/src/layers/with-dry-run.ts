@@ -20,7 +20,7 @@ export interface DryRunUploader extends Uploader {
  * - `stat` and `list` show a pretended object, and not the one it would have replaced.
  * - `download` of a pretended object fails with `UNSUPPORTED`: its bytes were not kept.
  * - A pretended removal hides the object from `stat` and `list`; `download` fails with `NOT_FOUND`.
- * - `check` is left out: it would write.
+ * - `check` and `removeAll` are left out: they would write.
  * - Everything else passes to the real uploader. Others, and a second layer on the same uploader, see nothing of it.
  */
 export function withDryRun(uploader: Uploader, onPretend?: (write: PretendedWrite) => void): DryRunUploader {
@@ -30,7 +30,11 @@ export function withDryRun(uploader: Uploader, onPretend?: (write: PretendedWrit
   let bytes = 0
   let removals = 0
 
-  const { check: _writes, ...layer } = uploaderLayer(uploader, {
+  const {
+    check: _writes,
+    removeAll: _removes,
+    ...layer
+  } = uploaderLayer(uploader, {
     async upload(key, content, options) {
       const what = `dry run of the upload of ${key}`
       throwIfAborted(options?.signal, what)

@@ -7,11 +7,11 @@ export interface UploaderLogEntry {
   /** `debug`: a read. `info`: a write. `warning`: a write or read that was aborted. `error`: one that failed. */
   readonly level: 'debug' | 'info' | 'warning' | 'error'
   readonly operation: 'upload' | 'download' | 'stat' | 'list' | 'remove'
-  /** The prefix, for a list. */
+  /** The prefix, for a list; the first of several that are removed at once. */
   readonly key: string
   /** What was transferred, also when it failed half-way. */
   readonly bytes?: number
-  /** How many a list gave. */
+  /** How many a list gave, or were removed at once. */
   readonly objects?: number
   readonly milliseconds: number
   /**
@@ -41,7 +41,7 @@ export function withLogging(uploader: Uploader, log: (entry: UploaderLogEntry) =
   async function logged<Result>(
     end: ReturnType<typeof begin>,
     run: () => Promise<Result>,
-    amounts: (result: Result | undefined) => { bytes?: number },
+    amounts: (result: Result | undefined) => { bytes?: number; objects?: number },
   ): Promise<Result> {
     let result: Result
     try {
@@ -54,6 +54,7 @@ export function withLogging(uploader: Uploader, log: (entry: UploaderLogEntry) =
     return result
   }
 
+  const removeAll = uploader.removeAll?.bind(uploader)
   return uploaderLayer(uploader, {
     upload(key, content, options) {
       let bytes = 0
@@ -81,6 +82,16 @@ export function withLogging(uploader: Uploader, log: (entry: UploaderLogEntry) =
         () => uploader.remove(key, options),
         () => ({}),
       ),
+    ...(removeAll === undefined
+      ? {}
+      : {
+          removeAll: (keys, options) =>
+            logged(
+              begin('remove', keys[0] ?? '', 'info'),
+              () => removeAll(keys, options),
+              () => ({ objects: keys.length }),
+            ),
+        }),
     async *download(key, range, options) {
       const end = begin('download', key, 'debug')
       let bytes = 0

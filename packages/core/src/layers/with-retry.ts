@@ -20,6 +20,7 @@ export interface RetrySettings {
 
 export interface RetryNotice {
   readonly operation: 'upload' | 'download' | 'stat' | 'list' | 'remove'
+  /** The prefix, for a list; how many, where several are removed at once. */
   readonly key: string
   /** The attempt that failed, from 1. */
   readonly attempt: number
@@ -77,10 +78,14 @@ export function withRetry(uploader: Uploader, settings: RetrySettings = {}): Upl
     }
   }
 
+  const removeAll = uploader.removeAll?.bind(uploader)
   return uploaderLayer(uploader, {
     upload: (key, content, options) => retried('upload', key, options, () => uploader.upload(key, content, options)),
     stat: (key, options) => retried('stat', key, options, () => uploader.stat(key, options)),
     remove: (key, options) => retried('remove', key, options, () => uploader.remove(key, options)),
+    ...(removeAll === undefined
+      ? {}
+      : { removeAll: (keys, options) => retried('remove', several(keys), options, () => removeAll(keys, options)) }),
 
     async *download(key, range, options) {
       throwIfAborted(options?.signal, `download of ${key}`)
@@ -125,6 +130,10 @@ export function withRetry(uploader: Uploader, settings: RetrySettings = {}): Upl
       }
     },
   })
+}
+
+function several(keys: readonly string[]): string {
+  return `${keys.length} objects`
 }
 
 function rest(range: ByteRange | undefined, received: number): ByteRange | undefined {

@@ -10,6 +10,7 @@ export interface FlakyUploader extends Uploader {
 /** Any uploader, with faults before and in the middle of what it does; a failed upload leaves nothing, as promised. */
 export function flakyUploader(uploader: Uploader, faults: readonly UploaderFault[] = []): FlakyUploader {
   const plan = createFaultPlan(faults)
+  const removeAll = uploader.removeAll?.bind(uploader)
   const layer = uploaderLayer(uploader, {
     async upload(key, content, options) {
       const fault = await plan.begin('upload', options?.signal)
@@ -38,6 +39,14 @@ export function flakyUploader(uploader: Uploader, faults: readonly UploaderFault
       await plan.begin('remove', options?.signal)
       await uploader.remove(key, options)
     },
+    ...(removeAll === undefined
+      ? {}
+      : {
+          async removeAll(keys, options) {
+            await plan.begin('remove', options?.signal)
+            return await removeAll(keys, options)
+          },
+        }),
   })
   return Object.assign(layer, { calls: plan.calls, injectFault: (fault: UploaderFault) => plan.add(fault) })
 }

@@ -3,7 +3,7 @@ import { createMemoryUploader } from './memory-uploader.ts'
 
 describeUploaderContract('memory uploader', {
   async makeUploader() {
-    const uploader = createMemoryUploader()
+    const uploader = createMemoryUploader({ removesSeveral: true })
     return { uploader, another: () => uploader.another(), everythingStored: async () => [...uploader.objects.keys()] }
   },
 })

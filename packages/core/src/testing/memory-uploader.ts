@@ -1,4 +1,4 @@
-import type { ByteRange, OperationOptions, RemoteObject, Reopenable, Uploader } from '../contracts/index.ts'
+import type { ByteRange, OperationOptions, RemoteObject, Reopenable, RetainedObject, Uploader } from '../contracts/index.ts'
 import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
 import { assertSafePath } from '../naming/safe-path.ts'
 import { clampRange } from '../uploaders/byte-range.ts'
@@ -17,6 +17,8 @@ export interface MemoryUploaderSettings {
   readonly faults?: readonly UploaderFault[]
   readonly supports?: Partial<Uploader['supports']>
   readonly destination?: string
+  /** Offers `removeAll`; false when left out. */
+  readonly removesSeveral?: boolean
   readonly now?: () => Date
 }
 
@@ -40,6 +42,14 @@ export function createMemoryUploader(settings: MemoryUploaderSettings = {}): Mem
     modifiedAt: object.modifiedAt,
     sha256: object.sha256,
   })
+
+  async function removeAll(keys: readonly string[], options: OperationOptions = {}): Promise<readonly RetainedObject[]> {
+    throwIfAborted(options.signal, `removal of ${keys.length} objects`)
+    for (const key of keys) assertSafePath(key, 'key')
+    await plan.begin('remove', options.signal)
+    for (const key of keys) objects.delete(key)
+    return []
+  }
 
   return {
     contract: 'uploader/1',
@@ -119,6 +129,8 @@ export function createMemoryUploader(settings: MemoryUploaderSettings = {}): Mem
       await plan.begin('remove', options.signal)
       objects.delete(key)
     },
+
+    ...(settings.removesSeveral === true ? { removeAll } : {}),
 
     classify: (error) => (BackupError.is(error) ? error.code : 'UNKNOWN'),
 

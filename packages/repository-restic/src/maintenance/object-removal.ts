@@ -1,6 +1,5 @@
-import { BackupError, type RemovalReport } from '@backup-planet/core'
+import { type RemovalReport, removeObjects as removeFromStore } from '@backup-planet/core'
 import type { StorageId } from '../format/storage-id.ts'
-import { eachAtOnce } from '../repository-index.ts'
 import { below, type ObjectKind, objectKey } from '../repository-objects.ts'
 import type { MaintenanceWork } from './maintenance-lock.ts'
 
@@ -10,8 +9,8 @@ export interface RemovedObjects {
   readonly retained: RemovalReport['retained']
 }
 
-/** Whether the lock stands is looked at again after so many. */
-const removalsAtOnce = 100
+/** Whether the lock stands is looked at again after so many; where the store removes several in one request, one is of as many as it takes. */
+const [removalsAtOnce, removalsTogether] = [100, 1000]
 
 /** Removes objects as long as the lock is held. What the store refuses to remove is told and passed over. */
 export async function removeObjects(
@@ -20,20 +19,18 @@ export async function removeObjects(
   ids: readonly StorageId[],
 ): Promise<RemovedObjects> {
   const removed = new Set<StorageId>()
-  const retained: { readonly key: string; readonly reason: string }[] = []
-  for (let at = 0; at < ids.length; at += removalsAtOnce) {
+  const retained: RemovalReport['retained'][number][] = []
+  const most = uploader.removeAll === undefined ? removalsAtOnce : removalsTogether
+  for (let at = 0; at < ids.length; at += most) {
     await lock.assertHeld(options)
-    await eachAtOnce(ids.slice(at, at + removalsAtOnce), uploader.supports.concurrency, async (id) => {
-      options.signal?.throwIfAborted()
-      const key = objectKey(kind, id)
-      try {
-        await uploader.remove(key, below(options))
-        removed.add(id)
-      } catch (error) {
-        if (!BackupError.is(error) || error.code !== 'ACCESS_DENIED') throw error
-        retained.push({ key, reason: error.message })
-      }
+    const some = ids.slice(at, at + most)
+    const keys = some.map((id) => objectKey(kind, id))
+    const refused = await removeFromStore(uploader, keys, below(options))
+    const kept = new Set(refused.map(({ key }) => key))
+    some.forEach((id, index) => {
+      if (!kept.has(keys[index] ?? '')) removed.add(id)
     })
+    retained.push(...refused)
   }
   return { removed, retained }
 }

@@ -1,5 +1,5 @@
 import { DeleteObjectCommand, DeleteObjectsCommand, type HeadObjectCommandOutput } from '@aws-sdk/client-s3'
-import { BackupError, throwIfAborted } from '@backup-planet/core'
+import { BackupError, type RetainedObject, throwIfAborted } from '@backup-planet/core'
 import { patiently } from '../client/patient-requests.ts'
 import type { S3Store } from '../client/s3-store.ts'
 import { classifyS3Error, isS3Error, statusOf } from '../s3-errors.ts'
@@ -41,8 +41,15 @@ function locked(store: S3Store, key: string, lock: string, cause: unknown): Back
   })
 }
 
-/** Many in one request, where the store can; one by one where it cannot. */
-export async function removeObjects(store: S3Store, keys: readonly string[], signal: AbortSignal | undefined): Promise<void> {
+/**
+ * Many in one request, where the store can; one by one where it cannot. Resolves with what the store refuses to remove, each with its reason: all
+ * others are gone.
+ */
+export async function removeObjects(
+  store: S3Store,
+  keys: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<readonly RetainedObject[]> {
   let bulk = store.settings.profile.bulkRemoval
   // XML 1.0 has no way to write control characters.
   const singles = keys.filter((key) => !bulk || /\p{Cc}/u.test(key))
@@ -50,41 +57,62 @@ export async function removeObjects(store: S3Store, keys: readonly string[], sig
   for (let at = 0; at < many.length; at += mostKeys) {
     throwIfAborted(signal, 'removal')
     const some = many.slice(at, at + mostKeys)
-    if (bulk && (await removeTogether(store, some, signal))) continue
-    bulk = false
-    singles.push(...some)
+    const left = bulk ? await removeTogether(store, some, signal) : some
+    bulk = left.length < some.length
+    singles.push(...left)
   }
+  const retained: RetainedObject[] = []
   for (let at = 0; at < singles.length; at += store.settings.concurrency) {
     throwIfAborted(signal, 'removal')
     const some = singles.slice(at, at + store.settings.concurrency)
-    await Promise.all(some.map((key) => patiently(() => removeObject(store, key, signal), { signal })))
+    const refused = await Promise.all(some.map((key) => removeUnlessRefused(store, key, signal)))
+    retained.push(...refused.filter((object) => object !== undefined))
+  }
+  return retained
+}
+
+async function removeUnlessRefused(store: S3Store, key: string, signal: AbortSignal | undefined): Promise<RetainedObject | undefined> {
+  try {
+    await patiently(() => removeObject(store, key, signal), { signal })
+    return undefined
+  } catch (error) {
+    const code = BackupError.is(error) ? error.code : classifyS3Error(error)
+    if (code !== 'ACCESS_DENIED') throw error
+    return { key, reason: BackupError.is(error) ? error.message : `removal of ${key} was refused at ${store.place.destination}` }
   }
 }
 
-/** `false` when the store does not know such a request. */
-async function removeTogether(store: S3Store, keys: readonly string[], signal: AbortSignal | undefined): Promise<boolean> {
+/** Resolves with what is left to be removed one by one: all where the store does not know such a request, and what it refuses, which then says why. */
+async function removeTogether(store: S3Store, keys: readonly string[], signal: AbortSignal | undefined): Promise<readonly string[]> {
   let left = keys
-  await patiently(
-    async () => {
-      const { output } = await store.send(
-        new DeleteObjectsCommand({
-          Bucket: store.settings.bucket,
-          Delete: { Quiet: true, Objects: left.map((key) => ({ Key: store.objectKey(key) })) },
-        }),
-        signal,
-      )
-      const failed = (output.Errors ?? []).filter(({ Code }) => Code !== 'NoSuchKey')
-      left = failed.flatMap(({ Key }) => store.keyOf(Key ?? '') ?? [])
-      const [first] = failed
-      if (first !== undefined) throw notRemoved(first, failed.length, keys.length)
-    },
-    { signal },
-  ).catch((error: unknown) => {
-    if (!BackupError.is(error) && (statusOf(error) === 501 || isS3Error(error, 'NotImplemented', 'MalformedXML', 'InvalidArgument')))
-      left = keys
-    else throw error
-  })
-  return left.length === 0
+  const refused: string[] = []
+  try {
+    await patiently(
+      async () => {
+        const { output } = await store.send(
+          new DeleteObjectsCommand({
+            Bucket: store.settings.bucket,
+            Delete: { Quiet: true, Objects: left.map((key) => ({ Key: store.objectKey(key) })) },
+          }),
+          signal,
+        )
+        const failed = (output.Errors ?? []).filter(({ Code }) => Code !== 'NoSuchKey')
+        const isRefused = ({ Code }: { readonly Code?: string | undefined }) => classifyS3Error({ name: Code }) === 'ACCESS_DENIED'
+        const keysOf = (errors: typeof failed) => errors.flatMap(({ Key }) => store.keyOf(Key ?? '') ?? [])
+        refused.push(...keysOf(failed.filter(isRefused)))
+        const others = failed.filter((error) => !isRefused(error))
+        left = keysOf(others)
+        const [first] = others
+        if (first !== undefined) throw notRemoved(first, others.length, keys.length)
+      },
+      { signal },
+    )
+    return refused
+  } catch (error) {
+    const unknown = statusOf(error) === 501 || isS3Error(error, 'NotImplemented', 'MalformedXML', 'InvalidArgument')
+    if (!BackupError.is(error) && (unknown || classifyS3Error(error) === 'ACCESS_DENIED')) return [...refused, ...left]
+    throw error
+  }
 }
 
 function notRemoved(
@@ -92,13 +120,9 @@ function notRemoved(
   failed: number,
   all: number,
 ): BackupError {
-  const code = classifyS3Error({ name: first.Code })
   return new BackupError(`${failed} of ${all} objects were not removed, ${first.Key ?? ''} with ${first.Code ?? 'an error'}`, {
-    code,
-    hint:
-      code === 'ACCESS_DENIED'
-        ? 'They are locked, or these credentials may not remove: the others are gone.'
-        : 'The others are gone; try again to remove the rest.',
+    code: classifyS3Error({ name: first.Code }),
+    hint: 'The others are gone; try again to remove the rest.',
     cause: new Error(first.Message ?? first.Code ?? 'no reason given'),
   })
 }
