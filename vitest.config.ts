@@ -11,6 +11,19 @@ const sharedTests = {
   hookTimeout: 60_000,
 }
 
+/** They replace modules, or measure the memory of their process, and so need one to themselves; all others share theirs, which spares half of the time. */
+const alone = [
+  'packages/agent-mysql/src/binlog/binlog-scan.test.ts',
+  'packages/cli/src/workspace/many-buffers.test.ts',
+  'packages/core/src/uploaders/directory-uploader-abort.test.ts',
+  'packages/repository-archive/src/archive-{passphrase,properties,repository,repository.contract}.test.ts',
+  'packages/repository-restic/src/{hostile-keys,hostile-manifests,password-faults,process-identity,restic-settings}.test.ts',
+  'packages/repository-restic/src/workers/blob-workers.test.ts',
+]
+
+/** Many wait more than they work: for locks that settle, for the keys of passwords, for broken plugins that never answer. */
+const unitWorkers = 4
+
 export default defineConfig({
   ...shared,
   test: {
@@ -22,11 +35,16 @@ export default defineConfig({
           ...sharedTests,
           name: 'unit',
           include: ['packages/*/src/**/*.test.ts', 'tooling/**/*.test.ts'],
-          exclude: ['**/node_modules/**', '**/*.server.test.ts', 'tooling/servers/**'],
-          // Many wait more than they work: for locks that settle, for the keys of passwords, for broken plugins that never answer.
-          maxWorkers: 4,
+          exclude: ['**/node_modules/**', '**/*.server.test.ts', 'tooling/servers/**', ...alone],
+          isolate: false,
+          unstubEnvs: true,
+          maxWorkers: unitWorkers,
           sequence: { groupOrder: 0 },
         },
+      },
+      {
+        ...shared,
+        test: { ...sharedTests, name: 'unit, alone', include: alone, maxWorkers: unitWorkers, sequence: { groupOrder: 1 } },
       },
       {
         ...shared,
@@ -41,8 +59,8 @@ export default defineConfig({
             'tooling/servers/**/*.test.ts',
           ],
           // Every file brings a server of its own; many at once would time each other out.
-          maxWorkers: 3,
-          sequence: { groupOrder: 1 },
+          maxWorkers: 4,
+          sequence: { groupOrder: 2 },
           testTimeout: 120_000,
           hookTimeout: 180_000,
         },

@@ -22,7 +22,8 @@ export async function runTests(verb, vitestArguments, more = {}) {
   const figures = join(cacheDirectory, 'evidence.jsonl')
   rmSync(figures, { force: true })
   const asked = verb === 'sweep' ? sweepEnvironment(figures) : more
-  const environment = nodeEnvironment(testNodePath, asked)
+  // Threads and processes that tests start do not each strip the types of the same sources.
+  const environment = nodeEnvironment(testNodePath, { NODE_COMPILE_CACHE: join(cacheDirectory, 'compiled'), ...asked })
   const ended = await runInForeground(
     testNodePath,
     [

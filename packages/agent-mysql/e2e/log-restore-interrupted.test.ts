@@ -53,7 +53,7 @@ afterAll(async () => {
 })
 
 const seed = Number(process.env.BACKUP_PLANET_SEED ?? Date.now() % 1_000_000)
-const runs = Number(process.env.BACKUP_PLANET_REPLAY_KILLS ?? 2)
+const runs = Number(process.env.BACKUP_PLANET_REPLAY_KILLS ?? 1)
 
 /** A restore in a child that is killed a while after its replay has begun; resolves with whether it was still at work. */
 async function killedReplay(plan: RestorePlan, milliseconds: number): Promise<boolean> {
@@ -95,7 +95,9 @@ describe.each(['tools', 'statements'])('a replay by %s that is cut', (replay) =>
 
   it(`goes on where it stopped after kill -9 at any moments (seed ${seed})`, { timeout: 120_000 + runs * 120_000 }, async () => {
     let hit = 0
-    for (const kills of fc.sample(fc.array(fc.integer({ min: 0, max: 1500 }), { minLength: 1, maxLength: 3 }), { seed, numRuns: runs })) {
+    const sampled = fc.sample(fc.array(fc.integer({ min: 0, max: 1500 }), { minLength: 1, maxLength: 3 }), { seed, numRuns: runs })
+    // The first one surely hits.
+    for (const kills of sampled.map((some, index) => (index === 0 ? [(some[0] ?? 0) % 100, ...some.slice(1)] : some))) {
       await emptyServer(target)
       const planned = await plan()
       for (const milliseconds of kills) {

@@ -14,7 +14,7 @@ import { initializeRepository } from '../src/repository-access.ts'
 import { createResticClient, type ResticClient, resticProgram } from './restic-command.ts'
 import { contentBytes, fillStage, seededContents } from './seeded-contents.ts'
 
-const kills = Number(process.env.BACKUP_PLANET_RESTIC_STORE_KILLS ?? 6)
+const kills = Number(process.env.BACKUP_PLANET_RESTIC_STORE_KILLS ?? 3)
 const seed = Number(process.env.BACKUP_PLANET_SEED ?? randomInt(2 ** 31))
 /** So many kills share one repository. */
 const killsPerRepository = 5

@@ -9,7 +9,7 @@ import type { ResticPruneReport } from '../src/index.ts'
 import { createPrunePlace, type PrunePlace } from './prune-place.ts'
 import { resticProgram } from './restic-command.ts'
 
-const kills = Number(process.env.BACKUP_PLANET_RESTIC_PRUNE_KILLS ?? 6)
+const kills = Number(process.env.BACKUP_PLANET_RESTIC_PRUNE_KILLS ?? 3)
 const seed = Number(process.env.BACKUP_PLANET_SEED ?? randomInt(2 ** 31))
 /** So many kills share one repository. */
 const killsPerRepository = 10
