@@ -17,6 +17,9 @@ const command = join(import.meta.dirname, '..', 'packages', 'cli', 'dist', 'main
 await access(command)
 const scratch = await mkdtemp(join(tmpdir(), 'bench-memory-'))
 
+/** Small enough that every size is stored while it is still read, which is when most is on its way: in bytes. */
+const volumeBytes = 32 * 1024 ** 2
+
 /** Text in a row of {@link generate}. */
 const rowBytes = 275
 
@@ -39,7 +42,7 @@ try {
     await mkdir(repository)
     const settings = `host: 127.0.0.1, port: ${server.port}, user: root, password: "\${env:BENCH_PASSWORD}", threads: ${threads}, includeSchemas: [${schema}], users: false`
     const lines = [
-      `repositories: { here: { kind: archive, destination: ${JSON.stringify(pathToFileURL(repository).href)} } }`,
+      `repositories: { here: { kind: archive, volumeBytes: ${volumeBytes}, destination: ${JSON.stringify(pathToFileURL(repository).href)} } }`,
       `jobs: { bench: { agent: mysql, settings: { ${settings} }, repository: here } }`,
       `staging: { directory: ${JSON.stringify(join(scratch, 'staging'))} }`,
     ]
