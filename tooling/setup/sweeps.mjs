@@ -40,6 +40,12 @@ export const sweeps = [
     says: 'histories of a model server that purges its logs, forks, goes back and has its clock set, with backups lost: a plan whenever a moment can be reached, never another, and it gives exactly the state of that moment',
   },
   {
+    variable: 'BACKUP_PLANET_SCHEDULE_COUNT',
+    count: 10_000,
+    test: 'packages/core/src/schedule/schedule-properties.test.ts',
+    says: 'simulated years of random schedules with outages, lost state, clocks that are set and changed, leap days, long runs and failures: no slot missed and not made up for, none doubled',
+  },
+  {
     variable: 'BACKUP_PLANET_MYSQL_HISTORIES',
     count: 200,
     test: 'packages/agent-mysql/e2e/log-histories.test.ts',

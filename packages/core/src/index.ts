@@ -48,6 +48,33 @@ export { type VerifyParts, verify } from './pipeline/verify.ts'
 export type { Command, CommandResult, CommandRunner } from './process/command.ts'
 export { commandRunner, runCommand } from './process/command-runner.ts'
 export { maskSecrets } from './process/secret-masking.ts'
+export { checkPolicy, type PolicyProblem } from './schedule/check-policy.ts'
+export { type DueReport, type DueRun, due, type MissedSlots } from './schedule/due.ts'
+export {
+  afterClockWasSet,
+  type BegunRun,
+  beginRun,
+  beginWatching,
+  endRun,
+  type JobHistory,
+  type LastRun,
+  laterHistory,
+  leaveOut,
+  type RunEnd,
+  rememberedHistory,
+  type SlotAttempts,
+  type TaskHistory,
+} from './schedule/schedule-history.ts'
+export {
+  type RetryPolicy,
+  retriesByDefault,
+  type SchedulePolicy,
+  type ScheduleTask,
+  type StartWindow,
+  scheduleTasks,
+  type Weekday,
+  weekdays,
+} from './schedule/schedule-policy.ts'
 export { nearest } from './settings/nearest.ts'
 export { parseSettings } from './settings/parse-settings.ts'
 export { describeBytes } from './sizes/describe-bytes.ts'

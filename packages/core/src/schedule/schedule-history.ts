@@ -1,0 +1,188 @@
+import type { Backup, CaptureKind } from '../contracts/index.ts'
+import { type RetryPolicy, retriesByDefault, type SchedulePolicy, type ScheduleTask } from './schedule-policy.ts'
+
+/** What is known of one task of a job. Plain data; moments are milliseconds since 1970. */
+export interface TaskHistory {
+  /** Slots up to this moment, itself included, are settled: a run that began then fulfilled them, or they were given up or left out. */
+  readonly settledUntil: number
+  /** A run that has begun and of whose end nothing is known. */
+  readonly running?: { readonly slot: number; readonly beganAt: number }
+  /** Of a slot that is not settled although it was tried. */
+  readonly attempts?: SlotAttempts
+  /** The newest run that ended. */
+  readonly lastRun?: LastRun
+}
+
+export interface SlotAttempts {
+  readonly slot: number
+  readonly failures: number
+  /** How often a run was cut by the end of its process or by who stopped it: that is no failure, and never a reason to give up. */
+  readonly interruptions: number
+  readonly notBefore: number
+}
+
+export interface LastRun {
+  readonly slot: number
+  readonly beganAt: number
+  readonly endedAt: number
+  readonly outcome: 'done' | 'partial' | 'failed' | 'aborted'
+}
+
+/** What is known of a job, by which `due` decides. It may be lost: `rememberedHistory` makes one of the backups that there are. */
+export interface JobHistory {
+  /** Since when somebody has been waiting for slots without a pause: with `runMissed: false` those before are left out. */
+  readonly watchedSince: number
+  readonly tasks: Readonly<Partial<Record<ScheduleTask, TaskHistory>>>
+}
+
+export interface BegunRun {
+  readonly task: ScheduleTask
+  readonly slot: number
+  readonly beganAt: number
+}
+
+/**
+ * - `done`: `kind` is what it became where it made a backup: a full also fulfils what a differential was due for, and what became a full because nothing
+ *   else was possible also fulfils the full.
+ * - `failed`: is tried again as the policy says, unless `retry` is `false`.
+ * - `aborted`: by who stopped the schedule, or with its process. Is made again.
+ * - `deferred`: nothing was begun, and is to be tried again after so many seconds.
+ */
+export type RunEnd =
+  | { readonly outcome: 'done' | 'partial'; readonly kind?: CaptureKind }
+  | { readonly outcome: 'failed'; readonly retry?: boolean }
+  | { readonly outcome: 'aborted' }
+  | { readonly outcome: 'deferred'; readonly seconds: number }
+
+/** Of a job that is watched from now on: what it has no history of begins with the next slot. */
+export function beginWatching(history: JobHistory | undefined, policy: SchedulePolicy, now: number): JobHistory {
+  const settled = { ...history, watchedSince: now, tasks: { ...history?.tasks } }
+  for (const task of Object.keys(policy.entries) as ScheduleTask[]) settled.tasks[task] ??= { settledUntil: now }
+  return endUnfinished(settled, now, policy)
+}
+
+export function beginRun(history: JobHistory, { task, slot, beganAt }: BegunRun): JobHistory {
+  return withTask(history, task, { ...taskOf(history, task, beganAt), running: { slot, beganAt } })
+}
+
+/** What follows from the end of a run. `givenUp` says that its slot is not tried any more. */
+export function endRun(
+  history: JobHistory,
+  run: BegunRun,
+  end: RunEnd,
+  now: number,
+  { retries = retriesByDefault }: Pick<SchedulePolicy, 'retries'>,
+): { readonly history: JobHistory; readonly givenUp: boolean } {
+  const { running: _, ...before } = taskOf(history, run.task, run.beganAt)
+  const { failures, interruptions } = before.attempts?.slot === run.slot ? before.attempts : { failures: 0, interruptions: 0 }
+  if (end.outcome === 'deferred') {
+    const attempts = { slot: run.slot, failures, interruptions, notBefore: now + end.seconds * 1000 }
+    return { history: withTask(history, run.task, { ...before, attempts }), givenUp: false }
+  }
+  const known = { ...before, lastRun: { slot: run.slot, beganAt: run.beganAt, endedAt: now, outcome: end.outcome } }
+  if (end.outcome === 'done' || end.outcome === 'partial') {
+    return { history: fulfilled(withTask(history, run.task, known), run, end.kind), givenUp: false }
+  }
+  const counted = end.outcome === 'failed' ? { failures: failures + 1, interruptions } : { failures, interruptions: interruptions + 1 }
+  if (end.outcome === 'failed' && (end.retry === false || counted.failures > retries.times)) {
+    const { attempts: __, ...settled } = known
+    return { history: withTask(history, run.task, { ...settled, settledUntil: Math.max(known.settledUntil, run.slot) }), givenUp: true }
+  }
+  const attempts = { slot: run.slot, ...counted, notBefore: now + waitSeconds(counted, retries) * 1000 }
+  return { history: withTask(history, run.task, { ...known, attempts }), givenUp: false }
+}
+
+/** Slots that were left out by `runMissed: false` are settled. */
+export function leaveOut(history: JobHistory, task: ScheduleTask, slot: number): JobHistory {
+  const { attempts: _, ...known } = taskOf(history, task, slot)
+  return withTask(history, task, { ...known, settledUntil: Math.max(known.settledUntil, slot) })
+}
+
+/** A clock that was set back by less than this repeats nothing; by more, it was wrong before, and what is settled in what is now the future counts until now. */
+export const correctedClockMilliseconds = 3 * 3_600_000
+
+/** The same history where nothing is to be corrected. */
+export function afterClockWasSet(
+  history: JobHistory,
+  now: number,
+  { retries = retriesByDefault }: Pick<SchedulePolicy, 'retries'>,
+): JobHistory {
+  let corrected = history
+  for (const task of Object.keys(history.tasks) as ScheduleTask[]) {
+    const known = taskOf(history, task, now)
+    const settledUntil = known.settledUntil > now + correctedClockMilliseconds ? now : known.settledUntil
+    const latest = known.attempts === undefined ? 0 : now + longestWait(retries) * 1000
+    const attempts =
+      known.attempts === undefined || known.attempts.notBefore <= latest ? known.attempts : { ...known.attempts, notBefore: latest }
+    if (settledUntil === known.settledUntil && attempts === known.attempts) continue
+    corrected = withTask(corrected, task, { ...known, settledUntil, ...(attempts === undefined ? {} : { attempts }) })
+  }
+  return corrected.watchedSince > now ? { ...corrected, watchedSince: now } : corrected
+}
+
+/**
+ * A history of the backups that a repository lists, for who has lost his own. A full fulfils what a full or a differential was due for, as it does
+ * when it is made by a schedule; not what a log was due for, since a log more costs little and a log less loses something.
+ */
+export function rememberedHistory(backups: readonly Backup[], now: number): JobHistory {
+  const whole = backups.filter(({ limitedTo }) => limitedTo === undefined)
+  let history: JobHistory = { watchedSince: now, tasks: {} }
+  for (const { kind, beganAt } of whole) {
+    const began = Date.parse(beganAt)
+    if (!Number.isNaN(began)) history = fulfilled(history, { task: kind, slot: began, beganAt: began }, kind)
+  }
+  return history
+}
+
+/** The same moments, the later of each. What is running or tried stays that of the first. */
+export function laterHistory(history: JobHistory, other: JobHistory): JobHistory {
+  let merged = history
+  for (const task of Object.keys(other.tasks) as ScheduleTask[]) {
+    const { settledUntil } = taskOf(other, task, 0)
+    if (settledUntil > taskOf(merged, task, Number.NEGATIVE_INFINITY).settledUntil)
+      merged = withTask(merged, task, settle(merged.tasks[task], settledUntil))
+  }
+  return merged
+}
+
+/** A process that ended in the middle of a run interrupted it. */
+function endUnfinished(history: JobHistory, now: number, policy: SchedulePolicy): JobHistory {
+  let ended = history
+  for (const task of Object.keys(history.tasks) as ScheduleTask[]) {
+    const running = history.tasks[task]?.running
+    if (running !== undefined) ended = endRun(ended, { task, ...running }, { outcome: 'aborted' }, now, policy).history
+  }
+  return ended
+}
+
+function fulfilled(history: JobHistory, { task, slot, beganAt }: BegunRun, kind: CaptureKind | undefined): JobHistory {
+  const until = Math.max(slot, beganAt)
+  const tasks = { ...history.tasks, [task]: settle(history.tasks[task], until) }
+  if (kind !== undefined && kind !== task) tasks[kind] = settle(tasks[kind], until)
+  if (kind === 'full') tasks.differential = settle(tasks.differential, until)
+  return { ...history, tasks }
+}
+
+function settle(known: TaskHistory | undefined, until: number): TaskHistory {
+  const { attempts, ...rest } = known ?? { settledUntil: until }
+  const kept = attempts === undefined || attempts.slot <= until ? {} : { attempts }
+  return { ...rest, ...kept, settledUntil: Math.max(rest.settledUntil, until) }
+}
+
+/** The first run after an interruption is not kept waiting; one that ends its process again and again is. */
+function waitSeconds({ failures, interruptions }: Pick<SlotAttempts, 'failures' | 'interruptions'>, retries: RetryPolicy): number {
+  const doublings = failures + Math.max(0, interruptions - 1) - 1
+  return doublings < 0 ? 0 : Math.min(retries.waitSeconds * 2 ** doublings, longestWait(retries))
+}
+
+function longestWait({ waitSeconds }: RetryPolicy): number {
+  return Math.max(waitSeconds, 3600)
+}
+
+function taskOf(history: JobHistory, task: ScheduleTask, settledUntil: number): TaskHistory {
+  return history.tasks[task] ?? { settledUntil }
+}
+
+function withTask(history: JobHistory, task: ScheduleTask, known: TaskHistory): JobHistory {
+  return { ...history, tasks: { ...history.tasks, [task]: known } }
+}
