@@ -46,6 +46,12 @@ export const sweeps = [
     says: 'simulated years of random schedules with outages, lost state, clocks that are set and changed, leap days, long runs and failures: no slot missed and not made up for, none doubled',
   },
   {
+    variable: 'BACKUP_PLANET_LEASE_COUNT',
+    count: 2000,
+    test: 'packages/core/src/schedule/lease-properties.test.ts',
+    says: 'machines that take one lease of a slow store that fails, and are suspended or vanish while they hold it: never two hold it at once',
+  },
+  {
     variable: 'BACKUP_PLANET_MYSQL_HISTORIES',
     count: 200,
     test: 'packages/agent-mysql/e2e/log-histories.test.ts',

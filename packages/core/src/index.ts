@@ -48,8 +48,12 @@ export { type VerifyParts, verify } from './pipeline/verify.ts'
 export type { Command, CommandResult, CommandRunner } from './process/command.ts'
 export { commandRunner, runCommand } from './process/command-runner.ts'
 export { maskSecrets } from './process/secret-masking.ts'
+export { acquireLease, type LeaseRequest } from './schedule/acquire-lease.ts'
 export { checkPolicy, type PolicyProblem } from './schedule/check-policy.ts'
 export { type DueReport, type DueRun, due, type MissedSlots } from './schedule/due.ts'
+export type { HeldLease } from './schedule/held-lease.ts'
+export { type LeaseObservations, leaseKeyPrefix } from './schedule/lease-objects.ts'
+export { type ScheduleClock, systemClock } from './schedule/schedule-clock.ts'
 export {
   afterClockWasSet,
   type BegunRun,

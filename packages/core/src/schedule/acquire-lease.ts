@@ -1,0 +1,101 @@
+import type { OperationOptions, Uploader } from '../contracts/index.ts'
+import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
+import { currentOwner, type ProcessOwner } from '../staging/process-owner.ts'
+import { type HeldLease, holdLease } from './held-lease.ts'
+import { findRivals, heartbeat, type LeaseObservations, type LookForRivals, leaseKey, type Rival } from './lease-objects.ts'
+import { type ScheduleClock, systemClock } from './schedule-clock.ts'
+
+export interface LeaseRequest {
+  readonly job: string
+  /** A lease whose heartbeat does not change for so long is taken over; the same for everybody who takes leases of the job. 120 when left out. */
+  readonly staleSeconds?: number
+  /** For so long the end of another's lease is waited for. 0 when left out. */
+  readonly waitSeconds?: number
+  /** Kept from attempt to attempt, so that a lease that was left behind is found stale although no attempt lasts as long. */
+  readonly observed?: LeaseObservations
+  readonly clock?: ScheduleClock
+  readonly owner?: ProcessOwner
+  /** From 0 up to 1. */
+  readonly random?: () => number
+}
+
+/** How long two that begin in the same instant may go on stepping back for each other, whatever the wait. */
+const tieMilliseconds = 5000
+
+/**
+ * Takes the one lease of a job in a store, across machines. It saves work: two machines do not make one backup twice. It keeps no data safe, which the
+ * repository's own rules do, since a process that was suspended can find that its lease was lost only once it goes on.
+ *
+ * Every taker first stores an object of its own and looks at the others afterwards, so of two at least one sees the other; who sees another that may be held
+ * withdraws, and tries again after a random wait. The holder stores it again and again, and lets go when it could not for two thirds of the time after
+ * which others take it over.
+ *
+ * Throws `CONFLICT` while somebody else holds it, naming him, and what the store fails with.
+ */
+export async function acquireLease(uploader: Uploader, request: LeaseRequest, options: OperationOptions = {}): Promise<HeldLease> {
+  const { job, staleSeconds = 120, waitSeconds = 0, observed = new Map(), clock = systemClock, random = Math.random } = request
+  const { signal } = options
+  throwIfAborted(signal, `taking the lease of job "${job}"`)
+  const owner = request.owner ?? (await currentOwner())
+  const staleMilliseconds = staleSeconds * 1000
+  const look = (own: string | undefined): LookForRivals => ({ uploader, job, own, observed, staleMilliseconds, monotonic: clock.monotonic })
+  const began = clock.monotonic()
+  for (;;) {
+    let rivals = await findRivals(look(undefined), { signal })
+    const tied = rivals.length === 0
+    if (tied) {
+      const claim = await stake({ uploader, job, owner, clock, staleMilliseconds, look }, options)
+      if ('release' in claim) return claim
+      rivals = claim.rivals
+    }
+    const patience = tied ? Math.max(waitSeconds * 1000, tieMilliseconds) : waitSeconds * 1000
+    const wait = tied ? random() * 500 + 50 : Math.min(staleMilliseconds / 6, 5000) * (0.5 + random())
+    if (clock.monotonic() - began + wait > patience) throw conflict(job, rivals)
+    await clock.wait(wait, signal)
+    throwIfAborted(signal, `taking the lease of job "${job}"`)
+  }
+}
+
+interface Stake {
+  readonly uploader: Uploader
+  readonly job: string
+  readonly owner: ProcessOwner
+  readonly clock: ScheduleClock
+  readonly staleMilliseconds: number
+  readonly look: (own: string) => LookForRivals
+}
+
+/** Holds the lease, or has withdrawn from it for these. */
+async function stake(parts: Stake, { signal }: OperationOptions): Promise<HeldLease | { readonly rivals: readonly Rival[] }> {
+  const { uploader, job, owner, clock, staleMilliseconds, look } = parts
+  const key = leaseKey(job, owner)
+  const held = { uploader, job, key, owner, clock, lastsMilliseconds: (staleMilliseconds * 2) / 3, beatMilliseconds: staleMilliseconds / 6 }
+  const storedAt = clock.monotonic()
+  try {
+    await uploader.upload(key, heartbeat(owner, 0), { signal })
+    const rivals = await findRivals(look(key), { signal })
+    if (rivals.length === 0 && clock.monotonic() - storedAt < held.lastsMilliseconds) return holdLease(held, storedAt)
+    await uploader.remove(key)
+    if (rivals.length === 0) throw tooSlow(uploader)
+    return { rivals }
+  } catch (error) {
+    await uploader.remove(key).catch(() => undefined)
+    throw error
+  }
+}
+
+function conflict(job: string, [rival]: readonly Rival[]): BackupError {
+  const who = rival === undefined ? 'another process' : `process ${rival.owner.pid} on host ${rival.owner.host}`
+  return new BackupError(`job "${job}" is being worked on by ${who}`, {
+    code: 'CONFLICT',
+    retryable: true,
+    hint: 'Wait until that process has ended. A lease that it left behind is taken over after some minutes.',
+  })
+}
+
+function tooSlow({ destination }: Uploader): BackupError {
+  return new BackupError(`${destination} takes too long to store and to list a lease`, {
+    code: 'TIMED_OUT',
+    hint: 'Try again when the store answers faster.',
+  })
+}
