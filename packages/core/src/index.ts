@@ -79,6 +79,9 @@ export {
   type Weekday,
   weekdays,
 } from './schedule/schedule-policy.ts'
+export { planRetention, type RetentionDecision, type RetentionOptions } from './retention/plan-retention.ts'
+export type { RetentionReason, RetentionReasonCode } from './retention/retention-reasons.ts'
+export type { KeepRules, RetentionRules } from './retention/retention-rules.ts'
 export { nearest } from './settings/nearest.ts'
 export { parseSettings } from './settings/parse-settings.ts'
 export { describeBytes } from './sizes/describe-bytes.ts'

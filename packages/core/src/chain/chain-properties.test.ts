@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Backup, Position } from '../contracts/index.ts'
-import { type ModelEvent, ModelHistory, replay } from './__fixtures__/model-history.ts'
+import { modelEvents, moments, positions } from './__fixtures__/model-events.ts'
+import { ModelHistory, replay } from './__fixtures__/model-history.ts'
 import { ModelReach } from './__fixtures__/model-reach.ts'
 import { stateAt, statesAtTime } from './__fixtures__/model-server.ts'
 import { at, numbered, numberOf, sketched } from './__fixtures__/numbered-positions.ts'
@@ -17,37 +18,8 @@ const runs = {
 }
 const patience = 30_000 + runs.numRuns * 100
 
-const few = fc.nat({ max: 6 })
-const pause = fc.nat({ max: 20 })
-const ends = fc.oneof(
-  { weight: 12, arbitrary: fc.constant('whole' as const) },
-  { weight: 1, arbitrary: fc.constantFrom('partial' as const, 'limited' as const) },
-)
-const kind = fc.constantFrom('full' as const, 'differential' as const, 'log' as const, 'log' as const, 'log' as const, 'log' as const)
-const often: fc.WeightedArbitrary<ModelEvent>[] = [
-  { weight: 24, arbitrary: fc.record({ type: fc.constant('write' as const), count: fc.integer({ min: 1, max: 4 }), pause }) },
-  { weight: 36, arbitrary: fc.record({ type: fc.constant('back up' as const), kind, ends }) },
-  { weight: 2, arbitrary: fc.record({ type: fc.constant('wait' as const), milliseconds: pause }) },
-]
-const seldom: fc.WeightedArbitrary<ModelEvent>[] = [
-  { weight: 2, arbitrary: fc.record({ type: fc.constant('overlapping log' as const), back: few }) },
-  { weight: 3, arbitrary: fc.record({ type: fc.constant('log over a fork' as const) }) },
-  { weight: 2, arbitrary: fc.record({ type: fc.constantFrom('foreign full' as const, 'foreign log' as const) }) },
-  { weight: 1, arbitrary: fc.record({ type: fc.constant('purge' as const), back: few }) },
-  { weight: 1, arbitrary: fc.record({ type: fc.constant('reset' as const) }) },
-  { weight: 3, arbitrary: fc.record({ type: fc.constant('fork' as const), back: few, toBackup: fc.boolean() }) },
-  { weight: 2, arbitrary: fc.record({ type: fc.constant('set back' as const), back: few }) },
-  { weight: 1, arbitrary: fc.record({ type: fc.constant('lose' as const), which: fc.nat({ max: 20 }) }) },
-]
-const setClock: fc.WeightedArbitrary<ModelEvent> = {
-  weight: 6,
-  arbitrary: fc.record({ type: fc.constant('set clock' as const), by: fc.integer({ min: -60, max: 60 }) }),
-}
-
 const scenario = fc.record({
-  events: fc
-    .constantFrom([...often], [...often, ...seldom], [...often, ...seldom, setClock])
-    .chain((events) => fc.array(fc.oneof(...events), { minLength: 2, maxLength: 24, size: 'max' })),
+  events: modelEvents(),
   saysWhatItCovers: fc.boolean(),
   ordered: fc.oneof({ weight: 4, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) }),
   asked: fc.constantFrom<readonly string[] | undefined>(undefined, undefined, ['a'], ['b']),
@@ -78,18 +50,6 @@ function remainingOf({ events, saysWhatItCovers, ordered, asked, kept }: Scenari
     ...(asked === undefined ? {} : { items: asked }),
   }
   return { model, history, backups, reach: new ModelReach(backups, asked, ordered) }
-}
-
-/** Every moment at which something happened, and those just before and after it. */
-function moments(model: ModelHistory): number[] {
-  const ticks = model.server.timelines.flatMap((timeline) => timeline.ticks.map(({ time }) => time))
-  return [...new Set(ticks.flatMap((time) => [time - 1, time, time + 1]))]
-}
-
-function positions(model: ModelHistory) {
-  const chains = new Set(model.server.timelines.flatMap((timeline) => model.chainOf(timeline) ?? []))
-  const most = Math.max(...model.server.timelines.map(({ changes }) => changes.at(-1)?.number ?? 0))
-  return [...chains].flatMap((chain) => Array.from({ length: most + 2 }, (_, number) => at(chain, number)))
 }
 
 function assertFromWhereItIs(plan: ChainPlan, { listings }: ChainHistory): void {

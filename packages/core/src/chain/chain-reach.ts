@@ -57,6 +57,14 @@ export function reachOf(history: ChainHistory): Reach {
   return new ReachSearch(links, places)
 }
 
+/** What is left of it when only these backups are kept, with the same places. */
+export function reachWithin(reach: Reach, kept: { has(id: string): boolean }): Reach {
+  return new ReachSearch(
+    reach.links.filter(({ id }) => kept.has(id)),
+    reach.places,
+  )
+}
+
 export function placeKey({ line, rank }: Place): string {
   return `${rank} ${line}`
 }

@@ -142,7 +142,7 @@ function yields(links: readonly ChainLink[] | undefined, asked: Asked): boolean 
 }
 
 /** What brings up a backup, itself the last. */
-function linksTo(reach: Reach, link: ChainLink): ChainLink[] | undefined {
+export function linksTo(reach: Reach, link: ChainLink): ChainLink[] | undefined {
   if (link.kind === 'full') return [link]
   if (link.kind === 'differential') {
     const base = reach.baseOf(link)

@@ -43,13 +43,13 @@ function instant({ at }: ChainLink): ClockSpan {
   return { from: at, to: at }
 }
 
-interface Coverage {
+export interface Coverage {
   readonly span: ClockSpan
   readonly stretch: number
 }
 
 /** What of the clock a log covers when it is applied to a state that was at these moments. */
-function coverageOf({ link, from }: PlacedLog, entry: Place, moments: readonly number[]): Coverage[] {
+export function coverageOf({ link, from }: PlacedLog, entry: Place, moments: readonly number[]): Coverage[] {
   const { covers, at } = link
   if (covers === undefined) {
     // The old history may have gone on before the new one began: only the end is certain.
