@@ -79,6 +79,7 @@ export {
   type Weekday,
   weekdays,
 } from './schedule/schedule-policy.ts'
+export { type ApplyRetentionParts, applyRetention, type RetentionReport } from './retention/apply-retention.ts'
 export { planRetention, type RetentionDecision, type RetentionOptions } from './retention/plan-retention.ts'
 export type { RetentionReason, RetentionReasonCode } from './retention/retention-reasons.ts'
 export type { KeepRules, RetentionRules } from './retention/retention-rules.ts'

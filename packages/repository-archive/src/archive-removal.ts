@@ -70,7 +70,7 @@ export async function removeBackups(
   for (const backup of backups) {
     const { folder } = storageOf(backup)
     const manifest = await uploader.stat(`${folder}/${manifestName}`, below(options))
-    if (!(await removal.object(`${folder}/${manifestName}`, manifest?.size ?? 0))) continue
+    if (!(await removal.object(`${folder}/${manifestName}`, manifest?.size ?? 0))) break
     removal.removed.push(backup.id)
     await removal.objects(folder, sizesOf(await objectsOf(context, folder, options)))
   }

@@ -14,7 +14,7 @@ export const eventTexts: { readonly [Type in RunEvent['type']]: EventText<Type> 
   started: {
     when: 'first of all',
     fields: {
-      action: 'always: `backup`, `restore`, `files`, `verify` or `copy`',
+      action: 'always: `backup`, `restore`, `files`, `verify`, `copy` or `prune`',
       job: 'optional: name of the job',
       id: 'optional: of the backup that is made or read; of the plan for a restore',
       application: 'optional: such as `mysql`',
@@ -96,6 +96,10 @@ export const eventTexts: { readonly [Type in RunEvent['type']]: EventText<Type> 
       resumed: 'always: whether it is the one of `resuming`',
       storedBytes: 'optional: what it takes in the store, compressed and encrypted, where the repository knows',
     },
+  },
+  removed: {
+    when: 'of `prune`: a backup was removed, as the retention says, and is listed no more',
+    fields: { id: 'always: of the backup', kind: 'always: `full`, `differential` or `log`' },
   },
   confirmed: {
     when: 'the application was told that its data is safe; never for a partial backup',

@@ -63,7 +63,10 @@ export interface Repository extends AsyncDisposable {
     select: (file: { readonly item: string; readonly name: string }) => boolean,
     options?: OperationOptions,
   ): AsyncIterable<RepositoryFile>
-  /** Record first, so that a backup half removed is no longer listed. */
+  /**
+   * One after the other, in this order, each record first, so that a backup half removed is no longer listed. Stops at the first whose record
+   * the store retains: that one may need those after it, so they are left as well. Whoever removes several puts what depends on others before them.
+   */
   remove(backups: readonly Backup[], options?: OperationOptions): Promise<RemovalReport>
   /** Every backup in turn: structure always, every byte with `readData`. Changes nothing. */
   verify(request?: VerifyRequest, options?: OperationOptions): AsyncIterable<Finding>

@@ -1,6 +1,6 @@
 import type { CaptureKind, Phase, Problem } from '../contracts/index.ts'
 
-export type RunAction = 'backup' | 'restore' | 'files' | 'verify' | 'copy'
+export type RunAction = 'backup' | 'restore' | 'files' | 'verify' | 'copy' | 'prune'
 export type RunOutcome = 'done' | 'partial' | 'failed' | 'aborted'
 
 /** Everything that happens during one operation, for people, logs and metrics alike. Plain data, holds no secret. */
@@ -63,6 +63,8 @@ export type RunEvent =
       /** What it takes in the store, compressed and encrypted; left out where the repository cannot know. */
       readonly storedBytes?: number
     }
+  /** A backup was removed, as the retention says: it is listed no more. */
+  | { readonly type: 'removed'; readonly id: string; readonly kind: CaptureKind }
   /** The application was told that its data is safe. */
   | { readonly type: 'confirmed'; readonly id: string }
   | { readonly type: 'finished'; readonly outcome: RunOutcome; readonly seconds: number; readonly bytes: number }

@@ -127,7 +127,8 @@ describe('whatever the history and the rules', () => {
         for (const { backup } of result.kept.values()) {
           const target = { backup: backup.id }
           const whole = possible(result.before, target, undefined)
-          if (whole !== undefined) expectSame(target, whole, result, undefined)
+          // Where nothing leads to it, its state may be that of others, which go by themselves.
+          if (whole?.backups.at(-1)?.id === backup.id) expectSame(target, whole, result, undefined)
           const item = possible(result.before, target, given.asked)
           if (item !== undefined && isPromised(item, result)) expectSame(target, item, result, given.asked)
         }

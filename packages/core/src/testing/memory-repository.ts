@@ -39,6 +39,8 @@ export interface MemoryRepositoryPlace {
   readonly files: Map<string, readonly MemoryFile[]>
   readonly guides: Map<string, string>
   readonly unfinished: Map<string, UnfinishedRun>
+  /** Ids of backups that the store refuses to remove, each with the reason. */
+  readonly retained: Map<string, string>
 }
 
 export interface MemoryRepository extends Repository {
@@ -48,13 +50,16 @@ export interface MemoryRepository extends Repository {
   corruptSomething(): void
   /** The next call of this method rejects with `error`; `store` does so right before it commits. */
   failNext(method: 'store' | 'remove', error: unknown): void
+  /** Once so many backups are removed from now on, the next removal rejects with `error`, as where a process is killed or a store goes away. */
+  failAfterRemovals(count: number, error: unknown): void
 }
 
 /** Keeps every promise of the contract, in memory. */
 export function createMemoryRepository(
-  place: MemoryRepositoryPlace = { records: new Map(), files: new Map(), guides: new Map(), unfinished: new Map() },
+  place: MemoryRepositoryPlace = { records: new Map(), files: new Map(), guides: new Map(), unfinished: new Map(), retained: new Map() },
 ): MemoryRepository {
   const failures = new Map<string, unknown>()
+  let failingRemoval: { left: number; readonly error: unknown } | undefined
 
   function failIfTold(method: string): void {
     if (!failures.has(method)) return
@@ -139,6 +144,9 @@ export function createMemoryRepository(
     place,
     another: () => createMemoryRepository(place),
     failNext: (method, error) => failures.set(method, error),
+    failAfterRemovals(count, error) {
+      failingRemoval = { left: count, error }
+    },
     corruptSomething() {
       for (const [id, files] of place.files) {
         const index = files.findIndex((file) => file.size > 0)
@@ -203,7 +211,16 @@ export function createMemoryRepository(
       let bytes = 0
       const removed: string[] = []
       for (const { id } of backups) {
-        if (!place.records.delete(id)) continue
+        throwIfAborted(options.signal, 'removal')
+        if (!place.records.has(id)) continue
+        const reason = place.retained.get(id)
+        if (reason !== undefined) return { removed, bytes, retained: [{ key: id, reason }] }
+        if (failingRemoval !== undefined && failingRemoval.left-- === 0) {
+          const { error } = failingRemoval
+          failingRemoval = undefined
+          throw error
+        }
+        place.records.delete(id)
         removed.push(id)
         for (const file of place.files.get(id) ?? []) bytes += file.size
         place.files.delete(id)

@@ -35,7 +35,8 @@ export async function removeBackups(session: ResticSession, backups: readonly Ba
         retained.push({ key, reason: error.message })
       }
     }
-    if (found.length > 0 && !kept) removed.push(id)
+    if (kept) break
+    if (found.length > 0) removed.push(id)
   }
   return { removed, bytes: 0, retained }
 }
