@@ -1,6 +1,7 @@
 // Who may import whom. Each rule's comment is what a person who broke it gets to read.
 
-const plugins = '(?:agent|uploader|repository)-[^/]+'
+/** Notifications are none, and know as little. */
+const plugins = '(?:(?:agent|uploader|repository)-[^/]+|notifications)'
 /** A package of this repository, found as a folder or, where it is not declared as a dependency, by its bare name. */
 const anyPackage = '^(?:packages|@backup-planet)/'
 const vitest = '(?:^|/)node_modules/vitest/|^vitest(?:/|$)'

@@ -1,0 +1,8 @@
+export { applyDigest } from './rules/digest-rules.ts'
+export type { DigestSchedule } from './rules/digest-schedule.ts'
+export { type AskedMessageType, type MessageType, messageTypes, type NotificationMessage } from './rules/notification-message.ts'
+export { applyOutcome, applyStart } from './rules/notification-rules.ts'
+export { emptyNotificationState, type NotificationState } from './rules/notification-state.ts'
+export type { RuleFacts, RuleResult } from './rules/rule-result.ts'
+export type { OutcomeBackup, TaskFailure, TaskOutcome, TaskStart } from './rules/task-outcome.ts'
+export { applyWindowLimits } from './rules/window-rules.ts'
