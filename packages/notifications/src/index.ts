@@ -1,3 +1,6 @@
+export { createChannel } from './channels/create-channel.ts'
+export type { NotificationChannel } from './channels/notification-channel.ts'
+export { type ChannelSettings, channelSettingsSchema } from './notification-settings.ts'
 export { applyDigest } from './rules/digest-rules.ts'
 export type { DigestSchedule } from './rules/digest-schedule.ts'
 export { type AskedMessageType, type MessageType, messageTypes, type NotificationMessage } from './rules/notification-message.ts'

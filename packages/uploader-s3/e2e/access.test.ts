@@ -5,11 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bytesOf, reopenable } from '@backup-planet/core/testing'
 import { startHttpFaultProxy } from '@backup-planet/tooling/http-fault-proxy'
+import { makeCertificate, type ThrowawayCertificate } from '@backup-planet/tooling/throwaway-certificate'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { createS3Uploader, type S3UploaderSettings } from '../src/index.ts'
 import { type CephPlace, startCephPlace } from './ceph-place.ts'
 import { startForwardProxy } from './forward-proxy.ts'
-import { makeCertificate, startTlsTerminator, type ThrowawayCertificate } from './tls-terminator.ts'
+import { startTlsTerminator } from './tls-terminator.ts'
 
 const bytes = Buffer.alloc(12 * 1024 ** 2, 'what is stored ')
 /** In one request, and in parts. */
