@@ -1,6 +1,8 @@
 export { createChannel } from './channels/create-channel.ts'
 export type { NotificationChannel } from './channels/notification-channel.ts'
+export { testMessage } from './delivery/channel-messages.ts'
 export { type ChannelSettings, channelSettingsSchema } from './notification-settings.ts'
+export { createNotifier, type Notifier, type NotifierSettings } from './notifier.ts'
 export { applyDigest } from './rules/digest-rules.ts'
 export type { DigestSchedule } from './rules/digest-schedule.ts'
 export { type AskedMessageType, type MessageType, messageTypes, type NotificationMessage } from './rules/notification-message.ts'

@@ -9,6 +9,7 @@ export function createEmailChannel(name: string, settings: EmailSettings): Notif
     name,
     kind: 'email',
     destination: `e-mail by ${serverOf(settings)}`,
+    longestMs: settings.timeoutSeconds * 1000,
     accepts: (message) => isAskedFor(settings, message),
     async send(message, options) {
       const { response, rejected } = await sendEmail(settings, await composed(settings, message), options?.signal)

@@ -8,6 +8,8 @@ export interface NotificationChannel {
   readonly kind: 'email' | 'webhook' | 'ping'
   /** Printable: no more than the host of a URL. */
   readonly destination: string
+  /** How long sending one message may take. */
+  readonly longestMs: number
   /** Whether it is asked for by `on`, `jobs` and what else chooses. */
   accepts(message: NotificationMessage): boolean
   /**

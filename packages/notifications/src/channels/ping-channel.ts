@@ -16,6 +16,7 @@ export function createPingChannel(name: string, settings: PingSettings): Notific
     name,
     kind: 'ping',
     destination: `ping ${url.host}`,
+    longestMs: settings.timeoutSeconds * 1000,
     accepts: (message) => isAskedFor(settings, message) && (settings.tasks === undefined || settings.tasks.includes(message.task ?? '')),
     async send(message, options) {
       const place = new URL(url)

@@ -12,6 +12,7 @@ export function createWebhookChannel(name: string, settings: WebhookSettings): N
     name,
     kind: 'webhook',
     destination: `webhook ${url.host}`,
+    longestMs: settings.timeoutSeconds * 1000,
     accepts: (message) => isAskedFor(settings, message),
     async send(message, options) {
       const { type, text } = contentOf(settings, message)
