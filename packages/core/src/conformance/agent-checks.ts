@@ -2,6 +2,7 @@ import { agentCaptureChecks } from './agent-capture-checks.ts'
 import { agentFollowChecks } from './agent-follow-checks.ts'
 import type { AgentHarness } from './agent-harness.ts'
 import { agentRestoreChecks } from './agent-restore-checks.ts'
+import { agentScratchChecks } from './agent-scratch-checks.ts'
 import { agentStopChecks } from './agent-stop-checks.ts'
 import type { ConformanceCheck } from './conformance-check.ts'
 
@@ -11,4 +12,5 @@ export const agentChecks: readonly ConformanceCheck<AgentHarness>[] = [
   ...agentRestoreChecks,
   ...agentStopChecks,
   ...agentFollowChecks,
+  ...agentScratchChecks,
 ]

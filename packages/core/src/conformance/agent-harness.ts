@@ -16,7 +16,9 @@ import type {
   RestorePlan,
   RestoreReport,
   RestoreTarget,
+  ScratchRequest,
 } from '../contracts/index.ts'
+import { stall } from '../testing/faults.ts'
 import { createMemoryRepository, type MemoryRepository } from '../testing/memory-repository.ts'
 import { restoredFilesOf } from '../testing/memory-restored-files.ts'
 import { createMemoryStage, type MemoryStage } from '../testing/memory-stage.ts'
@@ -61,7 +63,17 @@ export interface AgentHarness {
   readonly clockMilliseconds?: number
   /** Restore options of the agent that the round trip needs. */
   readonly restoreOptions?: Readonly<Record<string, Json>>
+  /** Needed of an agent that opens scratch places. */
+  readonly scratch?: ScratchHarness
   readonly dispose?: () => Promise<void>
+}
+
+export interface ScratchHarness {
+  readonly places: readonly ScratchRequest['place'][]
+  /** As of a request. */
+  readonly directory?: string
+  /** Everything that a place leaves where it is not removed: folders, processes, sessions, names on the server of the target. Equal where nothing is left. */
+  remains(): Promise<unknown>
 }
 
 export interface Captured {
@@ -147,6 +159,24 @@ export async function planOnto(
   const stored = JSON.parse(JSON.stringify(plan)) as RestorePlan
   assert.deepEqual(stored, plan, 'a plan must be a value that JSON keeps')
   return stored
+}
+
+/** Aborts when the second file is asked for, and never gives it. */
+export function stalledAtSecondFile(files: RestoredFiles, abort: () => void): RestoredFiles {
+  let given = 0
+  return {
+    inventory: files.inventory,
+    async *stream(select, options) {
+      for await (const file of files.stream(select)) {
+        if (given++ > 0) {
+          await file.release()
+          abort()
+          await stall('read of the second file', options?.signal)
+        }
+        yield file
+      }
+    },
+  }
 }
 
 /** Executes a plan made by `planOnto`, with the files of the captured backup. */

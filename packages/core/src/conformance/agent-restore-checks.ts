@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict'
-import type { RestoredFiles } from '../contracts/index.ts'
-import { stall } from '../testing/faults.ts'
 import {
   type AgentHarness,
   assertNoErrors,
@@ -11,6 +9,7 @@ import {
   firstOf,
   planOnto,
   restoreOnto,
+  stalledAtSecondFile,
   withFiles,
 } from './agent-harness.ts'
 import { type ConformanceCheck, rejectsWith } from './conformance-check.ts'
@@ -179,22 +178,4 @@ async function rejectsUnknown(
   )
   if (outcome === true) return
   await rejectsWith(plan, ['NOT_FOUND', 'INVALID_INPUT', 'INVALID_SETTINGS', 'UNSUPPORTED'], what)
-}
-
-/** Aborts when the second file is asked for, and never gives it. */
-function stalledAtSecondFile(files: RestoredFiles, abort: () => void): RestoredFiles {
-  let given = 0
-  return {
-    inventory: files.inventory,
-    async *stream(select, options) {
-      for await (const file of files.stream(select)) {
-        if (given++ > 0) {
-          await file.release()
-          abort()
-          await stall('read of the second file', options?.signal)
-        }
-        yield file
-      }
-    },
-  }
 }

@@ -1,4 +1,4 @@
-import type { Agent, Capture, RestorePlan, RestoreStop } from '../contracts/index.ts'
+import type { Agent, Capture, RestorePlan, RestoreStop, Scratch } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
 import { chunksOf } from '../testing/chunks-of.ts'
 import type { MemoryAgent } from '../testing/memory-agent.ts'
@@ -430,6 +430,69 @@ const broken: Readonly<Record<string, Fault<(sound: MemoryAgent) => Partial<Agen
       },
     }),
   },
+  'leaves a scratch place behind': {
+    caughtBy: 'leaves nothing of it',
+    breakIt: (sound) => withScratch(sound, () => ({ [Symbol.asyncDispose]: async () => undefined })),
+  },
+  'restores to the server itself in place of a scratch place': {
+    caughtBy: 'leaves nothing of it',
+    breakIt: (sound) => withScratch(sound, () => ({ agent: sound, target: { overwrite: true } })),
+  },
+  'checks nothing in a scratch place': {
+    caughtBy: 'leaves nothing of it',
+    breakIt: (sound) => withScratch(sound, () => ({ check: async () => [] })),
+  },
+  'calls sound what it has not looked at': {
+    caughtBy: 'what should be there is missing',
+    breakIt: (sound) =>
+      withScratch(sound, () => ({
+        check: async ({ items }) => items.map(({ item, to }) => ({ item, name: to, expected: 'OK', found: 'OK', passed: true })),
+      })),
+  },
+  'opens a scratch place although it is aborted': {
+    caughtBy: 'leaves nothing of a scratch place when it is aborted',
+    breakIt: (sound) => ({ openScratch: (request) => soundScratch(sound)(request) }),
+  },
+  'removes only a scratch place that was checked': {
+    caughtBy: 'leaves nothing of a scratch place when it is aborted',
+    breakIt: (sound) =>
+      withScratch(sound, (scratch) => {
+        let checked = false
+        return {
+          check: async (report, options) => {
+            const said = await scratch.check(report, options)
+            checked = true
+            return said
+          },
+          [Symbol.asyncDispose]: async () => (checked ? await scratch[Symbol.asyncDispose]() : undefined),
+        }
+      }),
+  },
+  'opens the same scratch place twice': {
+    caughtBy: 'keeps two scratch places apart',
+    breakIt: (sound) => {
+      let only: Promise<Scratch> | undefined
+      return { openScratch: (request, options) => (only ??= soundScratch(sound)(request, options)) }
+    },
+  },
+  'takes any scratch option': {
+    caughtBy: 'refuses scratch options that it does not know',
+    breakIt: (sound) => ({ openScratch: ({ options: _, ...request }, options) => soundScratch(sound)(request, options) }),
+  },
+}
+
+function soundScratch(sound: MemoryAgent): NonNullable<Agent['openScratch']> {
+  if (sound.openScratch === undefined) throw new TypeError('the memory agent opens scratch places')
+  return sound.openScratch
+}
+
+function withScratch(sound: MemoryAgent, change: (scratch: Scratch) => Partial<Scratch>): Partial<Agent> {
+  return {
+    async openScratch(request, options) {
+      const scratch = await soundScratch(sound)(request, options)
+      return { ...scratch, ...change(scratch) }
+    },
+  }
 }
 
 function withStop(sound: MemoryAgent, change: (stop: RestoreStop) => RestoreStop): Partial<Agent> {

@@ -1,5 +1,5 @@
 export { agentChecks } from './agent-checks.ts'
-export type { AgentHarness, AgentServer } from './agent-harness.ts'
+export type { AgentHarness, AgentServer, ScratchHarness } from './agent-harness.ts'
 export { type ConformanceCheck, collect, eventually, rejectsWith, within } from './conformance-check.ts'
 export { type AgentContractSettings, describeAgentContract } from './describe-agent-contract.ts'
 export { describeRepositoryContract, type RepositoryContractSettings } from './describe-repository-contract.ts'

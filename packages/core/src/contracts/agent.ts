@@ -61,6 +61,12 @@ export interface Agent extends AsyncDisposable {
    * as the plan found it. A restore that was cut can be called again with the same plan and goes on where it stopped.
    */
   restore(plan: RestorePlan, files: RestoredFiles, options?: OperationOptions): Promise<RestoreReport>
+  /**
+   * Makes an empty place in which these backups can be restored to see whether they can, and that nothing else uses. First removes what such places of
+   * killed processes have left. Throws `UNSUPPORTED` for a place or backups that it cannot do this with, `NOT_FOUND` for a program that is not here,
+   * `INVALID_SETTINGS` for unknown options; then nothing is left. Left out by an agent whose restores cannot be tried anywhere but on the server itself.
+   */
+  openScratch?(request: ScratchRequest, options?: OperationOptions): Promise<Scratch>
 }
 
 /** One thing an agent can capture as a whole: a server instance. */
@@ -294,4 +300,55 @@ export interface RestoredItem {
   /** What was compared after the restore, such as `rows` and `checksum`, with the numbers on both sides. */
   readonly checks: readonly { readonly name: string; readonly expected: string; readonly found: string; readonly passed: boolean }[]
   readonly facts: Readonly<Record<string, Json>>
+}
+
+export interface ScratchRequest {
+  /** What is to be restored there, as in a restore request. */
+  readonly backups: readonly Backup[]
+  /** All that did not fail when left out. */
+  readonly items?: readonly string[]
+  /** `private`: on this machine, where nobody else can reach it. `server`: on the server of this agent, beside what is there and apart from it. */
+  readonly place: 'private' | 'server'
+  /** An absolute path in which a private place may lie; left out: where the agent puts what is temporary. */
+  readonly directory?: string
+  /** Whether disposing ends what runs and leaves the data, for a person who looks for the cause of a failure. */
+  readonly keep?: boolean
+  /** The agent's own choices; unknown ones are refused. */
+  readonly options?: Readonly<Record<string, Json>>
+}
+
+/**
+ * A place to restore to and to look at what came back. Disposing removes everything in it, whatever has happened there, and ends what runs for it; unless it is
+ * kept. What is already being restored there must have ended.
+ */
+export interface Scratch extends AsyncDisposable {
+  /** Printable, such as `/var/tmp/backup-planet-drill~…`, and where it is kept, enough to find it. */
+  readonly name: string
+  /** Version of the application that it is restored to. */
+  readonly version: string
+  /** Plans the restore and carries it out; lives as long as the place. */
+  readonly agent: Agent
+  /** The target of that restore. */
+  readonly target: RestoreTarget
+  /** Whether what follows a full, other than a differential, can be restored here. */
+  readonly restoresLogs: boolean
+  /** Where on this machine the data will lie; left out when that is on another one. */
+  readonly directory?: string
+  /** Why what is seen here may differ from a real restore, as warnings. */
+  readonly problems: readonly Problem[]
+  /**
+   * What the application itself says of what was restored, thing by thing; something that should be there and is not is a check that did not pass. Throws
+   * when the application cannot be asked, such as when it does not start on what was restored.
+   */
+  check(report: RestoreReport, options?: OperationOptions): Promise<readonly EngineCheck[]>
+}
+
+/** What the application said of a part of an item, beside what it says of a sound one. */
+export interface EngineCheck {
+  readonly item: string
+  /** Such as `CHECK TABLE shop.orders EXTENDED`. */
+  readonly name: string
+  readonly expected: string
+  readonly found: string
+  readonly passed: boolean
 }

@@ -8,6 +8,7 @@ import { followMemory } from './memory-follow.ts'
 import { memoryFacts } from './memory-log-capture.ts'
 import { compareSequences, parseSequence, positionAt } from './memory-positions.ts'
 import { createMemoryRestore } from './memory-restore.ts'
+import { openMemoryScratch } from './memory-scratch.ts'
 
 export interface MemoryAgentSettings {
   /** The application to work on; a new one with `items` when left out. */
@@ -169,6 +170,7 @@ export function createMemoryAgent(settings: MemoryAgentSettings = {}): MemoryAge
 
     planRestore: restoring.planRestore,
     restore: restoring.restore,
+    openScratch: openMemoryScratch(application, (server) => createMemoryAgent({ server })),
     async [Symbol.asyncDispose]() {},
   }
 }

@@ -14,6 +14,10 @@ export function memoryAgentHarness(change: (sound: MemoryAgent) => Agent = (soun
     target: serverOf(target, change),
     failItem: async (item) => void source.unreadable.add(item),
     secrets: ['memory-password'],
+    scratch: {
+      places: ['private', 'server'],
+      remains: async () => ({ sessions: [...target.sessions], items: [...target.items.keys()] }),
+    },
   }
 }
 
