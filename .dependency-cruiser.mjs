@@ -49,7 +49,7 @@ export default {
       to: {
         path: '^packages/[^/]+/',
         pathNot:
-          '^$1/|^packages/[^/]+/src/(?:index|memory/discarded-bytes|testing/index|conformance/index)\\.ts$|/(?:package|manifest\\.schema)\\.json$',
+          '^$1/|^packages/[^/]+/src/(?:index|memory/discarded-bytes|testing/index|conformance/index)\\.ts$|/(?:package|(?:manifest|drill-evidence)\\.schema)\\.json$',
       },
     },
     {

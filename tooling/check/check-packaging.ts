@@ -56,7 +56,17 @@ async function packAndLint(repository: string, directory: string, destination: s
   const attw = await binaryOf(join(modules, '@arethetypeswrong', 'cli'))
   await runTool(
     process.execPath,
-    [attw, '--profile', 'esm-only', '--no-emoji', '--exclude-entrypoints', './manifest.schema.json', '--', tarball],
+    [
+      attw,
+      '--profile',
+      'esm-only',
+      '--no-emoji',
+      '--exclude-entrypoints',
+      './manifest.schema.json',
+      './drill-evidence.schema.json',
+      '--',
+      tarball,
+    ],
     {
       directory: destination,
     },

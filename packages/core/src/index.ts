@@ -10,6 +10,22 @@ export type { PromotionCode, PromotionReason } from './chain/promotion-reasons.t
 export { type RestorePoint, type RestoreWindow, restoreWindows } from './chain/restore-windows.ts'
 export { historyName, historyNumber } from './chain/server-histories.ts'
 export * from './contracts/index.ts'
+export { type DrillReport, type DrillRequest, drill } from './drill/drill.ts'
+export type {
+  DrillEvidence,
+  DrilledBackup,
+  DrilledPoint,
+  DrillFailure,
+  DrillGoal,
+  DrillOutcome,
+  DrillProblem,
+  EvidenceSignature,
+  SignedEvidence,
+} from './drill/drill-evidence.ts'
+export { manifestDigest } from './drill/drill-record.ts'
+export { createEvidenceKey, evidenceKeyId, publicKeyOf, signEvidence, verifyEvidence } from './drill/evidence-signature.ts'
+export { evidencePrefix, listEvidence, type StoredEvidence, storeEvidence } from './drill/evidence-store.ts'
+export { randomRestorePoint } from './drill/random-restore-point.ts'
 export { abortError, BackupError, type BackupErrorOptions, isFailureCode, throwIfAborted } from './errors/backup-error.ts'
 export type { RunAction, RunEvent, RunEventListener, RunOutcome } from './events/run-event.ts'
 export { type RunOptions, RunReporter } from './events/run-reporter.ts'

@@ -14,9 +14,9 @@ export const eventTexts: { readonly [Type in RunEvent['type']]: EventText<Type> 
   started: {
     when: 'first of all',
     fields: {
-      action: 'always: `backup`, `restore`, `files`, `verify`, `copy` or `prune`',
+      action: 'always: `backup`, `restore`, `files`, `verify`, `copy`, `prune` or `drill`',
       job: 'optional: name of the job',
-      id: 'optional: of the backup that is made or read; of the plan for a restore',
+      id: 'optional: of the backup that is made or read; of the plan for a restore; of the record for a drill',
       application: 'optional: such as `mysql`',
       kind: 'optional: `full`, `differential` or `log`, as asked for',
     },
@@ -101,6 +101,16 @@ export const eventTexts: { readonly [Type in RunEvent['type']]: EventText<Type> 
     when: 'of `prune`: a backup was removed, as the retention says, and is listed no more',
     fields: { id: 'always: of the backup', kind: 'always: `full`, `differential` or `log`' },
   },
+  drilled: {
+    when: 'a drill has ended, and its scratch place is gone; there is none of a drill that was aborted',
+    fields: {
+      job: 'always: name of the job',
+      id: 'always: of the record of the drill',
+      outcome: 'always: `passed`, `failed`, or `impossible` where it did not come to a restore',
+      stored: 'always: in how many places the record lies',
+      failure: 'optional: object of `code`, `message` and, where there is one, `hint`: why it did not pass',
+    },
+  },
   confirmed: {
     when: 'the application was told that its data is safe; never for a partial backup',
     fields: { id: 'always: of the backup' },
@@ -159,9 +169,9 @@ export function eventDocumentation(): string {
   )
   return `# Events
 
-Everything that happens during \`run\`, \`follow\`, \`restore\`, \`files\`, \`verify\` and \`copy\`, as plain data without secrets: enough to draw
+Everything that happens during \`run\`, \`follow\`, \`restore\`, \`files\`, \`verify\`, \`copy\` and \`drill\`, as plain data without secrets: enough to draw
 a progress display, keep metrics or raise an alarm. As a library, pass \`onEvent\` to \`backUp\`, \`followLogs\`, \`restore\`, \`extractFiles\`,
-\`verify\` or \`copyBackup\`; on the command line, \`--json\` writes each as one line to standard output. \`prune\`, \`stats\` and \`rebuild-index\` write those of \`step\`, \`bytes\`,
+\`verify\`, \`copyBackup\` or \`drill\`; on the command line, \`--json\` writes each as one line to standard output. \`prune\`, \`stats\` and \`rebuild-index\` write those of \`step\`, \`bytes\`,
 \`problem\` and \`stalled\`. This page is made from the types that the code is compiled
 against, and a test compares it with what the commands print.
 

@@ -1,6 +1,6 @@
 import type { CaptureKind, Phase, Problem } from '../contracts/index.ts'
 
-export type RunAction = 'backup' | 'restore' | 'files' | 'verify' | 'copy' | 'prune'
+export type RunAction = 'backup' | 'restore' | 'files' | 'verify' | 'copy' | 'prune' | 'drill'
 export type RunOutcome = 'done' | 'partial' | 'failed' | 'aborted'
 
 /** Everything that happens during one operation, for people, logs and metrics alike. Plain data, holds no secret. */
@@ -65,6 +65,15 @@ export type RunEvent =
     }
   /** A backup was removed, as the retention says: it is listed no more. */
   | { readonly type: 'removed'; readonly id: string; readonly kind: CaptureKind }
+  /** A drill has ended, and this is its record. `stored`: in how many places it lies. */
+  | {
+      readonly type: 'drilled'
+      readonly job: string
+      readonly id: string
+      readonly outcome: 'passed' | 'failed' | 'impossible'
+      readonly stored: number
+      readonly failure?: { readonly code: string; readonly message: string; readonly hint?: string }
+    }
   /** The application was told that its data is safe. */
   | { readonly type: 'confirmed'; readonly id: string }
   | { readonly type: 'finished'; readonly outcome: RunOutcome; readonly seconds: number; readonly bytes: number }

@@ -35,8 +35,10 @@ export type RestoreParts = PartsOfRestore & ({ readonly repository: Repository }
  */
 export function restore(parts: RestoreParts, options: RunOptions = {}): Promise<RestoreReport> {
   return reportRun(options, async (reporter) => {
-    const report = await run(parts, reporter, options)
-    return { result: report, outcome: restoreOutcome(report, parts.plan) }
+    const { plan } = parts
+    reporter.emit({ type: 'started', action: 'restore', id: plan.id, application: plan.application })
+    const report = await executeRestore(parts, reporter, options)
+    return { result: report, outcome: restoreOutcome(report, plan) }
   })
 }
 
@@ -59,10 +61,14 @@ export function restoreOutcome({ items, problems }: RestoreReport, plan: Restore
   return problems.some(({ severity }) => severity === 'error') ? 'partial' : 'done'
 }
 
-async function run(parts: RestoreParts, reporter: RunReporter, { signal }: RunOptions): Promise<RestoreReport> {
+/** As {@link restore}, within a run that is already told of. */
+export async function executeRestore(
+  parts: RestoreParts,
+  reporter: RunReporter,
+  { signal }: Pick<RunOptions, 'signal'>,
+): Promise<RestoreReport> {
   const { agent, plan, scratch } = parts
   const operation: OperationOptions = { signal, onProgress: reporter.onProgress }
-  reporter.emit({ type: 'started', action: 'restore', id: plan.id, application: plan.application })
   throwIfAborted(signal, 'the restore')
   assertExecutable(plan, agent)
   const chosen = await findBackups(parts, operation)

@@ -1,0 +1,50 @@
+import type { EngineCheck, RestorePlan, RestoreReport } from '../contracts/index.ts'
+import { BackupError } from '../errors/backup-error.ts'
+import { isRestored, itemsLeftOut } from '../pipeline/restore.ts'
+import type { DrillFailure, DrillOutcome } from './drill-evidence.ts'
+
+/** What a drill that came to a restore has shown against the backups; `undefined` where it has passed. */
+export function failureOfDrill(plan: RestorePlan, report: RestoreReport, engineChecks: readonly EngineCheck[]): DrillFailure | undefined {
+  const { items, problems } = report
+  if (items.length === 0) return { code: 'NOT_FOUND', message: 'nothing was restored', hint: 'Look at what the backup holds with list.' }
+  const failed = items.find(({ failure }) => failure !== undefined)
+  if (failed?.failure !== undefined) return { ...failed.failure, message: `${failed.item}: ${failed.failure.message}` }
+  const different = items.find((item) => !isRestored(item))
+  const check = different?.checks.find(({ passed }) => !passed)
+  if (different !== undefined) {
+    return {
+      code: 'INCONSISTENT',
+      message: `${different.item} is not as it was backed up: ${check?.name} is ${check?.found}, not ${check?.expected}`,
+      hint: 'Restore another backup, and find out whether the restore or the backup is wrong: drill it again with --keep and compare.',
+    }
+  }
+  const left = itemsLeftOut(plan)
+  if (left.length > 0) {
+    return {
+      code: 'NOT_FOUND',
+      message: `${left.join(', ')} cannot be restored from this backup, because they failed when it was made`,
+      hint: 'Repair what keeps these items from being backed up, and make a full backup.',
+    }
+  }
+  const unsound = engineChecks.find(({ passed }) => !passed)
+  if (unsound !== undefined) {
+    return {
+      code: 'CORRUPTED',
+      message: `${unsound.name}: ${unsound.found}, not ${unsound.expected}`,
+      hint: 'What was backed up may have been damaged already: check it on the server as well, and drill an older backup.',
+    }
+  }
+  const problem = problems.find(({ severity }) => severity === 'error')
+  return problem === undefined ? undefined : { code: problem.code, message: problem.message, hint: problem.hint }
+}
+
+/** What an error says of the backups: nothing, where it came before they were restored and is not about what they hold. */
+export function outcomeOfError(error: unknown, restoring: boolean): Exclude<DrillOutcome, 'passed'> {
+  const damaged = BackupError.is(error) && (error.code === 'CORRUPTED' || error.code === 'INCONSISTENT')
+  return restoring || damaged ? 'failed' : 'impossible'
+}
+
+export function failureOfError(error: unknown): DrillFailure {
+  if (BackupError.is(error)) return { code: error.code, message: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) }
+  return { code: 'UNKNOWN', message: error instanceof Error ? error.message : String(error) }
+}
