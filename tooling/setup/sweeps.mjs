@@ -50,6 +50,8 @@ export const sweeps = [
     count: 2000,
     test: 'packages/core/src/schedule/lease-properties.test.ts',
     says: 'machines that take one lease of a slow store that fails, and are suspended or vanish while they hold it: never two hold it at once',
+  },
+  {
     variable: 'BACKUP_PLANET_RETENTION_COUNT',
     count: 10_000,
     test: 'packages/core/src/retention/retention-properties.test.ts',
