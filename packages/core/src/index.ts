@@ -75,7 +75,18 @@ export { checkPolicy, type PolicyProblem } from './schedule/check-policy.ts'
 export { type DueReport, type DueRun, due, type MissedSlots } from './schedule/due.ts'
 export type { HeldLease } from './schedule/held-lease.ts'
 export { type LeaseObservations, leaseKeyPrefix } from './schedule/lease-objects.ts'
+export {
+  createJobList,
+  type JobList,
+  type ReplaceableJobList,
+  runSchedule,
+  type ScheduledResult,
+  type ScheduleParts,
+  type ScheduleState,
+  type ScheduleStateStore,
+} from './schedule/run-schedule.ts'
 export { type ScheduleClock, systemClock } from './schedule/schedule-clock.ts'
+export type { ScheduledOutcome, ScheduledRun, ScheduleEvent, ScheduleEventListener } from './schedule/schedule-event.ts'
 export {
   afterClockWasSet,
   type BegunRun,
@@ -90,6 +101,7 @@ export {
   rememberedHistory,
   type SlotAttempts,
   type TaskHistory,
+  watchNewTasks,
 } from './schedule/schedule-history.ts'
 export {
   type RetryPolicy,

@@ -56,9 +56,16 @@ export type RunEnd =
 
 /** Of a job that is watched from now on: what it has no history of begins with the next slot. */
 export function beginWatching(history: JobHistory | undefined, policy: SchedulePolicy, now: number): JobHistory {
-  const settled = { ...history, watchedSince: now, tasks: { ...history?.tasks } }
-  for (const task of Object.keys(policy.entries) as ScheduleTask[]) settled.tasks[task] ??= { settledUntil: now }
-  return endUnfinished(settled, now, policy)
+  return endUnfinished(watchNewTasks({ watchedSince: now, tasks: history?.tasks ?? {} }, policy, now), now, policy)
+}
+
+/** Of a job whose policy was changed; the same history where every task has one. */
+export function watchNewTasks(history: JobHistory, { entries }: SchedulePolicy, now: number): JobHistory {
+  let watched = history
+  for (const task of Object.keys(entries) as ScheduleTask[]) {
+    if (watched.tasks[task] === undefined) watched = withTask(watched, task, { settledUntil: now })
+  }
+  return watched
 }
 
 export function beginRun(history: JobHistory, { task, slot, beganAt }: BegunRun): JobHistory {

@@ -1,0 +1,363 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { BackupError } from '../errors/backup-error.ts'
+import { createMemoryUploader, type MemoryObject } from '../testing/memory-uploader.ts'
+import { backupOf } from './__fixtures__/listed-backups.ts'
+import { VirtualTime } from './__fixtures__/virtual-time.ts'
+import { acquireLease } from './acquire-lease.ts'
+import { createJobList, runSchedule, type ScheduledResult, type ScheduleParts, type ScheduleState } from './run-schedule.ts'
+import type { ScheduledRun, ScheduleEvent } from './schedule-event.ts'
+import { rememberedHistory } from './schedule-history.ts'
+import type { SchedulePolicy } from './schedule-policy.ts'
+
+const begin = Date.parse('2026-12-06T01:50:00Z')
+const minutes = 60_000
+const policyOf = (job: string, entries: SchedulePolicy['entries'], more: Partial<SchedulePolicy> = {}): SchedulePolicy => ({
+  job,
+  entries,
+  timezone: 'UTC',
+  ...more,
+})
+const quarterly = policyOf('shop', { log: '*/15 * * * *' })
+
+interface Setting extends Partial<Omit<ScheduleParts, 'jobs'>> {
+  readonly policies?: readonly SchedulePolicy[]
+  /** Milliseconds that each run takes. */
+  readonly takes?: number
+}
+
+/** A schedule on a machine whose time passes at once. */
+class Machine {
+  readonly time: VirtualTime
+  readonly clock
+  readonly events: ScheduleEvent[] = []
+  readonly runs: string[] = []
+  readonly jobs
+  readonly #setting: Setting
+  readonly #stop = new AbortController()
+  saved: ScheduleState | undefined
+  running = 0
+  most = 0
+  done: Promise<void> | undefined
+
+  constructor(setting: Setting = {}, time = new VirtualTime(), saved?: ScheduleState) {
+    this.time = time
+    this.saved = saved
+    this.clock = time.clock({ wall: begin })
+    this.#setting = setting
+    this.jobs = createJobList(setting.policies ?? [quarterly])
+  }
+
+  start(): this {
+    const parts: ScheduleParts = {
+      clock: this.clock,
+      state: {
+        load: async () => this.saved,
+        save: async (state) => {
+          this.saved = structuredClone(state)
+        },
+      },
+      execute: (run, options) => this.work(run, options),
+      onEvent: (event) => this.events.push(event),
+      ...this.#setting,
+      jobs: this.jobs,
+    }
+    this.done = runSchedule(parts, { signal: this.#stop.signal })
+    return this
+  }
+
+  async work(run: ScheduledRun, { signal }: { readonly signal: AbortSignal }): Promise<ScheduledResult> {
+    this.runs.push(`${run.job} ${run.task} ${run.slot.slice(11, 16)} x${run.slots} at ${run.beganAt.slice(11, 19)}`)
+    this.running++
+    this.most = Math.max(this.most, this.running)
+    await this.clock.wait(this.#setting.takes ?? 1000, signal)
+    this.running--
+    if (signal.aborted) throw new BackupError('stopped', { code: 'ABORTED' })
+    return { outcome: 'done', ...(run.task === 'drill' || run.task === 'prune' ? {} : { kind: run.task }) }
+  }
+
+  async pass(milliseconds: number): Promise<void> {
+    await this.time.run(this.clock.wait(milliseconds))
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await this.time.run(this.done ?? Promise.resolve())
+  }
+
+  of<Type extends ScheduleEvent['type']>(type: Type): Extract<ScheduleEvent, { type: Type }>[] {
+    return this.events.filter((event): event is Extract<ScheduleEvent, { type: Type }> => event.type === type)
+  }
+}
+
+const throwing = (): never => {
+  throw new Error('no')
+}
+
+const failing = (error: unknown) => async (): Promise<never> => {
+  throw error
+}
+
+describe('what goes wrong does not end it', () => {
+  test.each([
+    ['a state that cannot be read', { state: { load: failing(new Error('no')), save: failing(new Error('no')) } }],
+    ['a listener that throws', { onEvent: throwing }],
+    ['a history that cannot be recalled', { recall: failing(new BackupError('away', { code: 'UNREACHABLE' })) }],
+  ] as const)('%s', async (_, setting) => {
+    const machine = new Machine(setting).start()
+    await machine.pass(30 * minutes)
+    await machine.stop()
+    expect(machine.runs).toHaveLength(2)
+  })
+
+  test('a run that fails is told, tried again after a wait that doubles, and given up', async () => {
+    const retries = { times: 2, waitSeconds: 60 }
+    const machine = new Machine({
+      policies: [policyOf('shop', { full: '0 2 * * *' }, { retries })],
+      execute: failing(new BackupError('server away', { code: 'UNREACHABLE', hint: 'Start it.' })),
+    }).start()
+    await machine.pass(60 * minutes)
+    await machine.stop()
+    expect(
+      machine
+        .of('run-ended')
+        .map(({ run, outcome, retryAt, givenUp, problem }) => [
+          run.attempt,
+          run.beganAt.slice(11, 19),
+          outcome,
+          retryAt?.slice(11, 19),
+          givenUp,
+          problem?.message,
+        ]),
+    ).toEqual([
+      [1, '02:00:00', 'failed', '02:01:00', false, 'server away'],
+      [2, '02:01:00', 'failed', '02:03:00', false, 'server away'],
+      [3, '02:03:00', 'failed', undefined, true, 'server away'],
+    ])
+  })
+
+  test.each([
+    [new BackupError('wrong', { code: 'WRONG_CREDENTIALS' }), 1],
+    [new TypeError('a bug'), 4],
+  ])('%s is tried as often as it may help', async (error, attempts) => {
+    const machine = new Machine({ policies: [policyOf('shop', { full: '0 2 * * *' })], execute: failing(error) }).start()
+    await machine.pass(60 * minutes)
+    await machine.stop()
+    expect(machine.of('run-ended')).toHaveLength(attempts)
+    expect(machine.of('run-ended').at(-1)).toMatchObject({ givenUp: true, problem: { message: expect.stringContaining(error.message) } })
+  })
+
+  test('a run that takes too long is stopped, and has failed', async () => {
+    const machine = new Machine({
+      policies: [policyOf('shop', { full: '0 2 * * *' }, { maximumDurationSeconds: 600, retries: { times: 0, waitSeconds: 1 } })],
+      takes: 3_600_000,
+    }).start()
+    await machine.pass(60 * minutes)
+    await machine.stop()
+    expect(machine.of('run-ended')).toMatchObject([
+      {
+        outcome: 'failed',
+        seconds: 600,
+        givenUp: true,
+        problem: { code: 'TIMED_OUT', message: 'the full of job "shop" took longer than 600 seconds, and was stopped' },
+      },
+    ])
+  })
+})
+
+describe('runs', () => {
+  test('begin at their slots, of one job never two at once, of several as many as may', async () => {
+    const policies = ['a', 'b', 'c'].map((job) => policyOf(job, { full: '0 2 * * *', log: '*/15 * * * *' }))
+    const machine = new Machine({ policies, takes: 10 * minutes, concurrency: 2 }).start()
+    await machine.pass(75 * minutes)
+    await machine.stop()
+    expect(machine.most).toBe(2)
+    expect(machine.runs.slice(0, 6)).toEqual([
+      'a full 02:00 x1 at 02:00:00',
+      'b full 02:00 x1 at 02:00:00',
+      'c full 02:00 x1 at 02:10:00',
+      'a log 02:00 x1 at 02:10:00',
+      'b log 02:15 x2 at 02:20:00',
+      'c log 02:15 x2 at 02:20:00',
+    ])
+  })
+
+  test('missed ones are made once after a restart, and none twice', async () => {
+    const first = new Machine().start()
+    await first.pass(26 * minutes)
+    await first.stop()
+    const second = new Machine({}, first.time, first.saved).start()
+    await second.pass(60_000)
+    await second.stop()
+    await second.pass(60 * minutes)
+    const third = new Machine({}, first.time, second.saved).start()
+    await third.pass(10 * minutes)
+    await third.stop()
+    expect([...first.runs, ...second.runs, ...third.runs]).toEqual([
+      'shop log 02:00 x1 at 02:00:00',
+      'shop log 02:15 x1 at 02:15:00',
+      'shop log 03:15 x4 at 03:17:00',
+    ])
+  })
+
+  test('with the state gone, what the repository has is known', async () => {
+    const daily = policyOf('shop', { full: '0 1 * * *', log: '*/15 * * * *' })
+    const recall = async () =>
+      rememberedHistory([backupOf('full', Date.parse('2026-12-04T01:00:05Z')), backupOf('log', Date.parse('2026-12-06T01:45:01Z'))], begin)
+    const machine = new Machine({ policies: [daily], recall }).start()
+    await machine.pass(5 * minutes)
+    await machine.stop()
+    expect(machine.runs).toEqual(['shop full 01:00 x2 at 01:50:00'])
+  })
+
+  test('left out ones are told, where missed ones are not made up for', async () => {
+    const policies = [policyOf('shop', { log: '*/15 * * * *' }, { runMissed: false })]
+    const first = new Machine({ policies }).start()
+    await first.pass(11 * minutes)
+    await first.stop()
+    await first.pass(60 * minutes)
+    const second = new Machine({ policies }, first.time, first.saved).start()
+    await second.pass(16 * minutes)
+    await second.stop()
+    expect(second.of('slots-left-out')).toEqual([
+      { type: 'slots-left-out', job: 'shop', task: 'log', slot: '2026-12-06T03:00:00.000Z', slots: 4 },
+    ])
+    expect(second.runs).toEqual(['shop log 03:15 x1 at 03:15:00'])
+  })
+
+  test('go on when the jobs are replaced, and a new job begins with its next slot', async () => {
+    const machine = new Machine({ takes: 5 * minutes }).start()
+    await machine.pass(12 * minutes)
+    machine.jobs.replace([policyOf('wiki', { full: '10 2 * * *' }), policyOf('shop', { log: '*/15 * * * *', drill: '20 2 * * *' })])
+    await machine.pass(24 * minutes)
+    await machine.stop()
+    expect(machine.of('run-ended').map(({ run, outcome }) => `${run.job} ${run.task} ${outcome}`)).toEqual([
+      'shop log done',
+      'wiki full done',
+      'shop log done',
+      'shop drill done',
+    ])
+  })
+})
+
+describe('stopping', () => {
+  test('lets what runs end within its grace', async () => {
+    const machine = new Machine({ takes: 5 * minutes, graceSeconds: 600 }).start()
+    await machine.pass(12 * minutes)
+    await machine.stop()
+    expect(machine.of('run-ended')).toMatchObject([{ outcome: 'done' }])
+    expect(machine.time.time).toBe(15 * minutes)
+  })
+
+  test('aborts it after that, and it is made at once by who starts next', async () => {
+    const machine = new Machine({ takes: 60 * minutes, graceSeconds: 60 }).start()
+    await machine.pass(12 * minutes)
+    await machine.stop()
+    expect(machine.of('run-ended')).toMatchObject([{ outcome: 'aborted', givenUp: false }])
+    const next = new Machine({}, machine.time, machine.saved).start()
+    await next.pass(1000)
+    await next.stop()
+    expect(next.runs).toEqual(['shop log 02:00 x1 at 02:03:00'])
+  })
+
+  test('beforehand begins nothing', async () => {
+    const machine = new Machine()
+    await runSchedule(
+      { jobs: machine.jobs, state: { load: failing(new Error()), save: failing(new Error()) }, execute: failing(new Error()) },
+      { signal: AbortSignal.abort() },
+    )
+    expect(machine.runs).toEqual([])
+  })
+})
+
+describe('with a lease', () => {
+  const taken = new BackupError('job "shop" is being worked on by process 7 on host db2', { code: 'CONFLICT', retryable: true })
+
+  test('that somebody else holds, a run is deferred, and that is no failure', async () => {
+    let held = true
+    const uploader = createMemoryUploader()
+    const machine: Machine = new Machine({
+      lease: async (job, options) => {
+        if (held) throw taken
+        return await acquireLease(uploader, { job, clock: machine.clock, owner: { host: 'db1', pid: 7, started: 'unknown' } }, options)
+      },
+    }).start()
+    await machine.pass(12 * minutes)
+    held = false
+    await machine.pass(minutes)
+    await machine.stop()
+    expect(machine.of('run-deferred').at(0)).toMatchObject({ seconds: 30, problem: { message: taken.message } })
+    expect(machine.of('run-ended')).toMatchObject([{ outcome: 'done', run: { attempt: 1 } }])
+    expect([...uploader.objects.keys()]).toEqual([])
+  })
+
+  test('that is lost, the run is stopped, and has failed', async () => {
+    const uploader = createMemoryUploader()
+    for (let occurrence = 2; occurrence < 30; occurrence++) uploader.injectFault({ operation: 'upload', occurrence, action: 'fail' })
+    const machine: Machine = new Machine({
+      takes: 60 * minutes,
+      lease: (job, options) =>
+        acquireLease(uploader, { job, clock: machine.clock, owner: { host: 'db1', pid: 7, started: 'unknown' } }, options),
+    }).start()
+    await machine.pass(12 * minutes)
+    await machine.stop()
+    expect(machine.of('run-ended')[0]).toMatchObject({
+      outcome: 'failed',
+      seconds: 80,
+      problem: { code: 'CONFLICT', message: expect.stringContaining('was lost') },
+    })
+  })
+
+  test('two machines with one configuration make each backup once, whatever their clocks and pauses', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat({ max: 20_000 }),
+        fc.array(fc.integer({ min: 500, max: 400_000 }), { minLength: 1, maxLength: 5 }),
+        async (late, takes) => {
+          const time = new VirtualTime()
+          const objects = new Map<string, MemoryObject>()
+          const backups: { kind: 'log'; slot: string; beganAt: number }[] = []
+          const machines = [0, late].map((after, index): Machine => {
+            const uploader = createMemoryUploader({ objects, now: () => new Date(time.time) })
+            const machine: Machine = new Machine(
+              {
+                lease: (job, options) =>
+                  acquireLease(uploader, { job, clock: machine.clock, owner: { host: `db${index}`, pid: 7, started: 'unknown' } }, options),
+                recall: async () =>
+                  rememberedHistory(
+                    backups.map(({ kind, beganAt }) => backupOf(kind, beganAt)),
+                    machine.clock.now(),
+                  ),
+                execute: async (run, { signal }) => {
+                  await machine.clock.wait(takes[backups.length % takes.length] ?? 0, signal)
+                  if (signal.aborted) throw new BackupError('stopped', { code: 'ABORTED' })
+                  backups.push({ kind: 'log', slot: run.slot, beganAt: Date.parse(run.beganAt) })
+                  return { outcome: 'done', kind: 'log' }
+                },
+              },
+              time,
+            )
+            void time
+              .clock()
+              .wait(after)
+              .then(() => machine.start())
+            return machine
+          })
+          await time.run(time.clock().wait(130 * minutes))
+          await Promise.all(machines.map((machine) => machine.stop()))
+          expect(backups.map(({ slot }) => slot.slice(11, 16))).toEqual([
+            '02:00',
+            '02:15',
+            '02:30',
+            '02:45',
+            '03:00',
+            '03:15',
+            '03:30',
+            '03:45',
+          ])
+        },
+      ),
+      { numRuns: 15, seed: Number(process.env.BACKUP_PLANET_SEED ?? Date.now() % 2 ** 31) },
+    )
+  })
+})

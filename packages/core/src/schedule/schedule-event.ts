@@ -1,0 +1,49 @@
+import type { CaptureKind, Problem } from '../contracts/index.ts'
+import type { ScheduleTask } from './schedule-policy.ts'
+
+/** One run of a schedule. Times are ISO 8601 in UTC. */
+export interface ScheduledRun {
+  readonly job: string
+  readonly task: ScheduleTask
+  /** The newest slot that it is for, */
+  readonly slot: string
+  /** and how many it stands for: more than one when it makes up for what was missed. */
+  readonly slots: number
+  /** From 1; more when earlier ones failed. */
+  readonly attempt: number
+  readonly beganAt: string
+}
+
+export type ScheduledOutcome = 'done' | 'partial' | 'failed' | 'aborted'
+
+/** What a schedule tells. Plain data, holds no secret. */
+export type ScheduleEvent =
+  | { readonly type: 'run-started'; readonly run: ScheduledRun }
+  | {
+      readonly type: 'run-ended'
+      readonly run: ScheduledRun
+      readonly outcome: ScheduledOutcome
+      readonly seconds: number
+      /** Of the backup that it made. */
+      readonly kind?: CaptureKind
+      /** Why it failed or was aborted. */
+      readonly problem?: Problem
+      /** When it is tried again; left out where it is not. */
+      readonly retryAt?: string
+      /** It failed, and its slots are not tried any more. */
+      readonly givenUp: boolean
+    }
+  /** It could not begin, since somebody else works on the job, and is tried again after so many seconds. */
+  | { readonly type: 'run-deferred'; readonly run: ScheduledRun; readonly seconds: number; readonly problem: Problem }
+  /** Another machine had made it when it could begin. */
+  | { readonly type: 'run-fulfilled-elsewhere'; readonly run: ScheduledRun }
+  /** Slots that passed while nobody watched are left out, by `runMissed: false`. */
+  | { readonly type: 'slots-left-out'; readonly job: string; readonly task: ScheduleTask; readonly slot: string; readonly slots: number }
+  /** Nothing can begin before this moment; left out when nothing ever will. */
+  | { readonly type: 'idle'; readonly nextAt?: string; readonly running: number }
+  /** What was run before could not be read from the repository: the job begins with its next slots. */
+  | { readonly type: 'history-unknown'; readonly job: string; readonly problem: Problem }
+  /** What was run is not noted; it goes on. */
+  | { readonly type: 'state-unsaved'; readonly problem: Problem }
+
+export type ScheduleEventListener = (event: ScheduleEvent) => void

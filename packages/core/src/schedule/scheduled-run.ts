@@ -1,0 +1,143 @@
+import { BackupError } from '../errors/backup-error.ts'
+import { type DueRun, due } from './due.ts'
+import type { HeldLease } from './held-lease.ts'
+import { problemOf } from './run-failure.ts'
+import type { ScheduledResult } from './run-schedule.ts'
+import type { ScheduledRun, ScheduleEvent } from './schedule-event.ts'
+import { type BegunRun, beginRun, endRun, type JobHistory, laterHistory, type RunEnd } from './schedule-history.ts'
+import type { SchedulePolicy } from './schedule-policy.ts'
+import type { RunnerParts } from './schedule-runner.ts'
+
+export interface RunOnceParts extends RunnerParts {
+  readonly policy: SchedulePolicy
+  /** Nothing begins any more. */
+  readonly stop: AbortSignal
+  /** What runs is to end. */
+  readonly abort: AbortSignal
+  history(): JobHistory
+  note(history: JobHistory): Promise<void>
+  tell(event: ScheduleEvent): void
+}
+
+/** Somebody else works on the job: how soon it is tried again. */
+const deferredSeconds = 30
+
+/** What another attempt cannot change. */
+const permanent = new Set(['INVALID_SETTINGS', 'WRONG_CREDENTIALS', 'UNSUPPORTED'])
+
+/** One run: lease, what others did meanwhile, the work, what follows from its end. */
+export async function runOnce(parts: RunOnceParts, wanted: DueRun): Promise<void> {
+  const { policy, clock, stop } = parts
+  if (parts.lease === undefined) return await perform(parts, wanted, undefined)
+  let lease: HeldLease
+  try {
+    lease = await parts.lease(policy.job, { signal: stop })
+  } catch (error) {
+    if (stop.aborted) return
+    return await end(parts, begunOf(wanted, clock.now()), runOf(policy.job, wanted, clock.now()), { error })
+  }
+  try {
+    const still = await stillDue(parts, wanted)
+    if (still !== undefined && !stop.aborted) await perform(parts, still, lease)
+  } finally {
+    await lease.release()
+  }
+}
+
+/** Another machine may have made it while this one waited for the lease. */
+async function stillDue(parts: RunOnceParts, wanted: DueRun): Promise<DueRun | undefined> {
+  const { recall, policy, clock, stop } = parts
+  if (recall === undefined) return wanted
+  // Where it cannot be asked, the run itself says why.
+  const elsewhere = await recall(policy.job, { signal: stop }).catch(() => undefined)
+  if (elsewhere === undefined) return wanted
+  const history = laterHistory(parts.history(), elsewhere)
+  if (history === parts.history()) return wanted
+  await parts.note(history)
+  const still = due(clock.now(), history, policy).due.find(({ task }) => task === wanted.task)
+  if (still === undefined) parts.tell({ type: 'run-fulfilled-elsewhere', run: runOf(policy.job, wanted, clock.now()) })
+  return still
+}
+
+async function perform(parts: RunOnceParts, wanted: DueRun, lease: HeldLease | undefined): Promise<void> {
+  const { policy, clock, abort } = parts
+  const beganAt = clock.now()
+  const begun = begunOf(wanted, beganAt)
+  const run = runOf(policy.job, wanted, beganAt)
+  await parts.note(beginRun(parts.history(), begun))
+  parts.tell({ type: 'run-started', run })
+  const began = clock.monotonic()
+  const seconds = (): number => Math.round(clock.monotonic() - began) / 1000
+  const ended = new AbortController()
+  const tooLong = new AbortController()
+  const limit = policy.maximumDurationSeconds
+  if (limit !== undefined)
+    void clock.wait(limit * 1000, ended.signal).then(() => !ended.signal.aborted && tooLong.abort(overdue(run, limit)))
+  const signal = AbortSignal.any([abort, tooLong.signal, ...(lease === undefined ? [] : [lease.signal])])
+  try {
+    const result = await parts.execute(run, { signal })
+    await end(parts, begun, run, { result, seconds: seconds() })
+  } catch (error) {
+    const stopped = [tooLong.signal, lease?.signal].find((each) => each?.aborted === true)
+    const cut = stopped === undefined ? { error } : { error: stopped.reason, cut: true }
+    await end(parts, begun, run, { ...cut, seconds: seconds(), aborted: abort.aborted })
+  } finally {
+    ended.abort()
+  }
+}
+
+interface Failed {
+  readonly error: unknown
+  readonly seconds?: number
+  /** By who stopped the schedule, or by the schedule itself. */
+  readonly aborted?: boolean
+  readonly cut?: boolean
+}
+
+type Ended = { readonly result: ScheduledResult; readonly seconds: number } | Failed
+
+async function end(parts: RunOnceParts, begun: BegunRun, run: ScheduledRun, ended: Ended): Promise<void> {
+  const { policy, clock } = parts
+  const runEnd = 'result' in ended ? ended.result : endOf(ended)
+  const now = clock.now()
+  const { history, givenUp } = endRun(parts.history(), begun, runEnd, now, policy)
+  await parts.note(history)
+  if (runEnd.outcome === 'deferred') {
+    parts.tell({ type: 'run-deferred', run, seconds: runEnd.seconds, problem: problemOf('error' in ended ? ended.error : undefined) })
+    return
+  }
+  const attempts = history.tasks[begun.task]?.attempts
+  parts.tell({
+    type: 'run-ended',
+    run,
+    outcome: runEnd.outcome,
+    seconds: ended.seconds ?? 0,
+    ...('result' in ended && ended.result.kind !== undefined ? { kind: ended.result.kind } : {}),
+    ...('error' in ended ? { problem: problemOf(ended.error) } : {}),
+    ...(runEnd.outcome === 'failed' && !givenUp && attempts !== undefined ? { retryAt: new Date(attempts.notBefore).toISOString() } : {}),
+    givenUp,
+  })
+}
+
+/** A conflict that passes is somebody else who works on the job, by hand or on another machine. */
+function endOf({ error, aborted = false, cut = false }: Failed): RunEnd {
+  if (aborted) return { outcome: 'aborted' }
+  if (cut || !BackupError.is(error)) return { outcome: 'failed' }
+  if (error.code === 'CONFLICT' && error.retryable) return { outcome: 'deferred', seconds: deferredSeconds }
+  return { outcome: 'failed', retry: !permanent.has(error.code) }
+}
+
+function overdue({ job, task }: ScheduledRun, seconds: number): BackupError {
+  return new BackupError(`the ${task} of job "${job}" took longer than ${seconds} seconds, and was stopped`, {
+    code: 'TIMED_OUT',
+    hint: 'See what it spent its time on, or raise maximumDuration in the schedule of the job.',
+  })
+}
+
+function begunOf({ task, slot }: DueRun, beganAt: number): BegunRun {
+  return { task, slot, beganAt }
+}
+
+function runOf(job: string, { task, slot, slots, failures }: DueRun, beganAt: number): ScheduledRun {
+  return { job, task, slot: new Date(slot).toISOString(), slots, attempt: failures + 1, beganAt: new Date(beganAt).toISOString() }
+}
