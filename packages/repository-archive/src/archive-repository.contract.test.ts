@@ -1,3 +1,4 @@
+import { BackupError, uploaderLayer } from '@backup-planet/core'
 import { describeRepositoryContract } from '@backup-planet/core/conformance'
 import { createMemoryUploader } from '@backup-planet/core/testing'
 import { vi } from 'vitest'
@@ -21,22 +22,31 @@ const kinds: Record<string, ArchiveSettings> = {
 for (const [name, settings] of Object.entries(kinds)) {
   describeRepositoryContract(`the archive repository (${name})`, {
     async makeRepository() {
-      const uploader = createMemoryUploader()
+      const memory = createMemoryUploader()
+      const locked = new Set<string>()
+      const uploader = uploaderLayer(memory, {
+        async remove(key, options) {
+          if (key.endsWith('/manifest.json') && [...locked].some((id) => key.includes(id)))
+            throw new BackupError(`${key} is locked`, { code: 'ACCESS_DENIED' })
+          await memory.remove(key, options)
+        },
+      })
       return {
         repository: createArchiveRepository({ uploader, ...settings }),
-        another: () => createArchiveRepository({ uploader: uploader.another(), ...settings }),
+        another: () => createArchiveRepository({ uploader: memory.another(), ...settings }),
         async corruptSomething() {
-          for (const [key, object] of uploader.objects) {
+          for (const [key, object] of memory.objects) {
             if (object.bytes.byteLength === 0 || /(RESTORE\.md|manifest\.json|inventory\.json\.age|identity\.age|names(\.age)?)$/.test(key))
               continue
             const bytes = Uint8Array.from(object.bytes)
             const middle = bytes.length >> 1
             bytes[middle] = (bytes[middle] ?? 0) ^ 1
-            uploader.objects.set(key, { ...object, bytes })
+            memory.objects.set(key, { ...object, bytes })
             return
           }
           throw new Error('nothing to damage')
         },
+        refuseRemoval: ({ id }) => void locked.add(id),
       }
     },
   })

@@ -1,3 +1,4 @@
+import { BackupError, uploaderLayer } from '@backup-planet/core'
 import { describeRepositoryContract } from '@backup-planet/core/conformance'
 import { createMemoryUploader } from '@backup-planet/core/testing'
 import { initializeRepository } from './repository-access.ts'
@@ -7,20 +8,28 @@ const settings = { password: 'correct horse', cacheDirectory: false } as const
 
 describeRepositoryContract('the restic repository', {
   async makeRepository() {
-    const uploader = createMemoryUploader()
+    const memory = createMemoryUploader()
+    const locked = new Set<string>()
+    const uploader = uploaderLayer(memory, {
+      async remove(key, options) {
+        if (locked.has(key)) throw new BackupError(`${key} is locked`, { code: 'ACCESS_DENIED' })
+        await memory.remove(key, options)
+      },
+    })
     // The cheapest password there can be: each of the many sessions here asks for it.
-    await initializeRepository(uploader, { password: settings.password, cost: { N: 2, r: 1, p: 1 } }, {})
+    await initializeRepository(memory, { password: settings.password, cost: { N: 2, r: 1, p: 1 } }, {})
     return {
       repository: createResticRepository({ uploader, ...settings }),
-      another: () => createResticRepository({ uploader: uploader.another(), ...settings }),
+      another: () => createResticRepository({ uploader: memory.another(), ...settings }),
       async corruptSomething() {
-        for (const [key, object] of uploader.objects) {
+        for (const [key, object] of memory.objects) {
           if (!key.startsWith('data/')) continue
           const bytes = Uint8Array.from(object.bytes)
           bytes[100] = (bytes[100] ?? 0) ^ 1
-          uploader.objects.set(key, { ...object, bytes })
+          memory.objects.set(key, { ...object, bytes })
         }
       },
+      refuseRemoval: ({ storage }) => void locked.add(`snapshots/${storage.snapshot}`),
     }
   },
 })

@@ -18,6 +18,20 @@ const broken: Readonly<Record<string, Fault<(sound: MemoryRepository) => Partial
       },
     }),
   },
+  'goes on removing behind what the store retains': {
+    caughtBy: 'stops removing at the first backup that the store retains',
+    breakIt: (sound) => ({
+      async remove(backups, options) {
+        const reports = []
+        for (const backup of backups) reports.push(await sound.remove([backup], options))
+        return {
+          removed: reports.flatMap(({ removed }) => removed),
+          bytes: reports.reduce((sum, { bytes }) => sum + bytes, 0),
+          retained: reports.flatMap(({ retained }) => retained),
+        }
+      },
+    }),
+  },
   'offers what was staged of a failed item': {
     caughtBy: 'never offers a failed item',
     breakIt: (sound) => ({
@@ -325,5 +339,10 @@ function record(id: string): Backup {
 describeCatches('repository', repositoryChecks, broken, (breakIt) => {
   const sound = createMemoryRepository()
   const repository: Repository = { ...sound, ...breakIt(sound) }
-  return { repository, another: () => repository, corruptSomething: async () => sound.corruptSomething() }
+  return {
+    repository,
+    another: () => repository,
+    corruptSomething: async () => sound.corruptSomething(),
+    refuseRemoval: ({ id }) => void sound.place.retained.set(id, 'it is locked'),
+  }
 })

@@ -11,6 +11,11 @@ export interface RepositoryHarness {
   readonly another: () => Repository | Promise<Repository>
   /** Damages stored content of a file of a committed backup, behind the back of the repository. */
   readonly corruptSomething: () => Promise<void>
+  /**
+   * From now on the store refuses to remove the record of this backup, as under an object lock. Left out where a test cannot bring its store to
+   * that: what a repository does then is not checked there.
+   */
+  readonly refuseRemoval?: (backup: Backup) => void
   readonly dispose?: () => Promise<void>
 }
 

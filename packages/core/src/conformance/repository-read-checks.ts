@@ -183,6 +183,24 @@ export const repositoryReadChecks: readonly ConformanceCheck<RepositoryHarness>[
     },
   },
   {
+    name: 'stops removing at the first backup that the store retains',
+    async run({ repository, another, refuseRemoval }) {
+      if (refuseRemoval === undefined) return
+      const [first, second, third] = [
+        await storeAll(repository, { id: 'first' }),
+        await storeAll(repository, { id: 'second' }),
+        await storeAll(repository, { id: 'third' }),
+      ]
+      refuseRemoval(second)
+      const report = await repository.remove([first, second, third])
+      assert.deepEqual(report.removed, ['first'], 'what comes after one that is retained may be needed by it')
+      assert.equal(report.retained.length, 1, 'what the store retains must be told')
+      assert.deepEqual(await idsOf(await another()), ['second', 'third'])
+      await assertReadable(repository, second)
+      await assertReadable(repository, third)
+    },
+  },
+  {
     name: 'removes what never committed, when it is old enough, and nothing else',
     async run({ repository, another }) {
       const kept = await storeAll(repository, { id: 'kept', job: 'shop' })

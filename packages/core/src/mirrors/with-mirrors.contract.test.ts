@@ -11,6 +11,11 @@ describeRepositoryContract('a repository with mirrors', {
         { ...second.another(), destination: 'memory://second' },
         { ...third.another(), destination: 'memory://third' },
       ])
-    return { repository: all(), another: all, corruptSomething: async () => first.corruptSomething() }
+    return {
+      repository: all(),
+      another: all,
+      corruptSomething: async () => first.corruptSomething(),
+      refuseRemoval: ({ id }) => void first.place.retained.set(id, 'it is locked'),
+    }
   },
 })
