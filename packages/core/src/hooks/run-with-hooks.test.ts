@@ -90,7 +90,7 @@ describe.skipIf(onWindows)('a hook that fails', () => {
 
   it('shows the end of what it wrote, and no secret', async () => {
     const script = 'i=0; while [ $i -lt 4000 ]; do echo "line $i"; i=$((i+1)); done; echo "password sw0rdfish"; exit 1'
-    const ended = await runWithHooks(partsOf({ before: [shell(script)] }, { secrets: ['sw0rdfish'] }))
+    const ended = await runWithHooks(partsOf({ before: [shell(script)] }, { secrets: () => ['sw0rdfish'] }))
     const [problem] = ended.problems
     expect(problem?.message).toMatch(/line 3999\npassword \*\*\*$/)
     expect(problem?.message.length).toBeLessThan(1100)

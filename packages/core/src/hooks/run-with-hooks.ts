@@ -20,8 +20,8 @@ export interface HookedParts<Result> {
   readonly finished: (result: Result) => Pick<FinishedRunFacts, 'outcome' | 'backup'>
   /** Put over the environment of this process for the hooks; `undefined` takes a variable away, such as one that holds a secret. */
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined
-  /** Replaced by `***` in what hooks wrote. */
-  readonly secrets?: readonly string[] | undefined
+  /** What is replaced by `***` in what hooks wrote and are told; asked for before each, since a run gets to know secrets. */
+  readonly secrets?: (() => readonly string[]) | undefined
   readonly runner?: CommandRunner | undefined
 }
 
@@ -48,7 +48,7 @@ export interface HookedRun<Result> {
  * hooks after the run are begun all the same, and may take 30 seconds each then.
  */
 export async function runWithHooks<Result>(parts: HookedParts<Result>, options: HookedOptions = {}): Promise<HookedRun<Result>> {
-  const { hooks, facts, environment, secrets = [], runner = commandRunner } = parts
+  const { hooks, facts, environment, secrets = () => [], runner = commandRunner } = parts
   const began = performance.now()
   const problems: Problem[] = []
   const onProblem = (problem: Problem): void => {
@@ -57,7 +57,7 @@ export async function runWithHooks<Result>(parts: HookedParts<Result>, options: 
   }
   const hookRunOf = (told: RunFacts | FinishedRunFacts): HookRun => ({
     environment: { ...environment, ...hookEnvironment(told) },
-    secrets,
+    secrets: secrets(),
     runner,
   })
 
@@ -69,7 +69,7 @@ export async function runWithHooks<Result>(parts: HookedParts<Result>, options: 
   const told: FinishedRunFacts = {
     ...facts,
     seconds,
-    ...('error' in ended ? failureOf(ended.error, secrets) : parts.finished(ended.result)),
+    ...('error' in ended ? failureOf(ended.error, secrets()) : parts.finished(ended.result)),
   }
   const failed = await runAfter(hooks.after ?? [], hookRunOf(told), options.signal, onProblem)
   return { outcome: told.outcome === 'done' && failed ? 'partial' : told.outcome, seconds, problems, ...ended }
