@@ -82,7 +82,8 @@ export function createNotifier(settings: NotifierSettings): Notifier {
     if (digest !== undefined) apply((state) => applyDigest(state, moment, digest, Object.keys(jobs), facts))
   }
 
-  look()
+  // What an earlier process could not send; whether a window stands still is only looked at once a run had the time to move it.
+  worker.wake()
   const timer = setInterval(look, lookEveryMs).unref()
   return {
     started: (start) => apply((state) => applyStart(state, start, facts)),

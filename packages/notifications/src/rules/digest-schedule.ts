@@ -30,9 +30,11 @@ export function nextDigest(schedule: DigestSchedule, after: number): number {
   }
 }
 
-/** The moment at which a clock shows `wall`, which is written as if it were UTC. */
+/** The moment at which a clock shows `wall`, which is written as if it were UTC: by what the clock was ahead before, else by what it is afterwards. */
 function momentOf(wall: number, clock: Clock): number {
-  return wall - offsetAt(wall - offsetAt(wall, clock), clock)
+  const [before, after] = [offsetAt(wall - dayMs, clock), offsetAt(wall + dayMs, clock)]
+  const isShown = (offset: number) => offsetAt(wall - offset, clock) === offset
+  return wall - (!isShown(before) && isShown(after) ? after : before)
 }
 
 /** How far a clock is ahead of UTC at a moment, in milliseconds. */
