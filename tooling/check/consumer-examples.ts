@@ -1,7 +1,9 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { generateX25519Identity, identityToRecipient } from 'age-encryption'
+import { startHttpReceiver } from '../servers/http-receiver.ts'
 import { startThrowawayCephS3 } from '../servers/throwaway-ceph-s3.ts'
+import { makeCertificate } from '../servers/throwaway-certificate.ts'
 import { startThrowawayMariadb } from '../servers/throwaway-mariadb.ts'
 import { testNodePath } from '../setup/own-node.mjs'
 import { CheckFailure } from './check-block.ts'
@@ -16,6 +18,7 @@ const expectations: Readonly<Record<string, RegExp>> = {
   'readme-core-3.js': /^$/,
   'readme-core-4.js': /^moment \S+ \S+\n(?:.*\n)*\S+ from near$/,
   'readme-agent-mysql-1.js': /^shop \S*customer\S* \d+ [0-9a-f]{64}$/m,
+  'readme-notifications-1.js': /^webhook 127\.0\.0\.1:\d+$/,
   'readme-repository-archive-1.js': /^\S+ full complete$/m,
   'readme-repository-restic-1.js': /^created: 0 backups/,
   'readme-uploader-s3-1.js': /^greeting 5$/,
@@ -29,6 +32,8 @@ export async function runExamples(directory: string, examples: readonly Compiled
     CREATE USER backup@'%' IDENTIFIED BY '${server.rootPassword}';
     GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, LOCK TABLES, RELOAD, PROCESS, BINLOG MONITOR ON *.* TO backup@'%'`)
   await using store = await startThrowawayCephS3({ buckets: ['backups'] })
+  const certificate = await makeCertificate(directory, 'chat')
+  await using chat = await startHttpReceiver(certificate)
   const backups = join(directory, 'backups')
   const staging = join(directory, 'staging of the example')
   await mkdir(staging, { mode: 0o700 })
@@ -39,6 +44,8 @@ export async function runExamples(directory: string, examples: readonly Compiled
     ["'/srv/restic'", JSON.stringify(join(directory, 'restic'))],
     ["'https://s3.example.com'", JSON.stringify(store.endpoint)],
     ["'/var/lib/backup-planet/uploads'", JSON.stringify(join(directory, 'uploads'))],
+    ["'https://hooks.slack.com/services/…'", JSON.stringify(`${chat.url}/services/token`)],
+    ["'/var/lib/my-product/notifications/state.json'", JSON.stringify(join(directory, 'notifications', 'state.json'))],
     ["'age1…'", JSON.stringify(await identityToRecipient(await generateX25519Identity()))],
   ]
   const environment = {
@@ -46,6 +53,7 @@ export async function runExamples(directory: string, examples: readonly Compiled
     MYSQL_USER: server.user,
     MYSQL_PASSWORD: server.rootPassword,
     BACKUPS: backups,
+    NODE_EXTRA_CA_CERTS: certificate.authorityFile,
     AWS_ACCESS_KEY_ID: store.user.accessKeyId,
     AWS_SECRET_ACCESS_KEY: store.user.secretAccessKey,
   }
@@ -59,6 +67,8 @@ export async function runExamples(directory: string, examples: readonly Compiled
     const output = await runTool(testNodePath, [file], { directory, environment })
     if (!expected.test(output.trim())) throw new CheckFailure(`${name} prints this, not ${expected}:\n${output}`)
   }
+  const told = chat.requests.map(({ body }) => (JSON.parse(body) as { readonly text: string }).text)
+  if (told.join() !== 'shop: log backup failed (UNREACHABLE)') throw new CheckFailure(`the example of notifications told "${told.join()}"`)
   const restored = (await server.client('SELECT name FROM shop_restored.customer')).trim()
   if (restored !== 'Ada') throw new CheckFailure(`the example of core restored "${restored}" in place of "Ada"`)
   const missing = Object.keys(expectations).filter((name) => !examples.some(({ file }) => file.endsWith(name)))

@@ -93,6 +93,7 @@ test('help shows an example for every command, and names no command that is not 
     'key',
     'unlock',
     'rebuild-index',
+    'notify',
     'completion',
     'version',
     'help',

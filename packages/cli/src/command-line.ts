@@ -13,6 +13,7 @@ import { addFollowCommand } from './commands/follow-command.ts'
 import { addInitCommand } from './commands/init-command.ts'
 import { addKeyCommand } from './commands/key-command.ts'
 import { addListCommand } from './commands/list-command.ts'
+import { addNotifyCommand } from './commands/notify-command.ts'
 import { addPruneCommand } from './commands/prune-command.ts'
 import { addRebuildIndexCommand } from './commands/rebuild-index-command.ts'
 import { addRestoreCommand } from './commands/restore-command.ts'
@@ -106,6 +107,7 @@ const commands = [
   addKeyCommand,
   addUnlockCommand,
   addRebuildIndexCommand,
+  addNotifyCommand,
   addCompletionCommand,
   addVersionCommand,
 ]

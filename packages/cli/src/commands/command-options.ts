@@ -8,16 +8,20 @@ export function kindOption(): Option {
   return new Option('--kind <kind>', 'full, differential or log; what the application can do').default('full')
 }
 
+/** Throws a `UsageError` for what is no kind. */
+export function kindNamed(text: string): CaptureKind {
+  const kind = kinds.find((candidate) => candidate === text)
+  if (kind !== undefined) return kind
+  const closest = nearest(text, kinds)
+  throw new UsageError(
+    `${JSON.stringify(text)} is no kind of backup`,
+    closest === undefined ? `The kinds are ${kinds.join(', ')}.` : `Did you mean --kind ${closest}?`,
+  )
+}
+
 /** Throws a `UsageError` for what is no kind, and for a kind this agent cannot do. */
 export function kindOf(text: string, agent: Agent): CaptureKind {
-  const kind = kinds.find((candidate) => candidate === text)
-  if (kind === undefined) {
-    const closest = nearest(text, kinds)
-    throw new UsageError(
-      `${JSON.stringify(text)} is no kind of backup`,
-      closest === undefined ? `The kinds are ${kinds.join(', ')}.` : `Did you mean --kind ${closest}?`,
-    )
-  }
+  const kind = kindNamed(text)
   if (agent.supports.kinds.includes(kind)) return kind
   throw new UsageError(
     `the agent for ${agent.application} cannot make ${kind} backups`,

@@ -1,20 +1,24 @@
-import { type BackUpReport, backUp, describeBytes, readChain } from '@backup-planet/core'
+import { type BackUpReport, type CaptureKind, describeBytes, type Problem, readChain } from '@backup-planet/core'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
 import { describeDuration } from '../configuration/duration.ts'
 import { exitCodes } from '../exit-codes.ts'
+import { openNotifier } from '../notifying/open-notifier.ts'
 import { printable } from '../output/output.ts'
 import { capturePlanText, count } from '../output/plan-text.ts'
-import { followRun } from '../progress/run-events.ts'
+import { followEvents } from '../progress/run-events.ts'
+import { type JobRun, runJob } from '../running/job-run.ts'
+import { UsageError } from '../usage-error.ts'
 import { refuseExposure } from '../workspace/refused-exposure.ts'
 import type { Workspace } from '../workspace/workspace.ts'
-import { examples, itemOption, itemsOf, kindOf, kindOption } from './command-options.ts'
+import { examples, itemOption, itemsOf, kindNamed, kindOf, kindOption } from './command-options.ts'
 import { sizeOf } from './list-command.ts'
 
 interface RunOptions {
   readonly kind: string
   readonly item?: readonly string[]
   readonly plan?: true
+  readonly notify?: boolean
 }
 
 export function addRunCommand(program: Command, context: CommandContext): void {
@@ -28,6 +32,8 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     .addOption(kindOption())
     .addOption(itemOption('only this item, in a backup that nothing builds on'))
     .option('--plan', 'print the numbered steps of this very run, and do nothing')
+    .option('--notify', 'tell the channels of the configuration how it went; as "notifications.onRun: true" does always')
+    .option('--no-notify', 'tell nobody, whatever the configuration says')
     .addHelpText(
       'after',
       examples(
@@ -35,6 +41,7 @@ export function addRunCommand(program: Command, context: CommandContext): void {
         'backup-planet run shop --plan',
         'backup-planet run shop --item orders --item customers',
         'backup-planet run shop --json > run.jsonl',
+        'backup-planet run shop --notify',
       ),
     )
     .action(async (job: string, options: RunOptions) => {
@@ -57,18 +64,35 @@ async function showPlan(workspace: Workspace, job: string, options: RunOptions, 
 }
 
 async function makeBackup(workspace: Workspace, job: string, options: RunOptions, context: CommandContext): Promise<void> {
-  await using agent = await workspace.agentOf(job)
-  const kind = kindOf(options.kind, agent)
-  await using repository = await workspace.mirroredRepositoryOf(job)
-  const report = await followRun(context, (followed) =>
-    backUp({ agent, repository, staging: workspace.staging(), request: { job, kind, ...itemsOf(options.item) } }, followed),
-  )
+  const { mask, now, output, signal } = context
+  const kind = kindNamed(options.kind)
+  const isTold = options.notify ?? workspace.configuration.content.notifications?.onRun === true
+  const warn = (text: string) => output.remark(`warning: ${text}`)
+  workspace.configuration.job(job)
+  await using notifier = isTold ? await openNotifier({ workspace, mask, warn, now }) : undefined
+  notifier?.started({ job, task: kind, at: new Date(now()).toISOString() })
+  using follower = followEvents(context)
+  const onProblem = (problem: Problem) => follower.onEvent({ type: 'problem', problem })
+  const run = await runJob({ workspace, job, kind, mask, now, ...itemsOf(options.item) }, { signal, onEvent: follower.onEvent, onProblem })
+  // What is only wrong on the command line concerns whoever typed it.
+  if (run.error instanceof UsageError) throw run.error
+  notifier?.observe(run.outcome)
+  if (run.made === undefined) throw run.error
+  tellBackup(run.made, job, kind, context)
+  if (run.outcome.outcome === 'partial') context.end(exitCodes.partial)
+}
+
+function tellBackup(
+  { report, destination }: NonNullable<JobRun['made']>,
+  job: string,
+  kind: CaptureKind,
+  { output }: CommandContext,
+): void {
   const { backup } = report
   const failed = backup.items.filter(({ failure }) => failure !== undefined).length
-  context.output.emit({ type: 'result', command: 'run', job, ...report })
-  context.output.print(summary(report, failed, repository.destination))
-  if (report.reason !== undefined) context.output.print(`why ${backup.kind} and not ${kind}: ${printable(report.reason)}`)
-  if (backup.status === 'partial') context.end(exitCodes.partial)
+  output.emit({ type: 'result', command: 'run', job, ...report })
+  output.print(summary(report, failed, destination))
+  if (report.reason !== undefined) output.print(`why ${backup.kind} and not ${kind}: ${printable(report.reason)}`)
 }
 
 function summary({ backup, storedBytes }: BackUpReport, failed: number, destination: string): string {

@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import { BackupError, nearest } from '@backup-planet/core'
 import { UsageError } from '../usage-error.ts'
+import { plainChannelSecrets } from './channel-schema.ts'
 import {
   type ConfigurationContent,
   configurationSchema,
@@ -65,7 +66,7 @@ export function parseConfiguration(text: string, file: string, readableByOthers 
 }
 
 function configurationOf(content: ConfigurationContent, document: YamlDocument, file: string, readableByOthers: boolean): Configuration {
-  const secrets = plainSecretPaths(content)
+  const secrets = [...plainSecretPaths(content), ...plainChannelSecrets(content.notifications?.channels)]
   return {
     file,
     content,
@@ -127,7 +128,7 @@ function issueProblems(issue: Issue, document: YamlDocument): Problem[] {
   const path = issue.path.map(String)
   const place = path.join('.')
   if (issue.code === 'unrecognized_keys') {
-    const known = knownKeysAt(path)
+    const known = knownKeysAt(path, document.data)
     return (issue.keys ?? []).map((key) => ({
       ...document.placeOfKey(path, key),
       text: `unknown key ${JSON.stringify(key)}${place === '' ? '' : ` in ${place}`}, ${suggestion(key, known)}`,
@@ -175,6 +176,7 @@ function semanticProblems(content: ConfigurationContent, document: YamlDocument)
       if (text !== undefined) problems.push({ ...document.placeOf(path), text: `${path.join('.')}: ${text}` })
     }
   }
+  problems.push(...channelJobProblems(content, document))
   if (Object.hasOwn(content.targets, 'source')) {
     problems.push({
       ...document.placeOfKey(['targets'], 'source'),
@@ -182,6 +184,25 @@ function semanticProblems(content: ConfigurationContent, document: YamlDocument)
     })
   }
   return problems
+}
+
+function channelJobProblems({ jobs, notifications }: ConfigurationContent, document: YamlDocument): Problem[] {
+  const known = Object.keys(jobs)
+  const nearby = (job: string) => (known.length === 0 ? 'there are none under "jobs"' : suggestion(job, known))
+  const { windowStopped } = notifications ?? {}
+  const watched = typeof windowStopped === 'object' ? Object.keys(windowStopped).filter((job) => !known.includes(job)) : []
+  const unknown = watched.map((job) => ({
+    ...document.placeOfKey(['notifications', 'windowStopped'], job),
+    text: `notifications.windowStopped: there is no job ${JSON.stringify(job)}, ${nearby(job)}`,
+  }))
+  const asked = Object.entries(notifications?.channels ?? {}).flatMap(([name, { jobs: wanted }]) =>
+    (Array.isArray(wanted) ? wanted : []).flatMap((job: unknown, at) => {
+      if (typeof job !== 'string' || known.includes(job)) return []
+      const path = ['notifications', 'channels', name, 'jobs', String(at)]
+      return [{ ...document.placeOf(path), text: `${path.join('.')}: there is no job ${JSON.stringify(job)}, ${nearby(job)}` }]
+    }),
+  )
+  return [...unknown, ...asked]
 }
 
 function repositoryProblem(wanted: string, repositories: readonly string[]): string | undefined {

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { parseByteRate, parseByteSize } from './byte-size.ts'
+import { channelSchema, channelSettingNames } from './channel-schema.ts'
 import { parseDuration } from './duration.ts'
 
 /** Names end up in paths, keys and command lines. */
@@ -41,6 +42,12 @@ const repositorySchema = z.looseObject({
   uploader: z.strictObject({ plugin: word('./my-uploader.ts').optional(), settings }).default({ settings: {} }),
 })
 
+const hook = z.strictObject({
+  command: z.array(word('/usr/local/bin/freeze'), 'expected a list such as [/usr/local/bin/freeze, --all]').min(1, 'expected a program'),
+  timeout: duration.optional(),
+  essential: z.boolean('expected true or false').optional(),
+})
+
 const jobSchema = z.strictObject({
   ...agent,
   repository: word('local'),
@@ -57,6 +64,31 @@ const jobSchema = z.strictObject({
       keepWithin: duration.optional(),
     })
     .optional(),
+  hooks: z
+    .strictObject({
+      before: z.array(hook, 'expected a list of hooks').optional(),
+      after: z.array(hook, 'expected a list of hooks').optional(),
+    })
+    .optional(),
+})
+
+const notificationsSchema = z.strictObject({
+  onRun: z.boolean('expected true or false').default(false),
+  windowStopped: z
+    .union([duration, z.record(name, duration)], 'expected a duration such as 1h, or a block with one for each job')
+    .optional(),
+  digest: z
+    .strictObject({
+      every: z.enum(['daily', 'weekly'], 'expected daily or weekly').default('daily'),
+      at: z
+        .string('expected a time such as "07:00"')
+        .regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'expected a time such as "07:00"')
+        .default('07:00'),
+      day: z.enum(['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'], 'expected a day such as mon').default('mon'),
+      timezone: z.string().refine(isTimezone, 'expected a time zone such as Europe/Paris').optional(),
+    })
+    .optional(),
+  channels: z.record(name, channelSchema).default({}),
 })
 
 const targetSchema = z.strictObject(agent)
@@ -73,23 +105,29 @@ export const configurationSchema = z.strictObject({
     })
     .default({}),
   limits: z.strictObject({ upload: byteRate.optional() }).default({}),
+  notifications: notificationsSchema.optional(),
 })
 
 export type ConfigurationContent = z.output<typeof configurationSchema>
 export type RepositoryConfiguration = z.output<typeof repositorySchema>
 export type JobConfiguration = z.output<typeof jobSchema>
 export type TargetConfiguration = z.output<typeof targetSchema>
+export type NotificationsConfiguration = z.output<typeof notificationsSchema>
 
-/** Keys that are known at the place that `path` leads to; empty where every key is. */
-export function knownKeysAt(path: readonly PropertyKey[]): readonly string[] {
+/** Keys that are known at the place that `path` leads to in `data`; empty where every key is. */
+export function knownKeysAt(path: readonly PropertyKey[], data?: unknown): readonly string[] {
   let schema: unknown = configurationSchema
+  let value = data
   for (const part of path) {
     schema = unwrap(schema)
+    value = typeof value === 'object' && value !== null ? (value as Readonly<Record<PropertyKey, unknown>>)[part] : undefined
     if (schema instanceof z.ZodObject) schema = schema.shape[String(part)]
     else if (schema instanceof z.ZodRecord) schema = schema.valueType
+    else if (schema instanceof z.ZodArray) schema = schema.element
     else return []
   }
   schema = unwrap(schema)
+  if (schema === channelSchema) return channelSettingNames(value)
   return schema instanceof z.ZodObject ? Object.keys(schema.shape) : []
 }
 
@@ -103,4 +141,12 @@ function parsed(value: number | undefined, text: unknown, expected: string, cont
   if (value !== undefined && value > 0) return value
   context.issues.push({ code: 'custom', input: text, message: `expected ${expected}, found ${JSON.stringify(text)}` })
   return z.NEVER
+}
+
+function isTimezone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== ''
+  } catch {
+    return false
+  }
 }

@@ -50,6 +50,18 @@ ${indent(example.agentSettings, 6)}
 # How fast backups may be sent.
 # limits:
 #   upload: 20MB/s
+
+# Who is told how backups went: "backup-planet notify --test" tries it. With onRun every run tells, as cron needs it.
+# notifications:
+#   onRun: true
+#   channels:
+#     mail:
+#       kind: email
+#       host: mail.example.org
+#       user: backup
+#       password: "\${file:/etc/backup-planet/mail-password}"
+#       from: backup@example.org
+#       to: [ops@example.org]
 `
 }
 

@@ -4,6 +4,8 @@ const shortestSecret = 3
 /** Remembers every secret that was read and hides it in everything that is printed. */
 export interface SecretMask {
   remember(secret: string): void
+  /** All of them, for programs whose output is masked where it is read. */
+  remembered(): readonly string[]
   /** Text with every remembered secret, also in its JSON, URL and base64 forms, replaced by `***`. */
   hide(text: string): string
   /** The same for every string inside a JSON value; keys are kept. */
@@ -11,6 +13,7 @@ export interface SecretMask {
 }
 
 export function createSecretMask(): SecretMask {
+  const secrets = new Set<string>()
   const forms = new Set<string>()
   let longestFirst: readonly string[] = []
 
@@ -29,9 +32,11 @@ export function createSecretMask(): SecretMask {
 
   return {
     remember(secret) {
+      if (secret.length >= shortestSecret) secrets.add(secret)
       for (const form of formsOf(secret)) forms.add(form)
       longestFirst = [...forms].sort((a, b) => b.length - a.length)
     },
+    remembered: () => [...secrets],
     hide,
     hideIn,
   }

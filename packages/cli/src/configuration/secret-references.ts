@@ -36,6 +36,23 @@ export function referenceProblems(text: string): readonly string[] {
   return problems
 }
 
+/** Whether any part of a text is a reference. */
+export function holdsReference(value: unknown): boolean {
+  return typeof value === 'string' && [...value.matchAll(reference)].some(([, escaped]) => escaped !== '$')
+}
+
+/** Environment variables that a value names by `${env:…}` and that hold secrets, by their names or by the key they stand under. */
+export function referencedSecretVariables(value: unknown, key = ''): readonly string[] {
+  if (typeof value === 'string') {
+    return [...value.matchAll(reference)].flatMap(([, escaped, kind, name = '']) =>
+      escaped !== '$' && kind === 'env' && (secretKey.test(key) || secretKey.test(name)) ? [name] : [],
+    )
+  }
+  if (Array.isArray(value)) return value.flatMap((entry) => referencedSecretVariables(entry, key))
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([name, entry]) => referencedSecretVariables(entry, name))
+}
+
 /**
  * `value` with every reference in it followed, and every secret found remembered for masking. Called where a value is
  * used and not before, so that a job never needs the secrets of another one.

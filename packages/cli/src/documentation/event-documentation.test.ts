@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { appendFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { RepositoryKey } from '@backup-planet/core'
 import { afterAll, expect, test } from 'vitest'
@@ -18,6 +18,7 @@ test('docs/events.md is what the types say; "npx vitest run -u" of this file wri
 
 test('every line that a command writes is documented, with every field', { timeout: 120_000 }, async () => {
   await using here = await commandLineWithRestic()
+  await appendFile(here.file, `notifications: { channels: { nobody: { kind: ping, url: "https://\${env:NO_SUCH_HOST}/" } } }\n`)
   const newPassword = join(here.directory, 'new password')
   await writeFile(newPassword, 'another password')
   const ofOffsite = ['--repository', 'offsite']
@@ -44,6 +45,7 @@ test('every line that a command writes is documented, with every field', { timeo
     ['key', 'add', ...ofOffsite, '--new-password-file', newPassword],
     ['key', 'list', ...ofOffsite],
     ['key', 'remove', 'KEY', ...ofOffsite],
+    ['notify', '--test'],
     ['run', 'nosuch'],
   ]
   const seen = new Set<string>()

@@ -148,6 +148,7 @@ export const lineTexts = {
   'result of key passwd': ['repository', 'id', 'file'],
   'result of unlock': ['repository', 'removed', 'left'],
   'result of rebuild-index': ['repository', 'report'],
+  'result of notify': ['channels'],
   'result of version': ['version', 'node'],
   failure: ['code', 'message', 'hint'],
   'backup (list)': ['repository', 'backup', 'storedBytes'],

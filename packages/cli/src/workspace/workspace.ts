@@ -13,6 +13,7 @@ import {
   type Uploader,
   withMirrors,
 } from '@backup-planet/core'
+import { type ChannelSettings, createChannel, type NotificationChannel } from '@backup-planet/notifications'
 import type { Configuration } from '../configuration/configuration-file.ts'
 import { resolveSecrets, type SecretSources } from '../configuration/secret-references.ts'
 import { markHeapAtOnce } from '../lean-memory.ts'
@@ -35,6 +36,10 @@ export interface Workspace {
   /** The place that a repository keeps its objects in, by itself. */
   uploader(repository: string): Promise<Uploader>
   staging(): Staging
+  /** A way to somebody, by its name under `notifications.channels`. */
+  channel(name: string): Promise<NotificationChannel>
+  /** Where it is noted what was told and what is still to be sent. */
+  readonly notificationFile: string
   /** For files of restores on their way. */
   scratch(): ScratchSettings & { readonly minimumFreeBytes: number }
 }
@@ -116,6 +121,14 @@ export function createWorkspace({ configuration, plugins, ...sources }: Workspac
     },
     repository: openRepository,
     uploader: openUploader,
+    async channel(name) {
+      const settings = configuration.content.notifications?.channels[name]
+      const place = configuration.place('notifications', 'channels', name)
+      const resolved = (await resolveSecrets(settings, place, sources)) as ChannelSettings
+      if ('url' in resolved && typeof resolved.url === 'string') sources.mask.remember(resolved.url)
+      return createChannel(name, resolved, place)
+    },
+    notificationFile: join(directory, 'notifications', 'state.json'),
     staging: () => createDirectoryStaging({ directory: join(directory, 'runs'), budgetBytes: staging.budget, ...disk }),
     scratch: () => ({ directory: join(directory, 'restores'), budgetBytes: staging.budget ?? restoreBudget, ...disk }),
   }
