@@ -5,15 +5,19 @@ import { serverPosition } from '../src/log/log-continuation.ts'
 import { connect } from '../src/mysql-connection.ts'
 import { type BinlogPosition, detectServer, readBinlogPosition } from '../src/mysql-server.ts'
 import { agentFor, resolvedSettings } from './capture-fixture.ts'
+import { privateRemains, schemaRemains, scratchParent } from './scratch-fixture.ts'
 
+let place: Awaited<ReturnType<typeof scratchParent>>
 let servers: { readonly source: ThrowawayMariadb; readonly target: ThrowawayMariadb }
 
 beforeAll(async () => {
   const [source, target] = await Promise.all([startThrowawayMariadb(), startThrowawayMariadb()])
   servers = { source, target }
+  place = await scratchParent()
 })
 afterAll(async () => {
   await Promise.all([servers?.source.stop(), servers?.target.stop()])
+  await place?.[Symbol.asyncDispose]()
 })
 
 const items = ['shop', 'stock'] as const
@@ -103,6 +107,11 @@ describeAgentContract('mysql agent on MariaDB', {
       // Binlogs stamp changes with whole seconds.
       clockMilliseconds: 1000,
       secrets: [source.rootPassword, target.rootPassword],
+      scratch: {
+        places: ['private', 'server'],
+        directory: place.directory,
+        remains: async () => [...(await privateRemains(place.directory)), ...(await schemaRemains(target))],
+      },
       failItem: async (item: string) => {
         await source.client(`ALTER TABLE \`${item}\`.line DISCARD TABLESPACE`)
       },

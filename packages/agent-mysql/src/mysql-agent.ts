@@ -16,7 +16,7 @@ import { checkLogCapture } from './log/log-checks.ts'
 import { type Continuation, continuationOf } from './log/log-continuation.ts'
 import { planLogCapture } from './log/log-plan.ts'
 import { isWrittenSince } from './log/server-binlogs.ts'
-import { type MysqlAgentSettings, mysqlAgentSettingsSchema } from './mysql-agent-settings.ts'
+import { type MysqlAgentSettings, type MysqlConnectionSettings, mysqlAgentSettingsSchema } from './mysql-agent-settings.ts'
 import { planCapture } from './mysql-capture-plan.ts'
 import { checkCapture } from './mysql-checks.ts'
 import { connect, type MysqlConnection } from './mysql-connection.ts'
@@ -33,6 +33,7 @@ import {
   runPhysicalRestore,
 } from './physical/index.ts'
 import { logChainGuide, planMysqlRestore, runMysqlRestore } from './restore/index.ts'
+import { openMysqlScratch } from './scratch/index.ts'
 import { sourceName } from './source-name.ts'
 
 /**
@@ -128,8 +129,15 @@ export function createMysqlAgent(input: MysqlAgentSettings): Agent {
       isPhysicalRestore(request) ? planPhysicalRestore(settings, request, options) : planMysqlRestore(settings, request, options),
     restore: (plan, files, options) =>
       isPhysicalPlan(plan) ? runPhysicalRestore(settings, plan, files, options) : runMysqlRestore(settings, plan, files, options),
+    openScratch: (request, options) =>
+      openMysqlScratch(settings, request, (server) => createMysqlAgent(server === undefined ? input : reachedBy(server)), options),
     [Symbol.asyncDispose]: async () => undefined,
   }
+}
+
+/** What an agent needs to come to a server by its socket. */
+function reachedBy({ socketPath, user, password, connectTimeoutSeconds }: MysqlConnectionSettings): MysqlAgentSettings {
+  return { user, connectTimeoutSeconds, ...(socketPath && { socketPath }), ...(password !== undefined && { password }) }
 }
 
 function refuseOtherKinds(kinds: readonly CaptureKind[], { kind }: CaptureRequest): void {

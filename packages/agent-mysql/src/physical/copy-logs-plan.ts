@@ -1,11 +1,10 @@
-import { stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import { BackupError, commandRunner, type Json, type OperationOptions, type Problem, type RestoreRequest } from '@backup-planet/core'
 import { flavourOf } from '../mysql-server.ts'
 import { readLogChain } from '../restore/log-chain.ts'
 import { replayFacts } from '../restore/log-replay-facts.ts'
 import { logFormatProblems, replayStep, stopProblems, toolProblems } from '../restore/log-replay-plan.ts'
 import { findReplayTools } from '../restore/log-replay-tools.ts'
+import { closedFolder } from './closed-folder.ts'
 import type { DatadirState } from './datadir-state.ts'
 import type { PhysicalChain } from './physical-chain.ts'
 import type { PhysicalRestoreOptions } from './physical-restore-options.ts'
@@ -56,20 +55,14 @@ export async function planCopyLogs(
 
 /** The server on the copy runs as the owner of the restored files, beside the target. */
 async function reachProblems({ parent, owner }: Pick<DatadirState, 'parent' | 'owner'>): Promise<Problem[]> {
-  if (owner === undefined || owner.uid === 0) return []
-  for (let path = parent; ; path = dirname(path)) {
-    const { mode, uid, gid } = await stat(path)
-    const bit = uid === owner.uid ? 0o100 : gid === owner.gid ? 0o010 : 0o001
-    if ((mode & bit) === 0) {
-      return [
-        {
-          severity: 'warning',
-          code: 'ACCESS_DENIED',
-          message: `${owner.name} may not pass through ${path}, and the server that replays the logs beside the target runs as ${owner.name}`,
-          hint: `Run chmod ${bit === 0o100 ? 'u' : bit === 0o010 ? 'g' : 'o'}+x ${path}, or give another place with the option datadir.`,
-        },
-      ]
-    }
-    if (path === dirname(path)) return []
-  }
+  const closed = owner === undefined ? undefined : await closedFolder(parent, owner)
+  if (owner === undefined || closed === undefined) return []
+  return [
+    {
+      severity: 'warning',
+      code: 'ACCESS_DENIED',
+      message: `${owner.name} may not pass through ${closed.path}, and the server that replays the logs beside the target runs as ${owner.name}`,
+      hint: `Run ${closed.opened}, or give another place with the option datadir.`,
+    },
+  ]
 }

@@ -73,9 +73,18 @@ async function ownerOf(
   isParent: boolean,
 ): Promise<DatadirState['owner'] | undefined> {
   if (process.getuid?.() !== 0) return undefined
+  const server = isParent && uid === 0 ? await userOfServers() : undefined
+  return server ?? { uid, gid, name: (await passwdFields()).find((user) => user[2] === String(uid))?.[0] ?? String(uid) }
+}
+
+/** The user that servers run as here; `undefined` where there is none, and where this process may not run anything as another user. */
+export async function userOfServers(): Promise<DatadirState['owner'] | undefined> {
+  if (process.getuid?.() !== 0) return undefined
+  const server = (await passwdFields()).find(([name]) => name === 'mysql')
+  return server === undefined ? undefined : { uid: Number(server[2]), gid: Number(server[3]), name: 'mysql' }
+}
+
+async function passwdFields(): Promise<readonly (readonly string[])[]> {
   const users = await readFile('/etc/passwd', 'utf8').catch(() => '')
-  const fields = users.split('\n').map((line) => line.split(':'))
-  const server = fields.find(([name]) => name === 'mysql')
-  if (isParent && uid === 0 && server !== undefined) return { uid: Number(server[2]), gid: Number(server[3]), name: 'mysql' }
-  return { uid, gid, name: fields.find((user) => user[2] === String(uid))?.[0] ?? String(uid) }
+  return users.split('\n').map((line) => line.split(':'))
 }

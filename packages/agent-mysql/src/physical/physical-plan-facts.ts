@@ -1,4 +1,4 @@
-import { BackupError, type RestorePlan } from '@backup-planet/core'
+import { type Backup, BackupError, type RestorePlan } from '@backup-planet/core'
 import * as z from 'zod'
 import type { PhysicalChain } from './physical-chain.ts'
 
@@ -21,16 +21,19 @@ export function physicalPlanFacts(
 ): { readonly physical: PhysicalPlanFacts } {
   const last = (differential ?? full).backup
   const value = last.position?.value
-  const { lowerCaseTableNames, characterSet, collation } = last.facts
-  const variables = { lower_case_table_names: lowerCaseTableNames, character_set_server: characterSet, collation_server: collation }
   return {
     physical: {
       format: full.facts.format,
       endsAt: value === undefined ? null : `${value.file}:${value.offset}`,
       steps,
-      source: { version: last.source.version, variables: words(variables) },
+      source: { version: last.source.version, variables: variablesOf(last) },
     },
   }
+}
+
+/** What a server that goes on with the data of a backup must be told, as far as the backup says. */
+export function variablesOf({ facts: { lowerCaseTableNames, characterSet, collation } }: Pick<Backup, 'facts'>): Record<string, string> {
+  return words({ lower_case_table_names: lowerCaseTableNames, character_set_server: characterSet, collation_server: collation })
 }
 
 /** What a server could be given as an option, and no more than a word. */

@@ -11,16 +11,16 @@ import { toolFailure } from './tool-failures.ts'
 
 export interface PrivateServerOptions {
   readonly program: ServerProgram
-  /** A prepared copy, which belongs to `owner`. */
+  /** A prepared copy or a new data directory, which belongs to `owner`. */
   readonly data: string
   /** Who the server runs as, where this process may choose. */
   readonly owner: DatadirState['owner']
   readonly memoryBytes: number
-  /** Of the server that was copied. */
+  /** Of the server that was backed up, and what else it is to be told. */
   readonly variables: Readonly<Record<string, string>>
 }
 
-/** The account of whoever replays; it exists only while the server runs. */
+/** The account of whoever works on it; it exists only while the server runs. */
 const account = 'backup_planet_restore'
 export const privateAccount = `${account}@localhost`
 
@@ -31,7 +31,7 @@ const keptLogBytes = 65_536
 const graceMs = 1000
 
 /**
- * A server on a copy that nobody else can reach: no network, its socket in a directory of mode 0700, one account with a password that is made for it, no events, no replication, no binlog.
+ * A server that nobody else can reach, on a data directory of its own: no network, its socket in a directory of mode 0700, one account with a password that is made for it, no events, no replication, no binlog.
  * Disposing ends it at once; only `shutDown` leaves a directory that can be used.
  */
 export class PrivateServer implements AsyncDisposable {
@@ -50,7 +50,7 @@ export class PrivateServer implements AsyncDisposable {
 
   /** Resolves when it takes connections. Throws what the server says when it does not start. */
   static async start(options: PrivateServerOptions, { signal }: Pick<OperationOptions, 'signal'>): Promise<PrivateServer> {
-    throwIfAborted(signal, 'starting a server on the copy')
+    throwIfAborted(signal, 'starting a private server')
     const directory = await ToolDirectory.create()
     try {
       const socketPath = join(directory.path, 's')
@@ -87,7 +87,7 @@ export class PrivateServer implements AsyncDisposable {
       const server = new PrivateServer(settings, directory, options.program.command, run)
       server.#end.signal.addEventListener('abort', () => end.abort(server.#end.signal.reason), { once: true })
       const first = await Promise.race([ready, run])
-      if (first !== 'ready') throw toolFailure(options.program.command, 'starting on the copy', first)
+      if (first !== 'ready') throw toolFailure(options.program.command, 'starting a private server', first)
       await rm(initFile)
       return server
     } catch (error) {
@@ -100,26 +100,28 @@ export class PrivateServer implements AsyncDisposable {
   async shutDown({ signal }: Pick<OperationOptions, 'signal'> = {}): Promise<void> {
     {
       await using session = await connect(this.settings, { signal })
-      await session.run(`DROP USER ${quoteText(account)}@'localhost'`, 'removing the account of the replay')
-      await session.run('SHUTDOWN', 'shutting the server on the copy down')
+      await session.run(`DROP USER ${quoteText(account)}@'localhost'`, 'removing the account of the private server')
+      await session.run('SHUTDOWN', 'shutting the private server down')
     }
     const result = await this.#ended
-    if (result.exitCode !== 0) throw toolFailure(this.#program, 'shutting down on the copy', result)
+    if (result.exitCode !== 0) throw toolFailure(this.#program, 'shutting the private server down', result)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#end.abort(new BackupError('the replay has ended', { code: 'ABORTED' }))
+    this.#end.abort(new BackupError('the private server is no longer needed', { code: 'ABORTED' }))
     await this.#ended.catch(() => undefined)
     await this.#directory[Symbol.asyncDispose]()
   }
 }
 
-/** Executed before the first connection is accepted; one statement a line. */
+/** Executed before the first connection is accepted; one statement a line. The right to name proxies, as accounts of backups have it, is in no other and nobody has it here to grant. */
 function accountStatements(password: string): string {
   const name = `${quoteText(account)}@'localhost'`
   return `DROP USER IF EXISTS ${name};
 CREATE USER ${name} IDENTIFIED BY ${quoteText(password)};
 GRANT ALL PRIVILEGES ON *.* TO ${name} WITH GRANT OPTION;
+INSERT INTO mysql.proxies_priv (Host, User, Proxied_host, Proxied_user, With_grant, Grantor) VALUES ('localhost', ${quoteText(account)}, '', '', 1, '');
+FLUSH PRIVILEGES;
 `
 }
 

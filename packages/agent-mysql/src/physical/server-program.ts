@@ -46,6 +46,31 @@ export async function findServerProgram(
   throw new BackupError(`there is no ${commands[0]}, which replays the logs on the copy`, { code: 'NOT_FOUND', hint })
 }
 
+/**
+ * Looks for a server that a dump of another one can be restored to: the one that could go on with its files where there is one, else any of its kind. Throws
+ * `NOT_FOUND` without one.
+ */
+export async function findSimilarProgram(
+  flavour: 'mariadb' | 'mysql',
+  source: string,
+  wanted: string | undefined,
+  options: Pick<OperationOptions, 'signal'> = {},
+  runner: CommandRunner = commandRunner,
+): Promise<ServerProgram> {
+  let other: ServerProgram | undefined
+  for (const command of wanted === undefined ? names[flavour] : [wanted]) {
+    const found = await programAt(command, options, runner)
+    if (found === undefined || (found.flavour === 'mariadb') !== (flavour === 'mariadb')) continue
+    if (isSameServer(found, flavour, source)) return found
+    other ??= found
+  }
+  if (other !== undefined) return other
+  throw new BackupError(`there is no ${wanted ?? names[flavour][0]} of ${flavour} on this machine to restore to`, {
+    code: 'NOT_FOUND',
+    hint: `Install the server of ${source} on this machine, which need not run, or give its path with the option serverProgram.`,
+  })
+}
+
 async function programAt(
   command: string,
   options: Pick<OperationOptions, 'signal'>,

@@ -34,6 +34,8 @@ const schema = z
     binlog: z.boolean().default(true),
     /** Sets the GTID position of the target to that of the backup; only for a server that becomes a copy. */
     restoreGtid: z.boolean().default(false),
+    /** Whether events that were enabled are enabled again at the end; `false` leaves all of them disabled. */
+    enableEvents: z.boolean().default(true),
     /** Builds secondary indexes after the rows, which is faster for InnoDB. */
     deferIndexes: z.boolean().default(true),
     /** While it runs, commits of the whole target server survive a crash of the server but not of the machine. Set back at the end. */

@@ -212,7 +212,10 @@ function steps(
   if (schemas.length > 0 && restore.verify !== 'none') texts.push('compare rows and checksums with what the backup recorded')
   const gtid = replay === undefined ? 'the backup' : 'the last transaction that was replayed'
   const gtidStep = restore.restoreGtid ? [`set the GTID position to that of ${gtid}`] : []
-  const eventStep = events ? [`enable the events that were enabled${replay === undefined ? ', which may run from then on' : ''}`] : []
+  const eventStep =
+    events && restore.enableEvents
+      ? [`enable the events that were enabled${replay === undefined ? ', which may run from then on' : ''}`]
+      : []
   if (replay === undefined) texts.push(...gtidStep, ...eventStep)
   else texts.push(...replay.steps.slice(0, 1), ...eventStep, ...replay.steps.slice(1, -1), ...gtidStep, ...replay.steps.slice(-1))
   texts.push('remove the journal')

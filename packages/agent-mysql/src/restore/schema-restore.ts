@@ -157,9 +157,9 @@ export async function createEvents(prepared: PreparedSchema, context: SchemaRest
 
 /** The very last of all: from now on events run, and rows may change. */
 export async function enableEvents(prepared: PreparedSchema, context: SchemaRestoreContext): Promise<void> {
-  const { connection, journal, server } = context
+  const { connection, journal, server, restore } = context
   const { item, to } = prepared.contents
-  if (!prepared.events.some((event) => event.enable !== undefined)) return
+  if (!restore.enableEvents || !prepared.events.some((event) => event.enable !== undefined)) return
   await journal.once(connection, [item, eventsMayRun], async () => undefined)
   const rows = await connection.rows(
     `SELECT EVENT_NAME AS name FROM information_schema.EVENTS WHERE ${isSchema(server, 'EVENT_SCHEMA', to)}`,

@@ -1,0 +1,1 @@
+export { openMysqlScratch } from './open-scratch.ts'
