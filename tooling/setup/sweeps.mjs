@@ -107,6 +107,12 @@ export const sweeps = [
     says: 'every single byte of a restic repository flipped, keys and config, snapshots, indexes and packs: found, named, and the backups not hit restore',
   },
   {
+    variable: 'BACKUP_PLANET_RESTIC_PRUNE_SCENARIOS',
+    count: 100,
+    test: 'packages/repository-restic/src/maintenance/repository-pruning.test.ts',
+    says: 'generated backups of which some are removed, and prunes that are cut up to three times: every backup is whole each time, and the next prune finishes the job',
+  },
+  {
     variable: 'BACKUP_PLANET_RESTIC_FAULTS',
     count: 150,
     test: 'packages/repository-restic/src/store-faults.test.ts',

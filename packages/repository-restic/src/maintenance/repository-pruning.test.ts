@@ -284,7 +284,8 @@ async function pruneUntilIndexesGo(objects: Objects): Promise<string[]> {
 }
 
 /** Some minutes' worth of interruptions are in e2e, where the process is really killed. */
-const scenarios = 12
+const scenarios = Number(process.env.BACKUP_PLANET_RESTIC_PRUNE_SCENARIOS ?? 4)
+const seed = Number(process.env.BACKUP_PLANET_SEED ?? Date.now() % 1_000_000)
 
 it(
   'is whole whenever a prune is interrupted, and the next one finishes the job',
@@ -323,7 +324,7 @@ it(
           expect(again).toMatchObject({ removedPacks: 0, repackedPacks: 0, indexFilesReplaced: 0, keptUnusedBytes: report.keptUnusedBytes })
         },
       ),
-      { numRuns: scenarios },
+      { numRuns: scenarios, seed },
     )
   },
   scenarios * 20_000,
