@@ -11,6 +11,7 @@ import {
   type RepositoryConfiguration,
   type TargetConfiguration,
 } from './configuration-schema.ts'
+import { notificationProblems } from './notification-problems.ts'
 import { plainSecretPaths, referenceProblems } from './secret-references.ts'
 import { readYaml, type YamlDocument } from './yaml-document.ts'
 
@@ -176,7 +177,7 @@ function semanticProblems(content: ConfigurationContent, document: YamlDocument)
       if (text !== undefined) problems.push({ ...document.placeOf(path), text: `${path.join('.')}: ${text}` })
     }
   }
-  problems.push(...channelJobProblems(content, document))
+  problems.push(...notificationProblems(content, document))
   if (Object.hasOwn(content.targets, 'source')) {
     problems.push({
       ...document.placeOfKey(['targets'], 'source'),
@@ -184,25 +185,6 @@ function semanticProblems(content: ConfigurationContent, document: YamlDocument)
     })
   }
   return problems
-}
-
-function channelJobProblems({ jobs, notifications }: ConfigurationContent, document: YamlDocument): Problem[] {
-  const known = Object.keys(jobs)
-  const nearby = (job: string) => (known.length === 0 ? 'there are none under "jobs"' : suggestion(job, known))
-  const { windowStopped } = notifications ?? {}
-  const watched = typeof windowStopped === 'object' ? Object.keys(windowStopped).filter((job) => !known.includes(job)) : []
-  const unknown = watched.map((job) => ({
-    ...document.placeOfKey(['notifications', 'windowStopped'], job),
-    text: `notifications.windowStopped: there is no job ${JSON.stringify(job)}, ${nearby(job)}`,
-  }))
-  const asked = Object.entries(notifications?.channels ?? {}).flatMap(([name, { jobs: wanted }]) =>
-    (Array.isArray(wanted) ? wanted : []).flatMap((job: unknown, at) => {
-      if (typeof job !== 'string' || known.includes(job)) return []
-      const path = ['notifications', 'channels', name, 'jobs', String(at)]
-      return [{ ...document.placeOf(path), text: `${path.join('.')}: there is no job ${JSON.stringify(job)}, ${nearby(job)}` }]
-    }),
-  )
-  return [...unknown, ...asked]
 }
 
 function repositoryProblem(wanted: string, repositories: readonly string[]): string | undefined {
