@@ -17,6 +17,7 @@ const expectations: Readonly<Record<string, RegExp>> = {
   'readme-core-2.js': /^done .*shop as shop_restored/m,
   'readme-core-3.js': /^$/,
   'readme-core-4.js': /^moment \S+ \S+\n(?:.*\n)*\S+ from near$/,
+  'readme-core-5.js': /^keep \S+ .*daily \d{4}-\d\d-\d\d; weekly \S+; the last that can be restored$/m,
   'readme-agent-mysql-1.js': /^shop \S*customer\S* \d+ [0-9a-f]{64}$/m,
   'readme-notifications-1.js': /^webhook 127\.0\.0\.1:\d+$/,
   'readme-repository-archive-1.js': /^\S+ full complete$/m,

@@ -20,12 +20,26 @@ describe('on a restic repository', () => {
 
   test('prune says what it would give back and does, and removes no backup', async () => {
     const planned = await here.run(['prune', 'safe', '--dry-run'])
-    expect(planned).toMatchObject({ code: 0, stdout: expect.stringMatching(/^would give back 0 B .* none of them would be removed\n$/) })
+    expect(planned).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^would give back 0 B .* none of them would be removed\n$/),
+      stderr: expect.stringContaining('no retention is configured for job safe: no backup is removed'),
+    })
     const { code, lines } = await here.run(['prune', ...offsite, '--json'])
     expect(code).toBe(0)
     expect(lines).toContainEqual({ type: 'step', text: 'reading the snapshots and the index' })
     expect(lines.at(-1)).toMatchObject({ type: 'result', command: 'prune', repository: 'offsite', report: { dryRun: false, retained: [] } })
     expect(await here.run(['verify', 'safe', '--read-data'])).toMatchObject({ code: 0 })
+  })
+
+  test('prune gives space back after the retention of a job', { timeout: 60_000 }, async () => {
+    await here.run(['run', 'safe'])
+    const text = await readFile(here.file, 'utf8')
+    await writeFile(here.file, text.replace('repository: offsite,', 'repository: offsite, retention: { keepLast: 1 },'))
+    const { code, stdout } = await here.run(['prune', 'safe'])
+    expect(stdout).toMatch(/^removed 1 of 2 backups in file:.*\ngave back .*; backups use [^,\n]*\n/m)
+    expect(code).toBe(0)
+    expect((await here.run(['list', 'safe'])).stdout.match(/^safe /gm)).toHaveLength(1)
   })
 
   test('stats shows each job', async () => {

@@ -84,6 +84,31 @@ describe('what is wrong is said with its place', () => {
       'backup-planet.yaml:8:18: unknown key "keepDayly" in jobs.shop.retention, did you mean "keepDaily"?',
     ],
     [
+      'a wrong retention of a kind',
+      `${good}    retention: { log: { keepWithn: 7d } }\n`,
+      'backup-planet.yaml:8:25: unknown key "keepWithn" in jobs.shop.retention.log, did you mean "keepWithin"?',
+    ],
+    [
+      'a retention that is less than nothing',
+      `${good}    retention: { keepLast: -1 }\n`,
+      'backup-planet.yaml:8:28: jobs.shop.retention.keepLast: expected a number of backups, 0 or more',
+    ],
+    [
+      'a retention of nothing',
+      `${good}    retention: { keepLast: 0, keepDaily: 0, differential: { keepLast: 1 } }\n`,
+      'backup-planet.yaml:8:16: jobs.shop.retention: every rule here is 0, which would keep nothing; say of one at least how much it keeps, or leave them out to keep everything',
+    ],
+    [
+      'a retention of no logs',
+      `${good}    retention: { keepLast: 7, log: { keepDaily: 0 } }\n`,
+      'backup-planet.yaml:8:36: jobs.shop.retention.log: every rule here is 0, which would keep nothing; say of one at least how much it keeps, or leave them out to keep everything',
+    ],
+    [
+      'a retention in no time zone',
+      `${good}    retention: { keepDaily: 7, timezone: Mars }\n`,
+      'backup-planet.yaml:8:42: jobs.shop.retention.timezone: expected the name of a time zone such as Europe/Paris',
+    ],
+    [
       'a name that is none',
       good.replace('shop:', '"a/b":'),
       'backup-planet.yaml:4:3: jobs.a/b: a name begins with a letter or digit and goes on with letters, digits, dots, dashes and underscores, 64 at most',
@@ -122,7 +147,7 @@ test('an empty file, and the example of the documentation, are accepted', () => 
   expect(parseConfiguration('', '/x.yaml').content.jobs).toEqual({})
   const { content, warnings } = parseConfiguration(
     `${good}    schedule: { full: "0 2 * * 0", log: "*/15 * * * *" }
-    retention: { keepDaily: 7, keepWeekly: 5, keepMonthly: 12, keepWithin: 14d }
+    retention: { keepDaily: 7, keepWeekly: 5, keepMonthly: 12, keepWithin: 14d, timezone: Europe/Paris, differential: {}, log: { keepWithin: 7d } }
 targets:
   scratch: { agent: mysql, settings: { host: 127.0.0.1, port: 3307, user: root } }
 staging: { directory: /var/tmp/staging, budget: 2GiB }
@@ -132,7 +157,8 @@ limits: { upload: 20MB/s }
   )
   expect(content.staging.budget).toBe(2 ** 31)
   expect(content.limits.upload).toBe(20_000_000)
-  expect(warnings).toEqual(['schedule and retention of job shop: not used yet; start "backup-planet run shop" from cron or a timer'])
+  expect(content.jobs.shop?.retention?.log).toEqual({ keepWithin: 604_800_000 })
+  expect(warnings).toEqual(['schedule of job shop: not used yet; start "backup-planet run shop" from cron or a timer'])
 })
 
 test('names that are not there are refused with the nearest one, also those every object has', () => {

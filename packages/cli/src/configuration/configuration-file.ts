@@ -75,12 +75,9 @@ function configurationOf(content: ConfigurationContent, document: YamlDocument, 
       const { line, column } = document.placeOf(path)
       return `${basename(file)}:${line}:${column}: ${path.join('.')}`
     },
-    warnings: Object.entries(content.jobs).flatMap(([name, { schedule, retention }]) => {
-      const unused = [...(schedule === undefined ? [] : ['schedule']), ...(retention === undefined ? [] : ['retention'])]
-      return unused.length === 0
-        ? []
-        : [`${unused.join(' and ')} of job ${name}: not used yet; start "backup-planet run ${name}" from cron or a timer`]
-    }),
+    warnings: Object.entries(content.jobs).flatMap(([name, { schedule }]) =>
+      schedule === undefined ? [] : [`schedule of job ${name}: not used yet; start "backup-planet run ${name}" from cron or a timer`],
+    ),
     exposure:
       readableByOthers && secrets.length > 0
         ? {

@@ -29,6 +29,27 @@ const cron = z
 
 const count = z.int('expected a whole number').min(0, 'expected a number of backups, 0 or more')
 
+const keepRules = {
+  keepLast: count.optional(),
+  keepHourly: count.optional(),
+  keepDaily: count.optional(),
+  keepWeekly: count.optional(),
+  keepMonthly: count.optional(),
+  keepYearly: count.optional(),
+  keepWithin: duration.optional(),
+}
+
+/** Rules of which none keeps anything would leave nothing but the last backup: nobody means that. */
+function keepsSomething(rules: { readonly [Rule in keyof typeof keepRules]?: number | undefined }): boolean {
+  const given = Object.keys(keepRules).flatMap((rule) => rules[rule as keyof typeof keepRules] ?? [])
+  return given.length === 0 || given.some((number) => number !== 0)
+}
+
+const keepsNothing =
+  'every rule here is 0, which would keep nothing; say of one at least how much it keeps, or leave them out to keep everything'
+
+const retentionOfKind = z.strictObject(keepRules).refine(keepsSomething, keepsNothing)
+
 const settings = z.record(z.string(), z.unknown(), 'expected a block of settings').default({})
 
 const word = (example: string) => z.string(`expected a text such as ${example}`).min(1, `expected a text such as ${example}`)
@@ -55,14 +76,12 @@ const jobSchema = z.strictObject({
   schedule: z.strictObject({ full: cron.optional(), differential: cron.optional(), log: cron.optional() }).optional(),
   retention: z
     .strictObject({
-      keepLast: count.optional(),
-      keepHourly: count.optional(),
-      keepDaily: count.optional(),
-      keepWeekly: count.optional(),
-      keepMonthly: count.optional(),
-      keepYearly: count.optional(),
-      keepWithin: duration.optional(),
+      ...keepRules,
+      differential: retentionOfKind.optional(),
+      log: retentionOfKind.optional(),
+      timezone: word('Europe/Paris').refine(isTimeZone, 'expected the name of a time zone such as Europe/Paris').optional(),
     })
+    .refine(keepsSomething, keepsNothing)
     .optional(),
   hooks: z
     .strictObject({
@@ -129,6 +148,15 @@ export function knownKeysAt(path: readonly PropertyKey[], data?: unknown): reado
   schema = unwrap(schema)
   if (schema === channelSchema) return channelSettingNames(value)
   return schema instanceof z.ZodObject ? Object.keys(schema.shape) : []
+}
+
+function isTimeZone(zone: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: zone })
+    return true
+  } catch {
+    return false
+  }
 }
 
 function unwrap(schema: unknown): unknown {

@@ -33,7 +33,9 @@ jobs:
     agent: ${example.application}
     repository: local
     settings:
-${indent(example.agentSettings, 6)}
+${indent(example.agentSettings, 6)}    # What "prune ${example.job}" keeps; without it nothing is ever removed. Logs stay as long as the oldest full backup that is kept needs them.
+    # retention: { keepDaily: 7, keepWeekly: 5, keepMonthly: 12 }
+
 # Servers that "restore --to NAME" may write to; "restore --to source" is the server of the job itself.
 # targets:
 #   scratch:

@@ -18,6 +18,10 @@ test('docs/events.md is what the types say; "npx vitest run -u" of this file wri
 
 test('every line that a command writes is documented, with every field', { timeout: 120_000 }, async () => {
   await using here = await commandLineWithRestic()
+  await writeFile(
+    here.file,
+    (await readFile(here.file, 'utf8')).replace('repository: local', 'repository: local\n    retention: { keepLast: 1 }'),
+  )
   await appendFile(here.file, `notifications: { channels: { nobody: { kind: ping, url: "https://\${env:NO_SUCH_HOST}/" } } }\n`)
   const newPassword = join(here.directory, 'new password')
   await writeFile(newPassword, 'another password')
@@ -38,6 +42,8 @@ test('every line that a command writes is documented, with every field', { timeo
     ['init'],
     ['copy', 'shop', '--to', 'offsite'],
     ['prune', 'safe'],
+    ['run', 'shop'],
+    ['prune', 'shop'],
     ['stats', 'safe'],
     ['rebuild-index', 'safe'],
     ['unlock', 'safe'],
@@ -68,7 +74,7 @@ test('every line that a command writes is documented, with every field', { timeo
   }
   expect([...seen]).toEqual(expect.arrayContaining(Object.keys(lineTexts)))
   expect([...seen]).toEqual(expect.arrayContaining(['following', 'restorable', 'waiting']))
-  expect([...seen]).toEqual(expect.arrayContaining(['started', 'item', 'bytes', 'captured', 'stored', 'confirmed', 'finished']))
+  expect([...seen]).toEqual(expect.arrayContaining(['started', 'removed', 'item', 'bytes', 'captured', 'stored', 'confirmed', 'finished']))
 })
 
 /** Until it was stopped, with a server that was not there for a while. */
@@ -93,8 +99,9 @@ async function linesOfFollow(): Promise<readonly Record<string, unknown>[]> {
 }
 
 function nameOf(type: string, command: unknown, argv: readonly string[]): string {
+  if (type === 'result' && command === 'prune' && argv[1] === 'shop') return 'result of prune JOB'
   if (type === 'result') return `result of ${command}${argv.includes('--plan') ? ' --plan' : ''}`
-  return { backup: 'backup (list)', finding: 'finding (verify)' }[type] ?? type
+  return { backup: 'backup (list)', finding: 'finding (verify)', retention: 'retention (prune)' }[type] ?? type
 }
 
 function documentedFields(name: string): readonly string[] {

@@ -141,6 +141,7 @@ export const lineTexts = {
   'result of verify': ['whole', 'errors', 'warnings'],
   'result of copy': ['to', 'copied', 'there', 'failed'],
   'result of prune': ['repository', 'report'],
+  'result of prune JOB': ['job', 'dryRun', 'repositories', 'failed'],
   'result of stats': ['repository', 'statistics'],
   'result of key list': ['repository', 'keys'],
   'result of key add': ['repository', 'id'],
@@ -154,6 +155,7 @@ export const lineTexts = {
   'backup (list)': ['repository', 'backup', 'storedBytes'],
   'finding (verify)': ['repository', 'finding'],
   copy: ['job', 'id', 'copied'],
+  'retention (prune)': ['repository', 'job', 'id', 'kind', 'beganAt', 'action', 'reasons'],
 } as const satisfies Readonly<Record<string, readonly string[]>>
 
 /** `docs/events.md`. */
@@ -170,9 +172,9 @@ export function eventDocumentation(): string {
   )
   return `# Events
 
-Everything that happens during \`run\`, \`follow\`, \`restore\`, \`files\`, \`verify\`, \`copy\` and \`drill\`, as plain data without secrets: enough to draw
+Everything that happens during \`run\`, \`follow\`, \`restore\`, \`files\`, \`verify\`, \`copy\`, \`prune JOB\` and \`drill\`, as plain data without secrets: enough to draw
 a progress display, keep metrics or raise an alarm. As a library, pass \`onEvent\` to \`backUp\`, \`followLogs\`, \`restore\`, \`extractFiles\`,
-\`verify\`, \`copyBackup\` or \`drill\`; on the command line, \`--json\` writes each as one line to standard output. \`prune\`, \`stats\` and \`rebuild-index\` write those of \`step\`, \`bytes\`,
+\`verify\`, \`copyBackup\`, \`applyRetention\` or \`drill\`; on the command line, \`--json\` writes each as one line to standard output. \`prune\`, \`stats\` and \`rebuild-index\` write those of \`step\`, \`bytes\`,
 \`problem\` and \`stalled\`. This page is made from the types that the code is compiled
 against, and a test compares it with what the commands print.
 
