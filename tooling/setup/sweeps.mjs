@@ -58,6 +58,13 @@ export const sweeps = [
     says: 'histories of the same model server pruned by random rules: every moment and position by a kept backup has a plan as before, to the same state; the last restorable one stays; pruned again, nothing more goes',
   },
   {
+    variable: 'BACKUP_PLANET_RETENTION_RESTORES',
+    count: 6,
+    more: { BACKUP_PLANET_RETENTION_DAYS: '12' },
+    test: 'packages/cli/e2e/retention-mariadb.test.ts',
+    says: 'days of fulls and logs of a MariaDB, pruned in an archive and a restic repository: what is kept, and a moment within a log, restores to the rows of then, and restic finds no error',
+  },
+  {
     variable: 'BACKUP_PLANET_MYSQL_HISTORIES',
     count: 200,
     test: 'packages/agent-mysql/e2e/log-histories.test.ts',
