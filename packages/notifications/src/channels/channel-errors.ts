@@ -35,14 +35,6 @@ export function timedOut(place: string, timeoutMs: number, cause: unknown): Back
   })
 }
 
-export function cannotReadCaFile(path: string, cause: unknown): BackupError {
-  return new BackupError(`the file of authorities ${path} cannot be read (${(cause as NodeJS.ErrnoException).code ?? 'unknown reason'})`, {
-    code: 'INVALID_SETTINGS',
-    hint: `Correct caFile, or let the user that runs this read ${path}.`,
-    cause,
-  })
-}
-
 /** What a service of the web says by its status: RFC 9110, 15. `undefined` where it has taken the message. */
 export function refusalOf(
   place: string,

@@ -1,11 +1,10 @@
-import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
-import { getCACertificates } from 'node:tls'
 import { abortError, throwIfAborted } from '@backup-planet/core'
 import type SMTPConnection from 'nodemailer/lib/smtp-connection'
 import type { EmailSettings } from '../notification-settings.ts'
-import { cannotReadCaFile, timedOut } from './channel-errors.ts'
+import { timedOut } from './channel-errors.ts'
 import { emailFailure } from './email-errors.ts'
+import { trustedAuthorities } from './trusted-authorities.ts'
 
 export interface PreparedEmail {
   readonly envelope: { readonly from: string; readonly to: string[] }
@@ -48,15 +47,7 @@ export function serverOf({ host, port, security }: EmailSettings): string {
 }
 
 async function optionsOf({ host, port, security, caFile }: EmailSettings, timeoutMs: number) {
-  const ca =
-    caFile === undefined
-      ? {}
-      : {
-          ca: [
-            ...getCACertificates(),
-            await readFile(caFile, 'utf8').catch((error: unknown) => Promise.reject(cannotReadCaFile(caFile, error))),
-          ],
-        }
+  const ca = await trustedAuthorities(caFile)
   return {
     host,
     ...(port === undefined ? {} : { port }),

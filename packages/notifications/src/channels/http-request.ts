@@ -1,10 +1,9 @@
-import { readFile } from 'node:fs/promises'
 import { type ClientRequest, type IncomingMessage, request as requestPlain } from 'node:http'
 import { request as requestSecure } from 'node:https'
-import { getCACertificates } from 'node:tls'
 import { abortError, BackupError, maskSecrets, throwIfAborted } from '@backup-planet/core'
 import { shownText } from '../rules/message-text.ts'
-import { asBackupError, cannotReadCaFile, timedOut } from './channel-errors.ts'
+import { asBackupError, timedOut } from './channel-errors.ts'
+import { trustedAuthorities } from './trusted-authorities.ts'
 
 /** More of an answer is not read. */
 const longestAnswer = 16 * 1024
@@ -54,15 +53,7 @@ export async function httpRequest(request: HttpRequest, signal: AbortSignal | un
 }
 
 async function begin({ url, method, headers, body, caFile }: HttpRequest, signal: AbortSignal): Promise<IncomingMessage> {
-  const ca =
-    caFile === undefined
-      ? {}
-      : {
-          ca: [
-            ...getCACertificates(),
-            await readFile(caFile, 'utf8').catch((error: unknown) => Promise.reject(cannotReadCaFile(caFile, error))),
-          ],
-        }
+  const ca = await trustedAuthorities(caFile)
   const options = {
     method,
     headers: { ...headers, 'content-length': Buffer.byteLength(body) },
