@@ -8,6 +8,8 @@ import { examples } from './commands/command-options.ts'
 import { addCompletionCommand } from './commands/completion-command.ts'
 import { addCopyCommand } from './commands/copy-command.ts'
 import { addDiscoverCommand } from './commands/discover-command.ts'
+import { addDrillCommand } from './commands/drill-command.ts'
+import { addEvidenceCommand } from './commands/evidence-command.ts'
 import { addFilesCommand } from './commands/files-command.ts'
 import { addFollowCommand } from './commands/follow-command.ts'
 import { addInitCommand } from './commands/init-command.ts'
@@ -101,6 +103,8 @@ const commands = [
   addRestoreCommand,
   addFilesCommand,
   addVerifyCommand,
+  addDrillCommand,
+  addEvidenceCommand,
   addCopyCommand,
   addPruneCommand,
   addStatsCommand,

@@ -77,7 +77,7 @@ function valuesOf(command: string, flag: string): CompletableValues | undefined 
   if (flag === '--repository-kind') return ['restic', 'archive']
   // Where a configuration is only begun, and where files are unpacked, it is a folder.
   if (flag === '--repository') return command === 'init' ? undefined : 'repositories'
-  if (flag === '--to') return { restore: 'targets' as const, copy: 'repositories' as const }[command]
+  if (flag === '--to') return { restore: 'targets' as const, drill: 'targets' as const, copy: 'repositories' as const }[command]
   return undefined
 }
 

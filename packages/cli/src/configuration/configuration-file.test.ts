@@ -31,7 +31,7 @@ describe('what is wrong is said with its place', () => {
     [
       'a foreign key',
       `${good}zzz: 1\n`,
-      'backup-planet.yaml:8:1: unknown key "zzz", known are repositories, jobs, targets, staging, limits, notifications',
+      'backup-planet.yaml:8:1: unknown key "zzz", known are repositories, jobs, targets, staging, limits, notifications, evidence',
     ],
     [
       'a misspelt key of a job',

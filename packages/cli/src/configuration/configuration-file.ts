@@ -175,6 +175,10 @@ function semanticProblems(content: ConfigurationContent, document: YamlDocument)
     }
   }
   problems.push(...notificationProblems(content, document))
+  for (const [name, { drill }] of Object.entries(content.jobs)) {
+    const text = drill?.to === undefined ? undefined : drillTargetProblem(drill.to, Object.keys(content.targets))
+    if (text !== undefined) problems.push({ ...document.placeOf(['jobs', name, 'drill', 'to']), text: `jobs.${name}.drill.to: ${text}` })
+  }
   if (Object.hasOwn(content.targets, 'source')) {
     problems.push({
       ...document.placeOfKey(['targets'], 'source'),
@@ -188,6 +192,13 @@ function repositoryProblem(wanted: string, repositories: readonly string[]): str
   if (repositories.includes(wanted)) return undefined
   const known = repositories.length === 0 ? 'there are none under "repositories"' : suggestion(wanted, repositories)
   return `there is no repository ${JSON.stringify(wanted)}, ${known}`
+}
+
+function drillTargetProblem(wanted: string, targets: readonly string[]): string | undefined {
+  if (targets.includes(wanted)) return undefined
+  if (wanted === 'source') return 'a drill does not burden the server of the job itself; name another one, or leave it out'
+  const known = targets.length === 0 ? 'there are none under "targets"' : suggestion(wanted, targets)
+  return `there is no target ${JSON.stringify(wanted)}, ${known}`
 }
 
 function mirrorProblem(mirror: string, repository: string, mirrors: readonly string[]): string | undefined {

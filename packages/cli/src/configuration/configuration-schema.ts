@@ -89,6 +89,15 @@ const jobSchema = z.strictObject({
       after: z.array(hook, 'expected a list of hooks').optional(),
     })
     .optional(),
+  drill: z
+    .strictObject({
+      goal: z.enum(['latest', 'random'], 'expected latest or random').default('latest'),
+      items: z.array(word('orders')).min(1).optional(),
+      to: word('scratch').optional(),
+      directory: word('/var/tmp').optional(),
+      options: z.record(z.string(), z.unknown(), 'expected a block of options').default({}),
+    })
+    .optional(),
 })
 
 const notificationsSchema = z.strictObject({
@@ -125,6 +134,12 @@ export const configurationSchema = z.strictObject({
     .default({}),
   limits: z.strictObject({ upload: byteRate.optional() }).default({}),
   notifications: notificationsSchema.optional(),
+  evidence: z
+    .strictObject({
+      key: word(`"\${file:/etc/backup-planet/evidence.key}"`).optional(),
+      publicKey: word(`"\${file:/etc/backup-planet/evidence.pub}"`).optional(),
+    })
+    .default({}),
 })
 
 export type ConfigurationContent = z.output<typeof configurationSchema>

@@ -1,15 +1,6 @@
-import {
-  BackupError,
-  type ListedRepository,
-  listJob,
-  type NamedRepository,
-  notListed,
-  type OperationOptions,
-  type Problem,
-  type Progress,
-} from '@backup-planet/core'
-import { repositoriesOf } from '../workspace/repository-choice.ts'
+import { type ListedRepository, listJob, type OperationOptions, type Problem, type Progress } from '@backup-planet/core'
 import type { Workspace } from '../workspace/workspace.ts'
+import { openJobRepositories } from './job-repositories.ts'
 
 /** What the repositories of a job hold. Disposing closes them. */
 export interface JobBackups extends AsyncDisposable {
@@ -28,33 +19,14 @@ export async function openJobBackups(
   { repository }: { readonly repository?: string | undefined },
   options: OperationOptions,
 ): Promise<JobBackups> {
-  workspace.configuration.job(job)
-  const names = repository === undefined ? repositoriesOf(workspace.configuration, job) : [repository]
-  await using opened = new AsyncDisposableStack()
-  const repositories: NamedRepository[] = []
-  const failures: { readonly name: string; readonly error: BackupError }[] = []
-  for (const name of names) {
-    try {
-      repositories.push({ name, repository: opened.use(await workspace.repository(name)) })
-    } catch (error) {
-      if (!BackupError.is(error) || error.code === 'ABORTED') throw error
-      failures.push({ name, error })
-    }
-  }
-  const [first] = failures
-  if (first !== undefined && repositories.length === 0) throw first.error
+  await using opened = await openJobRepositories(workspace, job, { repository })
   const unreadable: Problem[] = []
   const onProgress = (progress: Progress): void => {
     if (progress.type === 'problem') unreadable.push(progress.problem)
     options.onProgress?.(progress)
   }
-  const { listed, problems } = await listJob(repositories, job, { ...options, onProgress })
+  const { listed, problems } = await listJob(opened.repositories, job, { ...options, onProgress })
+  const { unopened } = opened
   const kept = opened.move()
-  return {
-    job,
-    listed,
-    unlisted: [...failures.map(({ name, error }) => notListed(name, error)), ...problems],
-    unreadable,
-    [Symbol.asyncDispose]: () => kept.disposeAsync(),
-  }
+  return { job, listed, unlisted: [...unopened, ...problems], unreadable, [Symbol.asyncDispose]: () => kept.disposeAsync() }
 }

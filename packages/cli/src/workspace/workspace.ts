@@ -5,8 +5,10 @@ import {
   type Agent,
   BackupError,
   createDirectoryStaging,
+  type Json,
   minimumFreeByDefault,
   type Plugin,
+  publicKeyOf,
   type Repository,
   type ScratchSettings,
   type Staging,
@@ -18,6 +20,7 @@ import type { Configuration } from '../configuration/configuration-file.ts'
 import { resolveSecrets, type SecretSources } from '../configuration/secret-references.ts'
 import { markHeapAtOnce } from '../lean-memory.ts'
 import { createPluginRegistry } from '../plugins/plugin-registry.ts'
+import { type EvidenceKey, evidenceKeyIn, readEvidenceKey } from './evidence-key-file.ts'
 import { limitedUploader } from './limited-uploader.ts'
 
 /** A configuration brought to life: opens what its names stand for. Everything opened is disposed by who opened it. */
@@ -42,6 +45,14 @@ export interface Workspace {
   readonly notificationFile: string
   /** For files of restores on their way. */
   scratch(): ScratchSettings & { readonly minimumFreeBytes: number }
+  /** Where a drill of a job may put what it restores; `undefined` where the agent chooses. */
+  drillDirectory(job: string): string | undefined
+  /** The options of the place that a drill of a job restores to. */
+  drillOptions(job: string): Promise<Readonly<Record<string, Json>>>
+  /** Of the configuration, or one that is made with the first drill. */
+  evidenceKey(): Promise<EvidenceKey>
+  /** Of the configuration, or that of the key; `undefined` where there is no key yet. */
+  evidencePublicKey(): Promise<string | undefined>
 }
 
 export interface WorkspaceSettings extends SecretSources {
@@ -102,6 +113,13 @@ export function createWorkspace({ configuration, plugins, ...sources }: Workspac
     }
   }
 
+  /** One of the keys of the configuration. */
+  const evidenceSetting = async (name: 'key' | 'publicKey'): Promise<string | undefined> => {
+    const value = configuration.content.evidence[name]
+    return value === undefined ? undefined : String(await resolveSecrets(value, configuration.place('evidence', name), sources, name))
+  }
+  const keyFile = join(directory, 'evidence.key')
+
   return {
     configuration,
     jobs: Object.keys(configuration.content.jobs),
@@ -131,6 +149,26 @@ export function createWorkspace({ configuration, plugins, ...sources }: Workspac
     notificationFile: join(directory, 'notifications', 'state.json'),
     staging: () => createDirectoryStaging({ directory: join(directory, 'runs'), budgetBytes: staging.budget, ...disk }),
     scratch: () => ({ directory: join(directory, 'restores'), budgetBytes: staging.budget ?? restoreBudget, ...disk }),
+    drillDirectory(job) {
+      const named = configuration.job(job).drill?.directory
+      if (named !== undefined) return resolve(folder, named)
+      // Servers run as another user then, who does not come to what is private to root.
+      return process.getuid?.() === 0 ? undefined : join(directory, 'drills')
+    },
+    async drillOptions(job) {
+      const place = configuration.place('jobs', job, 'drill', 'options')
+      return (await resolveSecrets(configuration.job(job).drill?.options ?? {}, place, sources)) as Readonly<Record<string, Json>>
+    },
+    async evidenceKey() {
+      const privateKey = await evidenceSetting('key')
+      return privateKey === undefined ? await evidenceKeyIn(keyFile, sources.warn) : { privateKey }
+    },
+    async evidencePublicKey() {
+      const named = await evidenceSetting('publicKey')
+      if (named !== undefined) return named
+      const privateKey = (await evidenceSetting('key')) ?? (await readEvidenceKey(keyFile, sources.warn))
+      return privateKey === undefined ? undefined : publicKeyOf(privateKey)
+    },
   }
 }
 

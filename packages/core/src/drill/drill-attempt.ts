@@ -40,7 +40,7 @@ export class DrillAttempt {
       return failure === undefined ? { outcome: 'passed' } : { outcome: 'failed', failure }
     } catch (error) {
       if (signal?.aborted) throw abortError(signal, 'the drill')
-      return { outcome: outcomeOfError(error, this.#findings.restoring), failure: failureOfError(error) }
+      return { outcome: outcomeOfError(error, this.#findings.restoring, this.#reporter.problems), failure: failureOfError(error) }
     } finally {
       this.#findings.problems.push(...this.#reporter.problems)
     }

@@ -1,4 +1,4 @@
-import type { EngineCheck, RestorePlan, RestoreReport } from '../contracts/index.ts'
+import type { EngineCheck, Problem, RestorePlan, RestoreReport } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
 import { isRestored, itemsLeftOut } from '../pipeline/restore.ts'
 import type { DrillFailure, DrillOutcome } from './drill-evidence.ts'
@@ -38,10 +38,14 @@ export function failureOfDrill(plan: RestorePlan, report: RestoreReport, engineC
   return problem === undefined ? undefined : { code: problem.code, message: problem.message, hint: problem.hint }
 }
 
-/** What an error says of the backups: nothing, where it came before they were restored and is not about what they hold. */
-export function outcomeOfError(error: unknown, restoring: boolean): Exclude<DrillOutcome, 'passed'> {
-  const damaged = BackupError.is(error) && (error.code === 'CORRUPTED' || error.code === 'INCONSISTENT')
-  return restoring || damaged ? 'failed' : 'impossible'
+/**
+ * What an error says of the backups: nothing, where it came before they were restored and is not about what they hold.
+ *
+ * @param problems that were met before it, such as of records that cannot be read
+ */
+export function outcomeOfError(error: unknown, restoring: boolean, problems: readonly Problem[]): Exclude<DrillOutcome, 'passed'> {
+  const codes = [...problems.map(({ code }) => code), ...(BackupError.is(error) ? [error.code] : [])]
+  return restoring || codes.some((code) => code === 'CORRUPTED' || code === 'INCONSISTENT') ? 'failed' : 'impossible'
 }
 
 export function failureOfError(error: unknown): DrillFailure {

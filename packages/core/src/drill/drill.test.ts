@@ -33,6 +33,22 @@ describe('a drill that does not pass', () => {
     expect(await bench.left()).toEqual([])
   })
 
+  test('of backups whose records cannot be read fails, although there is nothing to restore', async () => {
+    const unreadable: Repository = {
+      ...createMemoryRepository(),
+      // biome-ignore lint/correctness/useYield: every record is damaged.
+      async *list(_filter, options) {
+        const hint = 'Verify the repository.'
+        options?.onProgress?.({
+          type: 'problem',
+          problem: { severity: 'warning', code: 'CORRUPTED', message: 'the record is damaged', hint },
+        })
+      },
+    }
+    const evidence = evidenceOf(await bench.drill({ repositories: [{ name: 'local', repository: unreadable }] }))
+    expect(evidence).toMatchObject({ outcome: 'failed', failure: { code: 'NOT_FOUND' }, problems: [{ code: 'CORRUPTED' }] })
+  })
+
   test('because another thing came back fails, with what was expected and found', async () => {
     const agent = bench.agent((scratch) => ({
       agent: {
