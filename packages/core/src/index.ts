@@ -86,7 +86,7 @@ export {
   type ScheduleStateStore,
 } from './schedule/run-schedule.ts'
 export { type ScheduleClock, systemClock } from './schedule/schedule-clock.ts'
-export type { ScheduledOutcome, ScheduledRun, ScheduleEvent, ScheduleEventListener } from './schedule/schedule-event.ts'
+export type { ScheduledBackup, ScheduledOutcome, ScheduledRun, ScheduleEvent, ScheduleEventListener } from './schedule/schedule-event.ts'
 export {
   afterClockWasSet,
   type BegunRun,

@@ -158,6 +158,29 @@ describe('a store that fails', () => {
     expect(keys(uploader)).toHaveLength(1)
   })
 
+  test('where nothing may be removed, leases are taken all the same: here at once, elsewhere when they are stale', async () => {
+    const store = createMemoryUploader()
+    const uploader: Uploader = {
+      ...store,
+      remove: async () => {
+        throw new BackupError('denied', { code: 'ACCESS_DENIED' })
+      },
+    }
+    const here: LeaseObservations = new Map()
+    for (let round = 0; round < 3; round++) {
+      const began = time.time
+      const lease = await time.run(acquireLease(uploader, shop({ owner: elsewhere('db1'), observed: here })))
+      expect(time.time).toBe(began)
+      await time.run(lease.release())
+    }
+    const began = time.time
+    const other = await time.run(acquireLease(uploader, shop({ owner: elsewhere('db2'), waitSeconds: 600 })))
+    expect(time.time - began).toBeGreaterThanOrEqual(120_000)
+    expect(time.time - began).toBeLessThan(140_000)
+    await time.run(other.release())
+    expect(keys(store)).toHaveLength(4)
+  })
+
   test('that answers later than the lease would last, gives none', async () => {
     const slow = createMemoryUploader()
     const uploader: Uploader = {

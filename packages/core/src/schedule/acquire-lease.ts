@@ -44,7 +44,7 @@ export async function acquireLease(uploader: Uploader, request: LeaseRequest, op
     let rivals = await findRivals(look(undefined), { signal })
     const tied = rivals.length === 0
     if (tied) {
-      const claim = await stake({ uploader, job, owner, clock, staleMilliseconds, look }, options)
+      const claim = await stake({ uploader, job, owner, observed, clock, staleMilliseconds, look }, options)
       if ('release' in claim) return claim
       rivals = claim.rivals
     }
@@ -60,6 +60,7 @@ interface Stake {
   readonly uploader: Uploader
   readonly job: string
   readonly owner: ProcessOwner
+  readonly observed: LeaseObservations
   readonly clock: ScheduleClock
   readonly staleMilliseconds: number
   readonly look: (own: string) => LookForRivals
@@ -67,19 +68,29 @@ interface Stake {
 
 /** Holds the lease, or has withdrawn from it for these. */
 async function stake(parts: Stake, { signal }: OperationOptions): Promise<HeldLease | { readonly rivals: readonly Rival[] }> {
-  const { uploader, job, owner, clock, staleMilliseconds, look } = parts
+  const { uploader, job, owner, observed, clock, staleMilliseconds, look } = parts
   const key = leaseKey(job, owner)
-  const held = { uploader, job, key, owner, clock, lastsMilliseconds: (staleMilliseconds * 2) / 3, beatMilliseconds: staleMilliseconds / 6 }
+  const held = {
+    uploader,
+    job,
+    key,
+    owner,
+    observed,
+    clock,
+    lastsMilliseconds: (staleMilliseconds * 2) / 3,
+    beatMilliseconds: staleMilliseconds / 6,
+  }
   const storedAt = clock.monotonic()
+  const withdraw = () => uploader.remove(key).catch(() => observed.set(key, 'given back'))
   try {
     await uploader.upload(key, heartbeat(owner, 0), { signal })
     const rivals = await findRivals(look(key), { signal })
     if (rivals.length === 0 && clock.monotonic() - storedAt < held.lastsMilliseconds) return holdLease(held, storedAt)
-    await uploader.remove(key)
     if (rivals.length === 0) throw tooSlow(uploader)
+    await withdraw()
     return { rivals }
   } catch (error) {
-    await uploader.remove(key).catch(() => undefined)
+    await withdraw()
     throw error
   }
 }

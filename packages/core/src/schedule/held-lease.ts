@@ -1,7 +1,7 @@
 import type { Uploader } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
 import type { ProcessOwner } from '../staging/process-owner.ts'
-import { heartbeat } from './lease-objects.ts'
+import { heartbeat, type LeaseObservations } from './lease-objects.ts'
 import type { ScheduleClock } from './schedule-clock.ts'
 
 /** A lease that was taken. What is done under it ends when its signal is aborted. */
@@ -21,6 +21,7 @@ export interface LeaseToHold {
   readonly key: string
   readonly owner: ProcessOwner
   readonly clock: ScheduleClock
+  readonly observed: LeaseObservations
   /** It is lost when it was not stored again for so long, */
   readonly lastsMilliseconds: number
   /** and is stored after every so many. */
@@ -29,7 +30,7 @@ export interface LeaseToHold {
 
 /** @param storedAt monotonic moment at which storing it was begun */
 export function holdLease(lease: LeaseToHold, storedAt: number): HeldLease {
-  const { uploader, job, key, clock, lastsMilliseconds } = lease
+  const { uploader, job, key, observed, clock, lastsMilliseconds } = lease
   const lost = new AbortController()
   const ended = new AbortController()
   let heldUntil = storedAt + lastsMilliseconds
@@ -45,7 +46,7 @@ export function holdLease(lease: LeaseToHold, storedAt: number): HeldLease {
     ended.abort()
     await Promise.all([watching, beating])
     // Also of one that was lost: what a late heartbeat stored would keep others waiting.
-    await uploader.remove(key).catch(() => undefined)
+    await uploader.remove(key).catch(() => observed.set(key, 'given back'))
   }
   return { job, signal: lost.signal, isHeld, release, [Symbol.asyncDispose]: release }
 }

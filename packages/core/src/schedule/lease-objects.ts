@@ -1,4 +1,5 @@
 import type { OperationOptions, RemoteObject, Reopenable, Uploader } from '../contracts/index.ts'
+import { throwIfAborted } from '../errors/backup-error.ts'
 import { encodeSegment } from '../naming/path-segment.ts'
 import { ownedName, ownerInName, ownerState, type ProcessOwner } from '../staging/process-owner.ts'
 
@@ -12,8 +13,8 @@ export interface Rival {
   readonly owner: ProcessOwner
 }
 
-/** When which state of the leases of others was seen first, by the monotonic clock of who looks. */
-export type LeaseObservations = Map<string, { readonly state: string; readonly since: number }>
+/** When which state of the leases of others was seen first, by the monotonic clock of who looks; and which were given back here and could not be removed. */
+export type LeaseObservations = Map<string, { readonly state: string; readonly since: number } | 'given back'>
 
 export function leaseFolder(job: string): string {
   return `${leaseKeyPrefix}${encodeSegment(job)}/`
@@ -62,10 +63,19 @@ export async function findRivals(look: LookForRivals, options: OperationOptions)
     if (owner === undefined || object.key === own) continue
     const state = `${object.modifiedAt} ${object.size} ${object.sha256 ?? ''}`
     const known = observed.get(object.key)
-    if (known?.state !== state) observed.set(object.key, { state, since: monotonic() })
-    const stale = known?.state === state && began - known.since >= staleMilliseconds
-    if (stale || (await ownerState(owner)) === 'dead') await uploader.remove(object.key, options)
+    if (known !== 'given back' && known?.state !== state) observed.set(object.key, { state, since: monotonic() })
+    const stale = known === 'given back' || (known?.state === state && began - known.since >= staleMilliseconds)
+    if (stale || (await ownerState(owner)) === 'dead') await removeStale(uploader, object.key, options)
     else rivals.push({ key: object.key, owner })
   }
   return rivals
+}
+
+/** Where nothing may be removed, it stays what it is. */
+async function removeStale(uploader: Uploader, key: string, options: OperationOptions): Promise<void> {
+  try {
+    await uploader.remove(key, options)
+  } catch {
+    throwIfAborted(options.signal, `removal of ${key}`)
+  }
 }

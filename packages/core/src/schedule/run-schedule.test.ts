@@ -20,6 +20,11 @@ const policyOf = (job: string, entries: SchedulePolicy['entries'], more: Partial
 })
 const quarterly = policyOf('shop', { log: '*/15 * * * *' })
 
+function resultOf({ task, beganAt }: ScheduledRun): ScheduledResult {
+  if (task === 'drill' || task === 'prune') return { outcome: 'done' }
+  return { outcome: 'done', backup: { id: beganAt, kind: task, consistentAt: beganAt, bytes: 1, failedItems: [] } }
+}
+
 interface Setting extends Partial<Omit<ScheduleParts, 'jobs'>> {
   readonly policies?: readonly SchedulePolicy[]
   /** Milliseconds that each run takes. */
@@ -73,7 +78,7 @@ class Machine {
     await this.clock.wait(this.#setting.takes ?? 1000, signal)
     this.running--
     if (signal.aborted) throw new BackupError('stopped', { code: 'ABORTED' })
-    return { outcome: 'done', ...(run.task === 'drill' || run.task === 'prune' ? {} : { kind: run.task }) }
+    return resultOf(run)
   }
 
   async pass(milliseconds: number): Promise<void> {
@@ -121,13 +126,13 @@ describe('what goes wrong does not end it', () => {
     expect(
       machine
         .of('run-ended')
-        .map(({ run, outcome, retryAt, givenUp, problem }) => [
+        .map(({ run, outcome, retryAt, givenUp, failure }) => [
           run.attempt,
           run.beganAt.slice(11, 19),
           outcome,
           retryAt?.slice(11, 19),
           givenUp,
-          problem?.message,
+          failure?.message,
         ]),
     ).toEqual([
       [1, '02:00:00', 'failed', '02:01:00', false, 'server away'],
@@ -144,7 +149,34 @@ describe('what goes wrong does not end it', () => {
     await machine.pass(60 * minutes)
     await machine.stop()
     expect(machine.of('run-ended')).toHaveLength(attempts)
-    expect(machine.of('run-ended').at(-1)).toMatchObject({ givenUp: true, problem: { message: expect.stringContaining(error.message) } })
+    expect(machine.of('run-ended').at(-1)).toMatchObject({ givenUp: true, failure: { message: expect.stringContaining(error.message) } })
+  })
+
+  test('a mistake around a run is told, and does not keep the processor busy', async () => {
+    const machine = new Machine({
+      lease: async (job) => ({
+        job,
+        signal: new AbortController().signal,
+        isHeld: () => true,
+        release: failing(new TypeError('a bug')),
+        [Symbol.asyncDispose]: failing(new TypeError('a bug')),
+      }),
+    }).start()
+    await machine.pass(41 * minutes)
+    await machine.stop()
+    expect(machine.runs).toHaveLength(3)
+    expect(machine.of('schedule-broken')).toHaveLength(3)
+  })
+
+  test('a run that ends with a failure of its own, such as a drill that does not pass, is told and not tried again', async () => {
+    const failure = { severity: 'error', code: 'CORRUPTED', message: 'rows are missing', hint: 'Look at it.' } as const
+    const machine = new Machine({
+      policies: [policyOf('shop', { drill: '0 2 * * *' })],
+      execute: async () => ({ outcome: 'failed', failure }),
+    }).start()
+    await machine.pass(60 * minutes)
+    await machine.stop()
+    expect(machine.of('run-ended')).toMatchObject([{ outcome: 'failed', failure, givenUp: true }])
   })
 
   test('a run that takes too long is stopped, and has failed', async () => {
@@ -159,7 +191,7 @@ describe('what goes wrong does not end it', () => {
         outcome: 'failed',
         seconds: 600,
         givenUp: true,
-        problem: { code: 'TIMED_OUT', message: 'the full of job "shop" took longer than 600 seconds, and was stopped' },
+        failure: { code: 'TIMED_OUT', message: 'the full of job "shop" took longer than 600 seconds, and was stopped' },
       },
     ])
   })
@@ -304,7 +336,7 @@ describe('with a lease', () => {
     expect(machine.of('run-ended')[0]).toMatchObject({
       outcome: 'failed',
       seconds: 80,
-      problem: { code: 'CONFLICT', message: expect.stringContaining('was lost') },
+      failure: { code: 'CONFLICT', message: expect.stringContaining('was lost') },
     })
   })
 
@@ -332,7 +364,7 @@ describe('with a lease', () => {
                   await machine.clock.wait(takes[backups.length % takes.length] ?? 0, signal)
                   if (signal.aborted) throw new BackupError('stopped', { code: 'ABORTED' })
                   backups.push({ kind: 'log', slot: run.slot, beganAt: Date.parse(run.beganAt) })
-                  return { outcome: 'done', kind: 'log' }
+                  return resultOf(run)
                 },
               },
               time,

@@ -1,7 +1,7 @@
-import type { CaptureKind, OperationOptions } from '../contracts/index.ts'
+import type { OperationOptions, Problem } from '../contracts/index.ts'
 import type { HeldLease } from './held-lease.ts'
 import { type ScheduleClock, systemClock } from './schedule-clock.ts'
-import type { ScheduledRun, ScheduleEventListener } from './schedule-event.ts'
+import type { ScheduledBackup, ScheduledRun, ScheduleEventListener } from './schedule-event.ts'
 import type { JobHistory } from './schedule-history.ts'
 import type { SchedulePolicy } from './schedule-policy.ts'
 import { ScheduleRunner } from './schedule-runner.ts'
@@ -30,9 +30,12 @@ export interface ScheduleStateStore {
 }
 
 export interface ScheduledResult {
-  readonly outcome: 'done' | 'partial'
-  /** Of the backup that was made. */
-  readonly kind?: CaptureKind
+  /** `failed`: it came to its end, and what it found is a failure that another attempt would find too, such as a drill that does not pass. */
+  readonly outcome: 'done' | 'partial' | 'failed'
+  readonly failure?: Problem
+  /** What was made, where that is a backup. */
+  readonly backup?: ScheduledBackup
+  readonly problems?: readonly Problem[]
 }
 
 export interface ScheduleParts {

@@ -14,6 +14,21 @@ export interface ScheduledRun {
   readonly beganAt: string
 }
 
+/** A backup that a run made. */
+export interface ScheduledBackup {
+  readonly id: string
+  /** May be another than was asked for. */
+  readonly kind: CaptureKind
+  /** The moment that it is of. ISO 8601 in UTC. */
+  readonly consistentAt: string
+  /** Of the application, before compression. */
+  readonly bytes: number
+  /** What it takes in the store; left out where the repository cannot know. */
+  readonly storedBytes?: number
+  /** Names of the items that failed. */
+  readonly failedItems: readonly string[]
+}
+
 export type ScheduledOutcome = 'done' | 'partial' | 'failed' | 'aborted'
 
 /** What a schedule tells. Plain data, holds no secret. */
@@ -24,10 +39,11 @@ export type ScheduleEvent =
       readonly run: ScheduledRun
       readonly outcome: ScheduledOutcome
       readonly seconds: number
-      /** Of the backup that it made. */
-      readonly kind?: CaptureKind
+      readonly backup?: ScheduledBackup
+      /** What it found besides. */
+      readonly problems: readonly Problem[]
       /** Why it failed or was aborted. */
-      readonly problem?: Problem
+      readonly failure?: Problem
       /** When it is tried again; left out where it is not. */
       readonly retryAt?: string
       /** It failed, and its slots are not tried any more. */
@@ -43,6 +59,8 @@ export type ScheduleEvent =
   | { readonly type: 'idle'; readonly nextAt?: string; readonly running: number }
   /** What was run before could not be read from the repository: the job begins with its next slots. */
   | { readonly type: 'history-unknown'; readonly job: string; readonly problem: Problem }
+  /** What surrounds a run failed, by a mistake in the program; the job is looked at again after a minute. */
+  | { readonly type: 'schedule-broken'; readonly job: string; readonly problem: Problem }
   /** What was run is not noted; it goes on. */
   | { readonly type: 'state-unsaved'; readonly problem: Problem }
 

@@ -138,8 +138,11 @@ export class ScheduleRunner {
 
   #work(job: string, work: () => Promise<void>): void {
     const done = work()
-      // A bug must not end what has to go on for years: it is told, and the job looked at again.
-      .catch((error: unknown) => this.tell({ type: 'state-unsaved', problem: problemOf(error) }))
+      // A bug must not end what has to go on for years: it is told, and the job looked at again after a while.
+      .catch(async (error: unknown) => {
+        this.tell({ type: 'schedule-broken', job, problem: problemOf(error) })
+        await this.#parts.clock.wait(longestWait, this.#stop)
+      })
       .finally(() => {
         this.#active.delete(job)
         this.#woken.abort()

@@ -1,3 +1,4 @@
+import type { Problem } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
 import { type DueRun, due } from './due.ts'
 import type { HeldLease } from './held-lease.ts'
@@ -98,7 +99,7 @@ type Ended = { readonly result: ScheduledResult; readonly seconds: number } | Fa
 
 async function end(parts: RunOnceParts, begun: BegunRun, run: ScheduledRun, ended: Ended): Promise<void> {
   const { policy, clock } = parts
-  const runEnd = 'result' in ended ? ended.result : endOf(ended)
+  const runEnd = 'result' in ended ? resultEnd(ended.result) : endOf(ended)
   const now = clock.now()
   const { history, givenUp } = endRun(parts.history(), begun, runEnd, now, policy)
   await parts.note(history)
@@ -112,11 +113,22 @@ async function end(parts: RunOnceParts, begun: BegunRun, run: ScheduledRun, ende
     run,
     outcome: runEnd.outcome,
     seconds: ended.seconds ?? 0,
-    ...('result' in ended && ended.result.kind !== undefined ? { kind: ended.result.kind } : {}),
-    ...('error' in ended ? { problem: problemOf(ended.error) } : {}),
+    ...('result' in ended && ended.result.backup !== undefined ? { backup: ended.result.backup } : {}),
+    ...failureOf(ended),
+    problems: 'result' in ended ? (ended.result.problems ?? []) : [],
     ...(runEnd.outcome === 'failed' && !givenUp && attempts !== undefined ? { retryAt: new Date(attempts.notBefore).toISOString() } : {}),
     givenUp,
   })
+}
+
+function failureOf(ended: Ended): { readonly failure?: Problem } {
+  if ('error' in ended) return { failure: problemOf(ended.error) }
+  return ended.result.failure === undefined ? {} : { failure: ended.result.failure }
+}
+
+function resultEnd({ outcome, backup }: ScheduledResult): RunEnd {
+  if (outcome === 'failed') return { outcome, retry: false }
+  return { outcome, ...(backup === undefined ? {} : { kind: backup.kind }) }
 }
 
 /** A conflict that passes is somebody else who works on the job, by hand or on another machine. */
