@@ -18,17 +18,23 @@ const runs = {
 const patience = 30_000 + runs.numRuns * 100
 
 const hour = 3_600_000
-const count = fc.option(fc.constantFrom(0, 1, 1, 2, 3), { nil: undefined, freq: 1 })
-const keepRules = fc
+const count = fc.option(fc.constantFrom(0, 1, 1, 2, 3), { nil: undefined, freq: 2 })
+const manyRules = fc
   .record({
     keepLast: count,
     keepHourly: count,
     keepDaily: count,
     keepWeekly: count,
     keepMonthly: count,
-    keepWithin: fc.option(fc.constantFrom(1, hour, 30 * hour, 200 * hour), { nil: undefined, freq: 1 }),
+    keepWithin: fc.option(fc.constantFrom(1, hour, 30 * hour, 200 * hour), { nil: undefined, freq: 2 }),
   })
   .map((rules): KeepRules => (Object.values(rules).every((value) => value === undefined || value === 0) ? { keepLast: 1 } : rules))
+
+/** Half of them keep so little that much goes. */
+const keepRules = fc.oneof(
+  fc.constantFrom<KeepRules>({ keepLast: 1 }, { keepLast: 2 }, { keepDaily: 2 }, { keepWithin: 30 * hour }),
+  manyRules,
+)
 
 const scenario = fc.record({
   events: modelEvents({ milliseconds: fc.constantFrom(hour / 3, 5 * hour, 25 * hour, 170 * hour), weight: 30 }),
@@ -38,8 +44,8 @@ const scenario = fc.record({
   gone: fc.array(fc.constantFrom(...Array.from({ length: 12 }, () => false), true), { minLength: 24, maxLength: 24 }),
   rules: fc.record({
     top: keepRules,
-    differential: fc.option(keepRules, { nil: undefined, freq: 1 }),
-    log: fc.option(keepRules, { nil: undefined, freq: 1 }),
+    differential: fc.option(keepRules, { nil: undefined, freq: 2 }),
+    log: fc.option(keepRules, { nil: undefined, freq: 2 }),
   }),
   timezone: fc.constantFrom('UTC', 'Europe/Paris', 'Australia/Lord_Howe'),
   /** After the last that happened, or before it, when backups lie in the future. */
