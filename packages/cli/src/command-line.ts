@@ -18,6 +18,7 @@ import { addListCommand } from './commands/list-command.ts'
 import { addNotifyCommand } from './commands/notify-command.ts'
 import { addPruneCommand } from './commands/prune-command.ts'
 import { addRebuildIndexCommand } from './commands/rebuild-index-command.ts'
+import { addReportCommand } from './commands/report-command.ts'
 import { addRestoreCommand } from './commands/restore-command.ts'
 import { addRunCommand } from './commands/run-command.ts'
 import { addStatsCommand } from './commands/stats-command.ts'
@@ -108,6 +109,7 @@ const commands = [
   addCopyCommand,
   addPruneCommand,
   addStatsCommand,
+  addReportCommand,
   addKeyCommand,
   addUnlockCommand,
   addRebuildIndexCommand,

@@ -48,6 +48,7 @@ test('every line that a command writes is documented, with every field', { timeo
     ['run', 'shop'],
     ['prune', 'shop'],
     ['stats', 'safe'],
+    ['report', '--html', join(here.directory, 'report.html')],
     ['rebuild-index', 'safe'],
     ['unlock', 'safe'],
     ['key', 'passwd', ...ofOffsite, '--new-password-file', newPassword],

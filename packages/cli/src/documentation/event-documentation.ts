@@ -146,6 +146,7 @@ export const lineTexts = {
   'result of prune': ['repository', 'report'],
   'result of prune JOB': ['job', 'dryRun', 'repositories', 'failed'],
   'result of stats': ['repository', 'statistics'],
+  'result of report': ['file', 'report'],
   'result of key list': ['repository', 'keys'],
   'result of key add': ['repository', 'id'],
   'result of key remove': ['repository', 'id'],

@@ -1,0 +1,74 @@
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { describeBytes, evidenceKeyId } from '@backup-planet/core'
+import type { Command } from 'commander'
+import type { CommandContext } from '../command-context.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { count } from '../output/plan-text.ts'
+import { toldOptions } from '../progress/run-events.ts'
+import { collectReport } from '../report/collect-report.ts'
+import { writePrivateFile } from '../report/private-file.ts'
+import type { ReportData } from '../report/report-data.ts'
+import { reportPage } from '../report/report-page.ts'
+import { UsageError } from '../usage-error.ts'
+import { examples } from './command-options.ts'
+
+interface ReportOptions {
+  readonly html?: string
+  readonly publicKey?: string
+}
+
+export function addReportCommand(program: Command, context: CommandContext): void {
+  program
+    .command('report')
+    .summary('write a page that shows how the jobs stand')
+    .description(
+      'Writes one HTML page that needs nothing else to be read: problems, what can be restored of each item, backups with sizes and durations, what drills have proven, and what the repositories take. Read from the repositories themselves; touches no server. Only its owner may read the file, and a file that is there is replaced.\nExit code 3 when something could not be read, which the page says.',
+    )
+    .argument('[job...]', 'only these jobs')
+    .option('--html <file>', 'where to; with --json it may be left out')
+    .option('--public-key <file>', 'checks the signatures of the records of drills with this key, as PEM')
+    .addHelpText(
+      'after',
+      examples(
+        'backup-planet report --html /var/www/private/backups.html',
+        'backup-planet report shop --html shop.html --public-key evidence.pub',
+        'backup-planet report --json',
+      ),
+    )
+    .action(async (jobs: readonly string[], options: ReportOptions) => {
+      const { output, mask } = context
+      if (options.html === undefined && !output.json) throw new UsageError('--html names no file', 'Write it like --html report.html.')
+      const workspace = await context.workspace()
+      for (const job of jobs) workspace.configuration.job(job)
+      const publicKey = options.publicKey === undefined ? undefined : await publicKeyIn(options.publicKey)
+      const request = { jobs: jobs.length === 0 ? workspace.jobs : [...new Set(jobs)], publicKey, now: context.now() }
+      const { data, unread } = await collectReport(workspace, request, toldOptions(context))
+      // Before it becomes markup, in which a secret would be written otherwise.
+      const masked = mask.hideIn(data) as ReportData
+      output.emit({
+        type: 'result',
+        command: 'report',
+        ...(options.html === undefined ? {} : { file: resolve(options.html) }),
+        report: masked,
+      })
+      if (options.html !== undefined) await write(resolve(options.html), masked, context)
+      if (unread > 0) context.end(exitCodes.partial)
+    })
+}
+
+async function write(file: string, data: ReportData, { output }: CommandContext): Promise<void> {
+  const page = reportPage(data)
+  await writePrivateFile(file, page)
+  const errors = data.jobs.flatMap(({ problems }) => problems).filter(({ severity }) => severity === 'error').length
+  output.print(`${file}: ${count(data.jobs.length, 'job')}, ${count(errors, 'error')}, ${describeBytes(Buffer.byteLength(page))}`)
+}
+
+/** Throws a `UsageError` where there is no file, and `INVALID_SETTINGS` for what is no public key. */
+async function publicKeyIn(file: string): Promise<string> {
+  const key = await readFile(resolve(file), 'utf8').catch(({ code }: NodeJS.ErrnoException) => {
+    throw new UsageError(`--public-key ${file} cannot be read (${code ?? 'unknown reason'})`, 'Name the file that holds the public key.')
+  })
+  evidenceKeyId(key)
+  return key
+}
