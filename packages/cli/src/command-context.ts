@@ -26,6 +26,10 @@ export interface CommandContext {
   configurationFile(): Promise<string>
   /** The configuration and everything that can be opened from it. */
   workspace(): Promise<Workspace>
+  /** The same read anew, as it is now. */
+  newWorkspace(): Promise<Workspace>
+  /** Called when the configuration is to be read anew: on SIGHUP, which stops a command that listens to nothing. Returns what ends it. */
+  onReload(listener: () => void): () => void
   progress(): ProgressDisplay
   /** Those of the problems that this command has not told yet; they count as told from then on. */
   untold(problems: readonly Problem[]): readonly Problem[]

@@ -85,6 +85,8 @@ test('help shows an example for every command, and names no command that is not 
     'check',
     'run',
     'follow',
+    'daemon',
+    'status',
     'list',
     'windows',
     'restore',

@@ -7,6 +7,7 @@ import { addCheckCommand } from './commands/check-command.ts'
 import { examples } from './commands/command-options.ts'
 import { addCompletionCommand } from './commands/completion-command.ts'
 import { addCopyCommand } from './commands/copy-command.ts'
+import { addDaemonCommand } from './commands/daemon-command.ts'
 import { addDiscoverCommand } from './commands/discover-command.ts'
 import { addDrillCommand } from './commands/drill-command.ts'
 import { addEvidenceCommand } from './commands/evidence-command.ts'
@@ -22,6 +23,7 @@ import { addReportCommand } from './commands/report-command.ts'
 import { addRestoreCommand } from './commands/restore-command.ts'
 import { addRunCommand } from './commands/run-command.ts'
 import { addStatsCommand } from './commands/stats-command.ts'
+import { addStatusCommand } from './commands/status-command.ts'
 import { addUnlockCommand } from './commands/unlock-command.ts'
 import { addVerifyCommand } from './commands/verify-command.ts'
 import { addVersionCommand, ownVersion } from './commands/version-command.ts'
@@ -43,6 +45,8 @@ export interface CommandLineSettings {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Aborting ends the command gracefully with exit code 130, after the message of its reason was told. */
   readonly signal?: AbortSignal | undefined
+  /** Registers who reads the configuration anew when the operator asks for that; returns what ends it. */
+  readonly onReload?: CommandContext['onReload']
   /** Offered besides the plugins that are installed. */
   readonly plugins?: readonly Plugin[]
   /** Milliseconds since 1970. */
@@ -72,6 +76,8 @@ export async function runCommandLine(argv: readonly string[], settings: CommandL
     now: settings.now ?? Date.now,
     configurationFile: () => findConfiguration(program.opts<{ config?: string }>().config, settings.environment),
     workspace: () => (workspace ??= openWorkspace(context)),
+    newWorkspace: () => openWorkspace(context),
+    onReload: settings.onReload ?? (() => () => undefined),
     progress: () => createProgressDisplay({ output, stream: settings.stderr, environment: settings.environment }),
     untold: createToldProblems(),
     end: (ended) => {
@@ -99,6 +105,8 @@ const commands = [
   addCheckCommand,
   addRunCommand,
   addFollowCommand,
+  addDaemonCommand,
+  addStatusCommand,
   addListCommand,
   addWindowsCommand,
   addRestoreCommand,

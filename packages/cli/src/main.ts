@@ -11,12 +11,23 @@ function stop(signal: NodeJS.Signals): void {
   controller.abort(new Error(`${signal}: stopping and cleaning up; once more to leave at once`))
 }
 
-// SIGHUP is a terminal that was closed, or a connection that broke.
-const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
-for (const signal of signals) process.on(signal, stop)
+const reloading = new Set<() => void>()
+
+/** A terminal that was closed, or a connection that broke; to who listens, the wish that the configuration be read anew. */
+function hangUp(): void {
+  if (reloading.size === 0) stop('SIGHUP')
+  for (const reload of reloading) reload()
+}
+
+const signals = [
+  ['SIGINT', stop],
+  ['SIGTERM', stop],
+  ['SIGHUP', hangUp],
+] as const
+for (const [signal, listener] of signals) process.on(signal, listener)
 
 /** What these do must be done to the end, whether anybody still reads what they say or not. */
-const working = new Set(['run', 'follow', 'restore', 'files', 'init', 'prune', 'copy', 'key', 'unlock', 'rebuild-index'])
+const working = new Set(['run', 'follow', 'daemon', 'restore', 'files', 'init', 'prune', 'copy', 'key', 'unlock', 'rebuild-index'])
 const goesOn = process.argv.slice(2).some((word) => working.has(word))
 if (goesOn) keepMemoryLean()
 const closed = new Set(['EPIPE', 'EIO', 'ECONNRESET', 'ERR_STREAM_DESTROYED'])
@@ -43,7 +54,11 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
   stdin: process.stdin,
   environment: process.env,
   signal: controller.signal,
+  onReload(listener) {
+    reloading.add(listener)
+    return () => reloading.delete(listener)
+  },
 })
-for (const signal of signals) process.off(signal, stop)
+for (const [signal, listener] of signals) process.off(signal, listener)
 // Whatever a plugin forgot to close must not keep a finished command alive; without such a leftover this timer never fires.
 setTimeout(() => process.exit(), 5000).unref()

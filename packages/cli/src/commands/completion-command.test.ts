@@ -86,7 +86,7 @@ const completions: readonly (readonly [before: string, current: string, complete
   [
     'backup-planet --js',
     '',
-    'init discover check run follow list windows restore files verify drill evidence copy prune stats key unlock rebuild-index notify completion version',
+    'init discover check run follow daemon status list windows restore files verify drill evidence copy prune stats key unlock rebuild-index notify completion version',
   ],
   ['backup-planet run --kind', 'f', 'full'],
   ['backup-planet completion', '', 'bash fish zsh'],

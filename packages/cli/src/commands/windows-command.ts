@@ -1,4 +1,3 @@
-import { type Backup, findGaps, orderOf, planChain, restoreWindows } from '@backup-planet/core'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -8,9 +7,9 @@ import { toldOptions } from '../progress/run-events.ts'
 import { assertReadable } from '../restoring/backup-selection.ts'
 import { type JobBackups, openJobBackups } from '../restoring/job-backups.ts'
 import { planningAgentOf } from '../restoring/planning-agent.ts'
-import type { PlanningAgent } from '../restoring/restore-goal-options.ts'
+import { restorableStates } from '../restoring/restorable-states.ts'
 import { fromRepositoryOption } from '../workspace/repository-choice.ts'
-import { examples, itemOption, itemsOf } from './command-options.ts'
+import { examples, itemOption } from './command-options.ts'
 
 interface WindowsOptions {
   readonly repository?: string
@@ -36,23 +35,9 @@ export function addWindowsCommand(program: Command, context: CommandContext): vo
       await using backups = await openJobBackups(workspace, job, options, toldOptions(context))
       const all = backups.listed.flatMap((listing) => listing.backups)
       assertReadable(all, backups)
-      const states = statesOf(backups, await planningAgentOf(workspace, job, all), options.item)
+      const states = restorableStates(backups, await planningAgentOf(workspace, job, all), options.item)
       tell(states, backups, context)
     })
-}
-
-function statesOf({ listed }: JobBackups, agent: PlanningAgent, items: readonly string[] | undefined): RestorableStates {
-  const listings = listed.map(({ name, backups }) => ({ repository: name, backups }))
-  const history = { listings, order: orderOf(agent), ...itemsOf(items) }
-  const latest = planChain(history, { latest: true })
-  const id = latest.possible ? latest.backups.at(-1)?.id : undefined
-  const last = listings.flatMap(({ backups }): readonly Backup[] => backups).find((backup) => backup.id === id)
-  return {
-    windows: restoreWindows(history),
-    gaps: findGaps(history),
-    pointInTime: agent.supports.pointInTime,
-    ...(last === undefined ? {} : { last }),
-  }
 }
 
 function tell(states: RestorableStates, { job, unlisted, unreadable }: JobBackups, context: CommandContext): void {

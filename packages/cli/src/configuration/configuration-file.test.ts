@@ -31,7 +31,7 @@ describe('what is wrong is said with its place', () => {
     [
       'a foreign key',
       `${good}zzz: 1\n`,
-      'backup-planet.yaml:8:1: unknown key "zzz", known are repositories, jobs, targets, staging, limits, notifications, evidence',
+      'backup-planet.yaml:8:1: unknown key "zzz", known are repositories, jobs, targets, staging, limits, notifications, evidence, daemon',
     ],
     [
       'a misspelt key of a job',
@@ -76,7 +76,42 @@ describe('what is wrong is said with its place', () => {
     [
       'a wrong schedule',
       `${good}    schedule: { full: nightly }\n`,
+      'backup-planet.yaml:8:23: jobs.shop.schedule.full: "nightly" is no cron expression: it has 1 field',
+    ],
+    [
+      'a schedule of no text',
+      `${good}    schedule: { full: 2 }\n`,
       'backup-planet.yaml:8:23: jobs.shop.schedule.full: expected five cron fields such as "0 2 * * 0"',
+    ],
+    [
+      'an hour that no clock shows',
+      `${good}    schedule: { log: "*/15 24 * * *" }\n`,
+      'backup-planet.yaml:8:22: jobs.shop.schedule.log: "*/15 24 * * *" is no cron expression: invalid value for hour: 24',
+    ],
+    [
+      'a time zone that is none',
+      `${good}    schedule: { full: "0 2 * * 0", timezone: Europe/Pariss }\n`,
+      'backup-planet.yaml:8:46: jobs.shop.schedule.timezone: there is no time zone "Europe/Pariss"',
+    ],
+    [
+      'a window that is none',
+      `${good}    schedule: { full: "0 2 * * 0", windows: [{ from: "20:00", to: "26:00" }] }\n`,
+      'backup-planet.yaml:8:67: jobs.shop.schedule.windows.0.to: "26:00" is no time of a day from 00:01 to 24:00; midnight at the end of a day is 24:00',
+    ],
+    [
+      'a day of another language',
+      `${good}    schedule: { full: "0 2 * * 0", windows: [{ days: [montag], from: "20:00", to: "22:00" }] }\n`,
+      'backup-planet.yaml:8:55: jobs.shop.schedule.windows.0.days.0: expected one of sun, mon, tue, wed, thu, fri, sat',
+    ],
+    [
+      'a jitter without unit',
+      `${good}    schedule: { full: "0 2 * * 0", jitter: "5" }\n`,
+      'backup-planet.yaml:8:44: jobs.shop.schedule.jitter: expected a duration such as 30s, 5m or 6h, found "5"',
+    ],
+    [
+      'a misspelt key of a schedule',
+      `${good}    schedule: { full: "0 2 * * 0", runmissed: false }\n`,
+      'backup-planet.yaml:8:36: unknown key "runmissed" in jobs.shop.schedule, did you mean "runMissed"?',
     ],
     [
       'a wrong retention',
@@ -158,7 +193,7 @@ limits: { upload: 20MB/s }
   expect(content.staging.budget).toBe(2 ** 31)
   expect(content.limits.upload).toBe(20_000_000)
   expect(content.jobs.shop?.retention?.log).toEqual({ keepWithin: 604_800_000 })
-  expect(warnings).toEqual(['schedule of job shop: not used yet; start "backup-planet run shop" from cron or a timer'])
+  expect(warnings).toEqual([])
 })
 
 test('names that are not there are refused with the nearest one, also those every object has', () => {

@@ -75,9 +75,7 @@ function configurationOf(content: ConfigurationContent, document: YamlDocument, 
       const { line, column } = document.placeOf(path)
       return `${basename(file)}:${line}:${column}: ${path.join('.')}`
     },
-    warnings: Object.entries(content.jobs).flatMap(([name, { schedule }]) =>
-      schedule === undefined ? [] : [`schedule of job ${name}: not used yet; start "backup-planet run ${name}" from cron or a timer`],
-    ),
+    warnings: [],
     exposure:
       readableByOthers && secrets.length > 0
         ? {

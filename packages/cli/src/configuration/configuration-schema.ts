@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { parseByteRate, parseByteSize } from './byte-size.ts'
 import { channelSchema, channelSettingNames } from './channel-schema.ts'
 import { parseDuration } from './duration.ts'
+import { scheduleSchema } from './schedule-schema.ts'
 
 /** Names end up in paths, keys and command lines. */
 const name = z
@@ -22,10 +23,6 @@ const byteRate = z
 const duration = z
   .string('expected a duration such as 14d')
   .transform((value, context) => parsed(parseDuration(value), value, 'a duration such as 15m, 1h30m or 14d', context))
-
-const cron = z
-  .string('expected five cron fields such as "0 2 * * 0"')
-  .regex(/^\s*(\S+\s+){4,5}\S+\s*$/, 'expected five cron fields such as "0 2 * * 0"')
 
 const count = z.int('expected a whole number').min(0, 'expected a number of backups, 0 or more')
 
@@ -73,7 +70,7 @@ const jobSchema = z.strictObject({
   ...agent,
   repository: word('local'),
   mirrors: z.array(word('offsite')).min(1).optional(),
-  schedule: z.strictObject({ full: cron.optional(), differential: cron.optional(), log: cron.optional() }).optional(),
+  schedule: scheduleSchema.optional(),
   retention: z
     .strictObject({
       ...keepRules,
@@ -138,6 +135,12 @@ export const configurationSchema = z.strictObject({
     .strictObject({
       key: word(`"\${file:/etc/backup-planet/evidence.key}"`).optional(),
       publicKey: word(`"\${file:/etc/backup-planet/evidence.pub}"`).optional(),
+    })
+    .default({}),
+  daemon: z
+    .strictObject({
+      concurrency: z.int('expected a whole number').min(1, 'expected how many jobs may run at once, 1 or more').optional(),
+      grace: duration.optional(),
     })
     .default({}),
 })

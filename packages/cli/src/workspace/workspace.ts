@@ -43,6 +43,8 @@ export interface Workspace {
   channel(name: string): Promise<NotificationChannel>
   /** Where it is noted what was told and what is still to be sent. */
   readonly notificationFile: string
+  /** Where files on their way are; absolute. What else is kept there may be lost at any time. */
+  readonly stagingDirectory: string
   /** For files of restores on their way. */
   scratch(): ScratchSettings & { readonly minimumFreeBytes: number }
   /** Where a drill of a job may put what it restores; `undefined` where the agent chooses. */
@@ -147,6 +149,7 @@ export function createWorkspace({ configuration, plugins, ...sources }: Workspac
       return createChannel(name, resolved, place)
     },
     notificationFile: join(directory, 'notifications', 'state.json'),
+    stagingDirectory: directory,
     staging: () => createDirectoryStaging({ directory: join(directory, 'runs'), budgetBytes: staging.budget, ...disk }),
     scratch: () => ({ directory: join(directory, 'restores'), budgetBytes: staging.budget ?? restoreBudget, ...disk }),
     drillDirectory(job) {

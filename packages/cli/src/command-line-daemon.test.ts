@@ -1,0 +1,202 @@
+import { access, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { type CommandResult, commandLineOf, sampleConfiguration } from './__fixtures__/command-line-run.ts'
+
+/** A slot every second, so that nobody has to wait for one. */
+const everySecond = sampleConfiguration.replace(
+  '    repository: local\n',
+  '    repository: local\n    schedule: { full: "* * * * * *", retries: { times: 0 } }\n',
+)
+
+async function sample(configuration: string) {
+  const line = await commandLineOf(configuration)
+  onTestFinished(() => line[Symbol.asyncDispose]())
+  return line
+}
+
+/** A daemon in this process: what it says so far, and its signals. */
+function startDaemon(line: Awaited<ReturnType<typeof commandLineOf>>, argv: readonly string[] = ['daemon']) {
+  const said = { stdout: '', stderr: '' }
+  const controller = new AbortController()
+  const reloading = new Set<() => void>()
+  const ended = line.run(argv, {
+    stdout: { write: (text) => (said.stdout += text) },
+    stderr: { write: (text) => (said.stderr += text) },
+    signal: controller.signal,
+    onReload(listener) {
+      reloading.add(listener)
+      return () => reloading.delete(listener)
+    },
+  })
+  onTestFinished(async () => {
+    controller.abort()
+    await ended
+  })
+  return {
+    said,
+    async until(text: string, times = 1) {
+      await expect
+        .poll(() => (said.stdout + said.stderr).split(text).length - 1, { timeout: 20_000, interval: 20 })
+        .toBeGreaterThanOrEqual(times)
+    },
+    reload: () => {
+      for (const reload of reloading) reload()
+    },
+    async stop(): Promise<CommandResult> {
+      controller.abort(new Error('SIGTERM'))
+      return { ...(await ended), ...said }
+    },
+  }
+}
+
+test.each([
+  ['{ drill: "0 5 * * 1" }', 'there is no drill to be scheduled'],
+  ['{ full: "0 25 * * 1" }', '"0 25 * * 1" is no cron expression'],
+])('a schedule of %s is refused at its place', async (schedule, why) => {
+  const line = await sample(sampleConfiguration.replace('    repository: local\n', `    repository: local\n    schedule: ${schedule}\n`))
+  const { code, stderr } = await line.run(['daemon'])
+  expect(stderr).toContain(why)
+  expect(stderr).toMatch(/backup-planet\.yaml:7:\d+: jobs\.shop\.schedule/)
+  expect(code).toBe(2)
+})
+
+test('makes backups by the schedule, says so, and ends with 0', async () => {
+  const line = await sample(everySecond)
+  const daemon = startDaemon(line)
+  await daemon.until('done after', 2)
+  const { code, stderr } = await daemon.stop()
+  expect(code).toBe(0)
+  expect(stderr).toMatch(/Z watching jobs shop\n/)
+  expect(stderr).toMatch(/Z shop full: begins for \S+Z\n/)
+  expect(stderr).toMatch(/Z shop full: backup \S+ is stored, complete\n/)
+  expect(stderr).toContain('stopping: what runs may go on for 5m')
+  const made = stderr.split(': done after').length - 1
+  expect((await line.run(['list'])).stdout.split('\n').filter((text) => text.startsWith('shop'))).toHaveLength(made)
+  const { mode } = await stat(join(line.directory, 'staging/schedule.json'))
+  expect(mode & 0o777).toBe(0o600)
+  expect((await readdir(join(line.directory, 'staging'))).filter((name) => name.startsWith('daemon'))).toEqual([])
+}, 30_000)
+
+test('tells what fails and goes on, as JSON lines with the run they are of', async () => {
+  const line = await sample(everySecond)
+  line.server.fault = 'unreachable'
+  const daemon = startDaemon(line, ['daemon', '--json'])
+  await daemon.until('"outcome":"failed"', 1)
+  delete line.server.fault
+  await daemon.until('"outcome":"done"', 1)
+  const { stdout } = await daemon.stop()
+  const lines = stdout
+    .trim()
+    .split('\n')
+    .map((text) => JSON.parse(text) as Record<string, unknown>)
+  expect(lines[0]).toMatchObject({ type: 'daemon-started', jobs: ['shop'], at: expect.stringMatching(/Z$/) as string })
+  expect(lines).toContainEqual(
+    expect.objectContaining({
+      type: 'run-ended',
+      outcome: 'failed',
+      givenUp: true,
+      failure: expect.objectContaining({ code: 'UNREACHABLE' }) as object,
+    }),
+  )
+  expect(lines).toContainEqual(expect.objectContaining({ type: 'stored', job: 'shop', task: 'full' }))
+  expect(lines.filter(({ type }) => type === 'bytes' || type === 'idle')).toEqual([])
+}, 30_000)
+
+test('a changed configuration is taken on demand; a broken one is told, and the one before stays', async () => {
+  const line = await sample(sampleConfiguration)
+  const daemon = startDaemon(line)
+  await daemon.until('watching no jobs: none has a schedule')
+  await writeFile(line.file, 'jobs: [')
+  daemon.reload()
+  await daemon.until('the configuration is wrong, the one before stays')
+  await writeFile(line.file, everySecond)
+  daemon.reload()
+  await daemon.until('configuration reloaded: watching jobs shop')
+  await daemon.until('done after')
+  expect((await daemon.stop()).code).toBe(0)
+}, 30_000)
+
+test('a second daemon of a configuration is refused, and names the first', async () => {
+  const line = await sample(sampleConfiguration)
+  const daemon = startDaemon(line)
+  await daemon.until('watching')
+  const { code, stderr } = await line.run(['daemon'])
+  expect(stderr).toContain(`a daemon watches this configuration already: process ${process.pid}`)
+  expect(code).toBe(1)
+  expect((await line.run(['status'])).stdout).toContain(`watched by the daemon, process ${process.pid}`)
+  await daemon.stop()
+  expect((await line.run(['status'])).stdout).toContain('no daemon watches this configuration')
+}, 30_000)
+
+test('with its state removed, it knows from the repository what was made', async () => {
+  const yearly = everySecond.replace('* * * * * *', '0 0 0 1 1 *')
+  const line = await sample(yearly)
+  await line.run(['run', 'shop'])
+  const daemon = startDaemon(line)
+  await expect
+    .poll(
+      () =>
+        access(join(line.directory, 'staging/schedule.json')).then(
+          () => true,
+          () => false,
+        ),
+      { timeout: 20_000 },
+    )
+    .toBe(true)
+  await daemon.stop()
+  const state = JSON.parse(await readFile(join(line.directory, 'staging/schedule.json'), 'utf8')) as {
+    jobs: { shop: { tasks: { full: { settledUntil: number } } } }
+  }
+  const [backup] = (await line.run(['list', '--json'])).lines
+    .map((each) => each.backup as { beganAt: string } | undefined)
+    .filter((each) => each !== undefined)
+  expect(state.jobs.shop.tasks.full.settledUntil).toBe(Date.parse(backup?.beganAt ?? ''))
+  await rm(join(line.directory, 'staging'), { recursive: true })
+}, 30_000)
+
+test('status says what ran last, what runs next, and until when can be restored', async () => {
+  const line = await sample(everySecond.replace('full: "* * * * * *"', 'full: "0 0 2 * * *"'))
+  const before = await line.run(['status'])
+  expect(before.stdout).toMatch(
+    /^no daemon watches this configuration\n\nshop: nothing can be restored yet\nTASK +SCHEDULE +LAST RUN +NEXT RUN\nfull +0 0 2 \* \* \* +\d{4}-/,
+  )
+  expect(before.code).toBe(1)
+  await line.run(['run', 'shop'])
+  const after = await line.run(['status', 'shop', '--json'])
+  expect(after.code).toBe(0)
+  expect(after.lines.at(-1)).toMatchObject({
+    type: 'result',
+    command: 'status',
+    daemon: null,
+    jobs: [
+      {
+        job: 'shop',
+        restorableUntil: expect.any(String) as string,
+        windows: [{}],
+        tasks: [{ task: 'full', schedule: '0 0 2 * * *', failures: 0, next: expect.any(String) as string }],
+      },
+    ],
+  })
+})
+
+test('status ends with 1 after a run that failed, and 3 when a repository is away', async () => {
+  const line = await sample(everySecond)
+  await line.run(['run', 'shop'])
+  line.server.fault = 'unreachable'
+  const daemon = startDaemon(line)
+  await daemon.until('not tried again before its next slot')
+  await daemon.stop()
+  const failed = await line.run(['status'])
+  expect(failed.stdout).toMatch(/failed \d{4}-\S+Z, \d+s ago/)
+  expect(failed.code).toBe(1)
+  expect((await line.run(['status', 'nobody'])).code).toBe(2)
+  await rm(join(line.directory, 'staging/schedule.json'))
+  await writeFile(
+    line.file,
+    sampleConfiguration.replace('destination: ./backups', 'destination: ./away, uploader: { settings: { createDirectory: false } }'),
+  )
+  const away = await line.run(['status'])
+  expect(away.stdout).toContain('what can be restored is not known')
+  expect(away.code).toBe(3)
+}, 30_000)

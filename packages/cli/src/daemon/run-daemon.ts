@@ -1,0 +1,108 @@
+import { commandRunner, createJobList, runSchedule, type ScheduleEvent, type ScheduleStateStore } from '@backup-planet/core'
+import type { CommandContext } from '../command-context.ts'
+import { failureFacts } from '../output/failure-text.ts'
+import { refuseExposure } from '../workspace/refused-exposure.ts'
+import type { Workspace } from '../workspace/workspace.ts'
+import { lockDaemon } from './daemon-lock.ts'
+import { allObservers, type DaemonObserverFactory } from './daemon-observer.ts'
+import { observerFactories } from './daemon-observers.ts'
+import type { DaemonTasks } from './daemon-task.ts'
+import { daemonTasks } from './daemon-tasks.ts'
+import { doScheduled } from './daemon-work.ts'
+import { createJobLeases, recallHistory } from './job-lease.ts'
+import { policiesOf } from './job-policies.ts'
+import { scheduleStateStore } from './schedule-state-file.ts'
+import { createServiceNotifier, type ServiceNotifier } from './service-notifier.ts'
+
+export interface DaemonSettings {
+  readonly tasks?: DaemonTasks
+  readonly observers?: readonly DaemonObserverFactory[]
+  readonly notifier?: ServiceNotifier
+  readonly state?: ScheduleStateStore
+}
+
+/** How long what runs may go on after the daemon was asked to stop, where the configuration says nothing. */
+const defaultGrace = 5 * 60_000
+/** The schedule looks at its clock every minute; when it has not for so long, it hangs. */
+const hangsAfter = 5 * 60_000
+
+/** Runs the jobs of a configuration by their schedules until the command is stopped, and takes a changed configuration when it is asked to. */
+export async function runDaemon(context: CommandContext, settings: DaemonSettings = {}): Promise<void> {
+  const { tasks = daemonTasks, observers: factories = observerFactories } = settings
+  let workspace = await context.workspace()
+  refuseExposure(workspace)
+  const jobs = createJobList(policiesOf(workspace, tasks))
+  const { concurrency, grace = defaultGrace } = workspace.configuration.content.daemon
+  const directory = workspace.stagingDirectory
+  await using _lock = await lockDaemon(directory)
+  const notifier =
+    settings.notifier ?? createServiceNotifier({ environment: context.environment, runner: commandRunner, warn: context.output.remark })
+  const observing = (used: Workspace) => allObservers(factories.map((make) => make(context, used)))
+  let observers = observing(workspace)
+  const leaseOf = createJobLeases()
+  const names = () => jobs.policies.map(({ job }) => job)
+  let lookedAt = performance.now()
+
+  const onEvent = (event: ScheduleEvent): void => {
+    if (event.type === 'idle') {
+      lookedAt = performance.now()
+      notifier.status(statusText(event))
+    }
+    observers.onScheduleEvent(event)
+  }
+  const reload = async (): Promise<void> => {
+    notifier.reloading()
+    try {
+      const changed = await context.newWorkspace()
+      refuseExposure(changed)
+      const policies = policiesOf(changed, tasks)
+      const heard = observing(changed)
+      await observers.close()
+      ;[workspace, observers] = [changed, heard]
+      jobs.replace(policies)
+      observers.onDaemonEvent({ type: 'configuration-reloaded', jobs: names() })
+    } catch (error) {
+      observers.onDaemonEvent({ type: 'configuration-refused', failure: failureFacts(error) })
+    }
+    notifier.ready()
+  }
+  let reloads = Promise.resolve()
+  const forget = context.onReload(() => {
+    reloads = reloads.then(reload)
+  })
+  const onStop = (): void => {
+    notifier.stopping()
+    observers.onDaemonEvent({ type: 'daemon-stopping', graceSeconds: grace / 1000 })
+  }
+  context.signal.addEventListener('abort', onStop, { once: true })
+  using _watchdog = notifier.watch(() => performance.now() - lookedAt < hangsAfter)
+  try {
+    observers.onDaemonEvent({ type: 'daemon-started', jobs: names() })
+    notifier.ready()
+    await runSchedule(
+      {
+        jobs,
+        state: settings.state ?? scheduleStateStore(directory),
+        lease: (job, options) => leaseOf(workspace, job, options),
+        recall: (job, options) => recallHistory(workspace, job, options, context.now()),
+        execute: (run, { signal }) => doScheduled(run, { tasks, workspace, signal, observers: () => observers }),
+        onEvent,
+        graceSeconds: grace / 1000,
+        ...(concurrency === undefined ? {} : { concurrency }),
+      },
+      { signal: context.signal },
+    )
+  } finally {
+    context.signal.removeEventListener('abort', onStop)
+    forget()
+    await reloads
+    await observers.close()
+    await notifier.said()
+  }
+}
+
+function statusText({ nextAt, running }: Extract<ScheduleEvent, { type: 'idle' }>): string {
+  const now = running === 0 ? '' : `${running === 1 ? 'one job' : `${running} jobs`} at work`
+  const next = nextAt === undefined ? '' : `next at ${nextAt.replace(/\.\d+/, '')}`
+  return [now, next].filter((part) => part !== '').join(', ') || 'nothing is scheduled'
+}
