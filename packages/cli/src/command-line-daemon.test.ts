@@ -2,6 +2,7 @@ import { access, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { type CommandResult, commandLineOf, sampleConfiguration } from './__fixtures__/command-line-run.ts'
+import { daemonLineTexts } from './documentation/event-documentation.ts'
 
 /** A slot every second, so that nobody has to wait for one. */
 const everySecond = sampleConfiguration.replace(
@@ -100,6 +101,13 @@ test('tells what fails and goes on, as JSON lines with the run they are of', asy
     }),
   )
   expect(lines).toContainEqual(expect.objectContaining({ type: 'stored', job: 'shop', task: 'full' }))
+  for (const { type, ...fields } of lines) {
+    const documented: readonly string[] | undefined = Object.hasOwn(daemonLineTexts, String(type))
+      ? daemonLineTexts[type as keyof typeof daemonLineTexts]
+      : undefined
+    if (documented === undefined) expect(fields).toMatchObject({ job: 'shop', task: 'full' })
+    else expect(documented).toEqual(expect.arrayContaining(Object.keys(fields)))
+  }
   expect(lines.filter(({ type }) => type === 'bytes' || type === 'idle')).toEqual([])
 }, 30_000)
 

@@ -35,6 +35,7 @@ test('every line that a command writes is documented, with every field', { timeo
     ['run', 'shop'],
     ['list'],
     ['windows', 'shop'],
+    ['status'],
     ['restore', 'shop', ...to, '--plan'],
     ['restore', 'shop', ...to],
     ['files', 'shop', '--to', join(here.directory, 'files')],

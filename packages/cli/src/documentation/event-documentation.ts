@@ -153,6 +153,7 @@ export const lineTexts = {
   'result of key passwd': ['repository', 'id', 'file'],
   'result of unlock': ['repository', 'removed', 'left'],
   'result of rebuild-index': ['repository', 'report'],
+  'result of status': ['daemon', 'jobs'],
   'result of notify': ['channels'],
   'result of version': ['version', 'node'],
   failure: ['code', 'message', 'hint'],
@@ -160,6 +161,22 @@ export const lineTexts = {
   'finding (verify)': ['repository', 'finding'],
   copy: ['job', 'id', 'copied'],
   'retention (prune)': ['repository', 'job', 'id', 'kind', 'beganAt', 'action', 'reasons'],
+} as const satisfies Readonly<Record<string, readonly string[]>>
+
+/** What `daemon` writes besides the events of its runs. */
+export const daemonLineTexts = {
+  'daemon-started': ['at', 'jobs'],
+  'configuration-reloaded': ['at', 'jobs'],
+  'configuration-refused': ['at', 'failure'],
+  'daemon-stopping': ['at', 'graceSeconds'],
+  'run-started': ['at', 'run'],
+  'run-ended': ['at', 'run', 'outcome', 'seconds', 'backup', 'failure', 'problems', 'retryAt', 'givenUp'],
+  'run-deferred': ['at', 'run', 'seconds', 'problem'],
+  'run-fulfilled-elsewhere': ['at', 'run'],
+  'slots-left-out': ['at', 'job', 'task', 'slot', 'slots'],
+  'history-unknown': ['at', 'job', 'problem'],
+  'schedule-broken': ['at', 'job', 'problem'],
+  'state-unsaved': ['at', 'problem'],
 } as const satisfies Readonly<Record<string, readonly string[]>>
 
 /** `docs/events.md`. */
@@ -171,7 +188,7 @@ export function eventDocumentation(): string {
     })
     return [`| \`${type}\` | | **${when}** |`, ...rows]
   })
-  const lines = Object.entries<readonly string[]>(lineTexts).map(
+  const lines = Object.entries<readonly string[]>({ ...lineTexts, ...daemonLineTexts }).map(
     ([name, fields]) => `| ${name} | ${fields.map((field) => `\`${field}\``).join(', ')} |`,
   )
   return `# Events
@@ -204,7 +221,10 @@ of the chain planner in [\`packages/core/src/chain\`](../packages/core/src/chain
 |---|---|
 ${lines.join('\n')}
 
-The last line is a \`result\`, or a \`failure\`; after it the exit code says the same:
+\`daemon\` writes the events of its runs as well, but for \`bytes\`, \`item\` and \`step\`, each with \`at\`, \`job\` and \`task\`; its own lines are those with \`at\` above. What a \`run\` is, and when each
+is written, says [\`schedule-event.ts\`](../packages/core/src/schedule/schedule-event.ts). It ends without a \`result\`.
+
+The last line of every other command is a \`result\`, or a \`failure\`; after it the exit code says the same:
 0 done, 1 failed, 2 usage or configuration, 3 partial, 130 aborted.
 `
 }
