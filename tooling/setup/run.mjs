@@ -16,7 +16,19 @@ import { aptPackages, missingTools, reportMissingTools } from './system-tools.mj
 
 const cephTools = ['radosgw', 'ceph-mon', 'ceph-osd', 'ceph']
 const sftpTools = ['sshd', 'ssh-keygen', 'proftpd', 'mod_sftp.so']
-const testTools = ['mariadbd', 'mariadb-backup', 'zstd', 'age', 'unzip', 'mydumper', 'restic', 'fusermount', ...sftpTools, ...cephTools]
+const testTools = [
+  'mariadbd',
+  'mariadb-backup',
+  'zstd',
+  'age',
+  'unzip',
+  'mydumper',
+  'restic',
+  'fusermount',
+  'chromium',
+  ...sftpTools,
+  ...cephTools,
+]
 const benchTools = ['mariadbd', 'zstd', 'mydumper', 'restic', 'rclone', 'sshd', ...cephTools]
 
 const verbs = {

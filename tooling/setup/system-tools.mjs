@@ -16,6 +16,7 @@ const tools = {
   mydumper: { use: 'tests that load our dumps with myloader', apt: 'mydumper', dnf: 'mydumper', brew: 'mydumper' },
   restic: { use: 'tests that share a repository with restic', apt: 'restic', dnf: 'restic', brew: 'restic' },
   fusermount: { use: 'tests that read our backups through a mount of restic', apt: 'fuse', dnf: 'fuse', brew: 'macfuse' },
+  chromium: { use: 'tests that look at the pages of reports in a browser', apt: 'chromium', dnf: 'chromium', brew: 'chromium' },
   rclone: { use: 'the benchmark of S3, which measures ours beside it', apt: 'rclone', dnf: 'rclone', brew: 'rclone' },
   aws: { use: 'the benchmark of S3, as another one beside ours', apt: 'awscli', dnf: 'awscli2', brew: 'awscli' },
   radosgw: { use: 'every test against a real S3 store, the gateway of Ceph', apt: 'radosgw', dnf: 'ceph-radosgw', brew: 'ceph' },

@@ -27,36 +27,43 @@ caption{text-align:left;color:var(--soft);font-size:.875rem;padding-bottom:.4rem
 th,td{text-align:left;vertical-align:top;padding:.4rem .6rem;border-bottom:1px solid var(--line)}
 thead th{color:var(--soft);font-size:.8125rem;font-weight:600;border-bottom-width:2px}
 tbody th{font-weight:600}
-.n{text-align:right;font-variant-numeric:tabular-nums}
-time{font-variant-numeric:tabular-nums}
-details{margin:.5rem 0}summary{cursor:pointer;color:var(--link)}
+.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+time{font-variant-numeric:tabular-nums;white-space:nowrap}
+thead th{overflow-wrap:normal}
+table+table{margin-top:1.25rem}
 .lane{margin:0 0 .75rem}
 .lane p{margin:0 0 .2rem;font-size:.875rem}
 .lane svg,.key svg{display:block;width:100%;height:1.25rem}
 .track{fill:var(--sheet);stroke:var(--line)}
 .span{fill:var(--span)}
 .moment{stroke:var(--moment);stroke-width:3px}
-.tick{stroke:var(--line)}
 .axis{display:flex;justify-content:space-between;gap:.5rem;font-size:.75rem;color:var(--soft);margin:0 0 .5rem}
 .key{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;font-size:.8125rem;color:var(--soft);list-style:none;padding:0;margin:0 0 1rem}
 .key li{display:flex;align-items:center;gap:.4rem}.key svg{width:1.75rem;height:.9rem;flex:none}
 footer{color:var(--soft);font-size:.8125rem;padding-bottom:2rem}
-@media (max-width:44rem){
-body{font-size:15px}
-header,main,footer{padding-left:.6rem;padding-right:.6rem}
-section{padding:.9rem .75rem;margin:.8rem 0}
+@media screen and (max-width:64rem){
 table,tbody,tr,th,td,caption{display:block;width:auto}
+.n{white-space:normal}
 thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 tbody tr{border:1px solid var(--line);border-radius:.4rem;padding:.4rem .7rem;margin:0 0 .6rem}
 tbody th,tbody td{border:0;padding:.12rem 0;text-align:left}
 tbody td{display:grid;grid-template-columns:7.5rem minmax(0,1fr);gap:.6rem}
 tbody td::before{content:attr(data-label);color:var(--soft);font-size:.8125rem}
 tbody td.empty{display:none}
+}
+@media screen and (max-width:44rem){
+body{font-size:15px}
+header,main,footer{padding-left:.6rem;padding-right:.6rem}
+section{padding:.9rem .75rem;margin:.8rem 0}
 .axis span:nth-child(even){display:none}
 }
 @media print{
 :root{color-scheme:light;--ink:#000;--soft:#444;--paper:#fff;--sheet:#fff;--line:#bbb;--span:#0072b2;--moment:#b35400;--good:#00513d;--goodbg:#fff;--warn:#6b4100;--warnbg:#fff;--bad:#8f1700;--badbg:#fff;--link:#000}
 body{font-size:10pt}
+table{font-size:8pt}
+th,td{padding:.2rem .3rem}
+.n,time,.tag{white-space:normal}
+.axis span:nth-child(even){display:none}
 header,main,footer{max-width:none;padding:0}
 section{border:0;border-top:1px solid #bbb;border-radius:0;padding:.6rem 0;margin:.6rem 0}
 h2,h3,caption{break-after:avoid}

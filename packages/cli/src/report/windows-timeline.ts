@@ -149,7 +149,7 @@ function windowsTable(groups: readonly RestorableGroup[], { pointInTime }: JobRe
   )
   const left = rows.length - most
   return table(
-    `The same in words, the newest history first, times in UTC${left > 0 ? `; the first ${number(most)} of ${number(rows.length)}` : ''}`,
+    `The same in words, the newest history first${left > 0 ? `; the first ${number(most)} of ${number(rows.length)}` : ''}`,
     columns,
     rows
       .slice(0, most)
