@@ -78,7 +78,10 @@ function linkOf(id: string, backup: Backup, repositories: readonly string[], ask
     repositories,
     at: Date.parse(backup.consistentAt),
     whole:
-      failed.length === 0 && !limited && (asked === undefined ? backup.status === 'complete' : backup.kind !== 'full' || mine.length > 0),
+      failed.length === 0 &&
+      !limited &&
+      (asked !== undefined || backup.status === 'complete') &&
+      (backup.kind !== 'full' || (asked === undefined ? backup.items : mine).length > 0),
     failed,
     ...(from === undefined ? {} : { from }),
     ...(to === undefined ? {} : { to }),

@@ -26,6 +26,14 @@ function refused(backups: readonly Backup[], target: ChainTarget) {
 
 const ids = (plan: ChainPlan) => plan.backups.map(({ id }) => id)
 
+test('a full in which nothing is takes the place of none, though it is complete', () => {
+  const empty = sketched({ id: 'empty', kind: 'full', consistentAt: minute(40), position: at('c', 50), items: [] })
+  const later = sketched({ id: 'later', kind: 'log', consistentAt: minute(50), from: at('c', 50), position: at('c', 60) })
+  expect(ids(planned([...all, empty], { latest: true }))).toEqual(['full2', 'diff', 'log3'])
+  expect(ids(planned([...all, empty, later], { latest: true }))).toEqual(['full2', 'diff', 'log3'])
+  expect(planChain(historyOf([empty], numbered), { latest: true }).possible).toBe(false)
+})
+
 describe('a moment', () => {
   test('in a log is reached from the newest full before it, stopping before that moment', () => {
     const plan = planned(all, { at: minute(15) })
