@@ -5,7 +5,7 @@ import { ModelHistory, replay } from '../chain/__fixtures__/model-history.ts'
 import { at, numbered, sketched } from '../chain/__fixtures__/numbered-positions.ts'
 import { historyOf } from '../chain/chain-history.ts'
 import { planChain } from '../chain/plan-chain.ts'
-import type { Backup, Repository } from '../contracts/index.ts'
+import type { Backup, Problem, Repository } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
 import type { RunEvent } from '../events/run-event.ts'
 import { createMemoryRepository, type MemoryRepository } from '../testing/memory-repository.ts'
@@ -174,6 +174,33 @@ describe('what the store retains', () => {
     expect(events.at(-1)).toMatchObject({ outcome: 'partial' })
     repository.place.retained.clear()
     expect((await applyRetention(parts(repository))).removed).toEqual(['log-2', 'full-1'])
+  })
+
+  test('is not called a backup that stays where the record is gone and only data of it is refused', async () => {
+    const repository = repositoryWith(weeks)
+    repository.place.retained.set('log-2', 'locked until 2027')
+    const { remove } = repository
+    repository.remove = async (backups, options) => {
+      const report = await remove.call(repository, backups, options)
+      const data = report.removed.map((id) => ({ key: `${id}/data`, reason: 'locked until 2028' }))
+      return { ...report, retained: [...data, ...report.retained] }
+    }
+    const problems: Problem[] = []
+    const report = await applyRetention(parts(repository), {
+      onEvent: (event) => void (event.type === 'problem' && problems.push(event.problem)),
+    })
+    expect(report.removed).toEqual(['log-4', 'differential-3'])
+    expect(report.retained.map(({ key }) => key)).toEqual(['log-4/data', 'log-2', 'differential-3/data'])
+    expect(report.decisions[1]?.reasons).toMatchObject([{ message: 'the store retains it: locked until 2027' }])
+    const ofData = {
+      message: 'the store retains log-4/data of a backup that was removed: locked until 2028',
+      hint: 'The backup is listed no more and cannot be restored; what stays of it takes room until the store lets it go.',
+    }
+    expect(problems).toMatchObject([
+      ofData,
+      { message: 'the store retains log-2: locked until 2027', hint: 'It stays, with all that it needs; the next run tries again.' },
+      { ...ofData, message: 'the store retains differential-3/data of a backup that was removed: locked until 2028' },
+    ])
   })
 
   test('is noticed also in a repository that says nothing of it', async () => {

@@ -139,8 +139,13 @@ class Retention {
         this.#removed.push(id)
         this.#reporter.emit({ type: 'removed', id, kind })
       }
-      for (const object of retained) this.#tellRetained(object)
-      if (tried.length < batch.length) return { left: batch.filter(({ id }) => !gone.has(id)), reason: retained.at(-1)?.reason }
+      const wasCut = tried.length < batch.length
+      // A repository stops at the first record that is refused; what it names before is data of backups whose records are gone.
+      for (const [index, object] of retained.entries()) {
+        if (wasCut && index === retained.length - 1) this.#tellRetained(object)
+        else this.#tellLeftBehind(object)
+      }
+      if (wasCut) return { left: batch.filter(({ id }) => !gone.has(id)), reason: retained.at(-1)?.reason }
     }
     return undefined
   }
@@ -155,13 +160,19 @@ class Retention {
   }
 
   #tellRetained(retained: RetainedObject): void {
+    const message = `the store retains ${retained.key}: ${retained.reason}`
+    this.#refused(retained, message, 'It stays, with all that it needs; the next run tries again.')
+  }
+
+  #tellLeftBehind(retained: RetainedObject): void {
+    const message = `the store retains ${retained.key} of a backup that was removed: ${retained.reason}`
+    const hint = 'The backup is listed no more and cannot be restored; what stays of it takes room until the store lets it go.'
+    this.#refused(retained, message, hint)
+  }
+
+  #refused(retained: RetainedObject, message: string, hint: string): void {
     this.#retained.push(retained)
-    this.#reporter.problem({
-      severity: 'warning',
-      code: 'ACCESS_DENIED',
-      message: `the store retains ${retained.key}: ${retained.reason}`,
-      hint: 'It stays, with all that it needs; the next run tries again.',
-    })
+    this.#reporter.problem({ severity: 'warning', code: 'ACCESS_DENIED', message, hint })
   }
 
   /** As the rules say of what is there now; what they did not say at the beginning waits for the next run. */
