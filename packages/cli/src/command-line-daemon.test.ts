@@ -52,7 +52,6 @@ function startDaemon(line: Awaited<ReturnType<typeof commandLineOf>>, argv: read
 }
 
 test.each([
-  ['{ drill: "0 5 * * 1" }', 'there is no drill to be scheduled'],
   ['{ full: "0 25 * * 1" }', '"0 25 * * 1" is no cron expression'],
 ])('a schedule of %s is refused at its place', async (schedule, why) => {
   const line = await sample(sampleConfiguration.replace('    repository: local\n', `    repository: local\n    schedule: ${schedule}\n`))

@@ -77,7 +77,7 @@ describe.each(shells)('completion for %s, by its text', (shell) => {
 })
 
 const completions: readonly (readonly [before: string, current: string, completed: string])[] = [
-  ['backup-planet', 're', 'rebuild-index restore'],
+  ['backup-planet', 're', 'rebuild-index report restore'],
   ['backup-planet restore', '--ren', '--rename'],
   ['backup-planet --json run shop', '--pl', '--plan'],
   ['backup-planet --config other.yaml', 'res', 'restore'],
@@ -86,7 +86,7 @@ const completions: readonly (readonly [before: string, current: string, complete
   [
     'backup-planet --js',
     '',
-    'init discover check run follow daemon status list windows restore files verify drill evidence copy prune stats key unlock rebuild-index notify completion version',
+    'init discover check run follow daemon status list windows restore files verify drill evidence copy prune stats report key unlock rebuild-index notify completion version',
   ],
   ['backup-planet run --kind', 'f', 'full'],
   ['backup-planet completion', '', 'bash fish zsh'],

@@ -12,6 +12,7 @@ import {
   type ScheduledRun,
 } from '@backup-planet/core'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { createSecretMask } from '../configuration/secret-mask.ts'
 import type { Workspace } from '../workspace/workspace.ts'
 import { lockDaemon, runningDaemon } from './daemon-lock.ts'
 import { allObservers, type ToldRunEvent } from './daemon-observer.ts'
@@ -175,6 +176,8 @@ describe('what is due is done', () => {
       tasks,
       workspace: workspaceOf(job),
       signal: new AbortController().signal,
+      mask: createSecretMask(),
+      now: () => Date.parse(run.beganAt),
       observers: () => observers,
     })
     return { result, told }

@@ -1,4 +1,5 @@
 import type { RunEventListener, ScheduledResult, ScheduledRun, ScheduleTask } from '@backup-planet/core'
+import type { SecretMask } from '../configuration/secret-mask.ts'
 import type { Workspace } from '../workspace/workspace.ts'
 
 export interface DaemonTaskContext {
@@ -6,6 +7,9 @@ export interface DaemonTaskContext {
   readonly workspace: Workspace
   readonly signal: AbortSignal
   readonly onEvent: RunEventListener
+  readonly mask: SecretMask
+  /** Milliseconds since 1970. */
+  readonly now: () => number
 }
 
 /** One kind of work that the daemon does by schedule. What it throws is told as a failure, and tried again as the schedule says. */

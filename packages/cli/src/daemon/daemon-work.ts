@@ -1,4 +1,5 @@
 import { BackupError, type RunEvent, type ScheduledResult, type ScheduledRun } from '@backup-planet/core'
+import type { SecretMask } from '../configuration/secret-mask.ts'
 import type { Workspace } from '../workspace/workspace.ts'
 import type { DaemonObserver } from './daemon-observer.ts'
 import type { DaemonTasks } from './daemon-task.ts'
@@ -7,6 +8,9 @@ export interface DaemonWork {
   readonly tasks: DaemonTasks
   readonly workspace: Workspace
   readonly signal: AbortSignal
+  readonly mask: SecretMask
+  /** Milliseconds since 1970. */
+  readonly now: () => number
   /** Those of now: they may have been replaced since the run began. */
   readonly observers: () => Required<DaemonObserver>
 }
@@ -31,10 +35,10 @@ export async function doScheduled(run: ScheduledRun, work: DaemonWork): Promise<
 }
 
 async function perform(run: ScheduledRun, work: DaemonWork): Promise<ScheduledResult> {
-  const { tasks, workspace, signal } = work
+  const { tasks, workspace, signal, mask, now } = work
   const task = tasks[run.task]
   if (task === undefined) throw new TypeError(`nobody can do a ${run.task}`)
-  return await task.run(run, { workspace, signal, onEvent: (event) => tell(work, run, event) })
+  return await task.run(run, { workspace, signal, mask, now, onEvent: (event) => tell(work, run, event) })
 }
 
 function tell({ observers }: DaemonWork, { job, task }: ScheduledRun, event: RunEvent): void {

@@ -1,10 +1,45 @@
-import type { DaemonTask } from './daemon-task.ts'
+import { applyRetention, type Backup, orderOf, type Problem, type Repository, type RetainedObject } from '@backup-planet/core'
+import { planningAgentOf } from '../restoring/planning-agent.ts'
+import { withEveryRepository } from '../workspace/every-repository.ts'
+import { repositoriesOf } from '../workspace/repository-choice.ts'
+import type { DaemonTask, DaemonTaskContext } from './daemon-task.ts'
 
-/** Gives back what no backup uses, in the repository of the job. */
+/** What `backup-planet prune` does for a job: its retention in each of its repositories, and then the space that no backup uses. */
 export const pruneTask: DaemonTask = {
-  async run({ job }, { workspace, signal }) {
-    await using repository = await workspace.repositoryOf(job)
-    await repository.prune?.({}, { signal })
-    return { outcome: 'done' }
+  async run({ job }, context) {
+    const { workspace, signal } = context
+    const problems: Problem[] = []
+    const prune = async (repository: Repository): Promise<void> => {
+      const retained = [...(await retire(job, repository, context)), ...((await repository.prune?.({}, { signal }))?.retained ?? [])]
+      const [first] = retained
+      if (first !== undefined) problems.push(retainedProblem(first, retained.length, repository.destination))
+    }
+    const onProblem = (problem: Problem): number => problems.push(problem)
+    await withEveryRepository(workspace, repositoriesOf(workspace.configuration, job), 'pruned', prune, { signal, onProblem })
+    return { outcome: problems.length > 0 ? 'partial' : 'done', problems }
   },
+}
+
+async function retire(
+  job: string,
+  repository: Repository,
+  { workspace, signal, onEvent, now }: DaemonTaskContext,
+): Promise<readonly RetainedObject[]> {
+  const { retention } = workspace.configuration.job(job)
+  if (retention === undefined) return []
+  const { timezone, ...rules } = retention
+  const backups: Backup[] = []
+  for await (const backup of repository.list({ job }, { signal })) backups.push(backup)
+  const order = orderOf(await planningAgentOf(workspace, job, backups))
+  const report = await applyRetention({ repository, job, rules, order, now: new Date(now()), timezone }, { signal, onEvent })
+  return report.retained
+}
+
+function retainedProblem({ key, reason }: RetainedObject, count: number, destination: string): Problem {
+  return {
+    severity: 'warning',
+    code: 'ACCESS_DENIED',
+    message: `${destination} refuses to remove ${count === 1 ? key : `${count} objects, such as ${key}`}: ${reason}`,
+    hint: 'A later prune tries again; where it never may, look at the rights and locks of the store.',
+  }
 }

@@ -85,7 +85,8 @@ export async function runDaemon(context: CommandContext, settings: DaemonSetting
         state: settings.state ?? scheduleStateStore(directory),
         lease: (job, options) => leaseOf(workspace, job, options),
         recall: (job, options) => recallHistory(workspace, job, options, context.now()),
-        execute: (run, { signal }) => doScheduled(run, { tasks, workspace, signal, observers: () => observers }),
+        execute: (run, { signal }) =>
+          doScheduled(run, { tasks, workspace, signal, mask: context.mask, now: context.now, observers: () => observers }),
         onEvent,
         graceSeconds: grace / 1000,
         ...(concurrency === undefined ? {} : { concurrency }),
