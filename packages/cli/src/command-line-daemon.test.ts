@@ -52,6 +52,7 @@ function startDaemon(line: Awaited<ReturnType<typeof commandLineOf>>, argv: read
 }
 
 test.each([
+  ['{ drill: "0 5 * * 8" }', '"0 5 * * 8" is no cron expression'],
   ['{ full: "0 25 * * 1" }', '"0 25 * * 1" is no cron expression'],
 ])('a schedule of %s is refused at its place', async (schedule, why) => {
   const line = await sample(sampleConfiguration.replace('    repository: local\n', `    repository: local\n    schedule: ${schedule}\n`))
@@ -76,6 +77,24 @@ test('makes backups by the schedule, says so, and ends with 0', async () => {
   const { mode } = await stat(join(line.directory, 'staging/schedule.json'))
   expect(mode & 0o777).toBe(0o600)
   expect((await readdir(join(line.directory, 'staging'))).filter((name) => name.startsWith('daemon'))).toEqual([])
+}, 30_000)
+
+test('drills and prunes by the schedule as the commands do', async () => {
+  const schedule =
+    'schedule: { full: "*/2 * * * * *", drill: "* * * * * *", prune: "* * * * * *", retries: { times: 0 } }\n    retention: { keepLast: 1 }'
+  const line = await sample(sampleConfiguration.replace('    repository: local\n', `    repository: local\n    ${schedule}\n`))
+  const daemon = startDaemon(line, ['daemon', '--json'])
+  await expect
+    .poll(
+      () =>
+        new Set([...daemon.said.stdout.matchAll(/"type":"run-ended","run":\{"job":"shop","task":"(\w+)"/g)].map(([, task]) => task)).size,
+      { timeout: 20_000 },
+    )
+    .toBe(3)
+  await daemon.until('"task":"full"', 6)
+  await daemon.stop()
+  const { stdout } = await line.run(['list'])
+  expect(stdout.split('\n').filter((text) => text.startsWith('shop')).length).toBeLessThanOrEqual(2)
 }, 30_000)
 
 test('tells what fails and goes on, as JSON lines with the run they are of', async () => {

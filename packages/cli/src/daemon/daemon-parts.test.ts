@@ -177,7 +177,7 @@ describe('what is due is done', () => {
       workspace: workspaceOf(job),
       signal: new AbortController().signal,
       mask: createSecretMask(),
-      now: () => Date.parse(run.beganAt),
+      now: Date.now,
       observers: () => observers,
     })
     return { result, told }

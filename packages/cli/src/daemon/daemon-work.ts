@@ -2,9 +2,9 @@ import { BackupError, type RunEvent, type ScheduledResult, type ScheduledRun } f
 import type { SecretMask } from '../configuration/secret-mask.ts'
 import type { Workspace } from '../workspace/workspace.ts'
 import type { DaemonObserver } from './daemon-observer.ts'
-import type { DaemonTasks } from './daemon-task.ts'
+import type { DaemonTaskContext, DaemonTasks } from './daemon-task.ts'
 
-export interface DaemonWork {
+export interface DaemonWork extends Pick<DaemonTaskContext, 'mask' | 'now'> {
   readonly tasks: DaemonTasks
   readonly workspace: Workspace
   readonly signal: AbortSignal

@@ -24,7 +24,7 @@ export interface RunOnceParts extends RunnerParts {
 const deferredSeconds = 30
 
 /** What another attempt cannot change. */
-const permanent = new Set(['INVALID_SETTINGS', 'WRONG_CREDENTIALS', 'UNSUPPORTED'])
+const permanent = new Set(['INVALID_SETTINGS', 'INVALID_INPUT', 'WRONG_CREDENTIALS', 'UNSUPPORTED'])
 
 /** One run: lease, what others did meanwhile, the work, what follows from its end. */
 export async function runOnce(parts: RunOnceParts, wanted: DueRun): Promise<void> {
