@@ -92,6 +92,8 @@ test('help shows an example for every command, and names no command that is not 
     'restore',
     'files',
     'verify',
+    'drill',
+    'evidence',
     'copy',
     'prune',
     'stats',
