@@ -44,12 +44,12 @@ export function drillsPart(drills: readonly DrillSummary[], most: number): Marku
 
 function outcomeOf({ outcome, failure }: DrillSummary): Markup {
   if (outcome === 'passed') return html`<span class="tag good">Passed</span>`
-  const why = failure === undefined ? '' : ` ${failure.code}: ${shortened(failure.message, 300)}`
+  const why = failure === undefined ? '' : ` ${failure.code}: ${shortened(failure.message, 200)}`
   return html`<span class="tag error">${outcome === 'failed' ? 'Failed' : 'Impossible'}</span>${why}`
 }
 
 function signatureOf({ signature, keyId }: DrillSummary): Markup {
-  const key = html`<code>${keyId.slice(0, 12)}</code>`
+  const key = html`<code>${keyId.slice(0, 8)}</code>`
   if (signature === 'verified') return html`<span class="tag good">Verified</span> ${key}`
   if (signature === 'refused') return html`<span class="tag error">Not verified</span> ${key}`
   return html`not checked, key ${key}`

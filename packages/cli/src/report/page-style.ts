@@ -43,7 +43,7 @@ table+table{margin-top:1.25rem}
 footer{color:var(--soft);font-size:.8125rem;padding-bottom:2rem}
 @media screen and (max-width:64rem){
 table,tbody,tr,th,td,caption{display:block;width:auto}
-.n{white-space:normal}
+tbody .n{white-space:normal;text-align:left}
 thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 tbody tr{border:1px solid var(--line);border-radius:.4rem;padding:.4rem .7rem;margin:0 0 .6rem}
 tbody th,tbody td{border:0;padding:.12rem 0;text-align:left}
