@@ -23,10 +23,14 @@ interface Bucket {
   newest?: string | undefined
 }
 
-/** What the rules say of one group of backups, each by itself. Those that began after now are kept, and take the place of no other. */
+/**
+ * What the rules say of one group of backups, each by itself. Those that began after now are kept, and take the place of no other. An age is counted from
+ * the newest of the others, so that time alone, in which a job fails or a clock jumps ahead, makes nothing older.
+ */
 export function keptByRules(group: readonly DatedBackup[], rules: KeepRules, now: number, calendar: Calendar): RuleOutcome[] {
   const buckets = new Map(bucketRules.map((rule): readonly [typeof rule, Bucket] => [rule, { left: rules[rule] ?? 0 }]))
   const newestFirst = group.toSorted((a, b) => b.began - a.began || (a.id < b.id ? 1 : -1))
+  const newest = newestFirst.find(({ began }) => began <= now)?.began ?? now
   return newestFirst.map(({ id, began }): RuleOutcome => {
     let removes = expired(rules)
     if (areEmpty(rules)) return { id, keeps: [{ code: 'no-rules', message: 'no rule is given for it' }], removes }
@@ -47,8 +51,8 @@ export function keptByRules(group: readonly DatedBackup[], rules: KeepRules, now
       bucket.newest = bucket.left > 0 ? id : undefined
       if (bucket.left-- > 0) keeps.push({ code: bucketCodes[rule], message: `${bucketCodes[rule]} ${name}` })
     }
-    if (rules.keepWithin !== undefined && now - began < rules.keepWithin) {
-      keeps.push({ code: 'within', message: `younger than ${spanText(rules.keepWithin)}` })
+    if (rules.keepWithin !== undefined && newest - began < rules.keepWithin) {
+      keeps.push({ code: 'within', message: `less than ${spanText(rules.keepWithin)} older than the newest` })
     }
     return { id, keeps, removes }
   })

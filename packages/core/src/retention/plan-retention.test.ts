@@ -89,6 +89,17 @@ describe('fulls by themselves', () => {
     expect(keptOf(march, { keepLast: 100 })).toHaveLength(31)
   })
 
+  test('young is counted from the newest, so that weeks without a backup, or a clock that jumps ahead, cost nothing', () => {
+    const early = days(1, 10).map((date) => full(date))
+    expect(keptOf(early, { keepWithin: 3 * day })).toEqual(['full-8', 'full-9', 'full-10'])
+    const ahead = full(31, { id: 'ahead', beganAt: '2031-01-01T00:00:00Z' })
+    expect(keptOf([...early, ahead], { keepWithin: 3 * day })).toEqual(['full-8', 'full-9', 'full-10', 'ahead'])
+    const logs = early.flatMap((backup, index) => [backup, log(index + 1)])
+    const kept = keptOf(logs, { keepLast: 1, log: { keepWithin: day * 1.5 } })
+    // What lies early in the log of the 9th follows the full of the 8th.
+    expect(kept.filter((id) => id.startsWith('log'))).toEqual(['log-8', 'log-9', 'log-10'])
+  })
+
   test('two in one hour are one hour, and the newer one stays', () => {
     const twice = [full(1), full(1, { id: 'later', beganAt: '2026-03-01T12:20:00Z', position: at('s', 11) })]
     expect(keptOf(twice, { keepHourly: 2 })).toEqual(['later'])
@@ -102,13 +113,13 @@ describe('fulls by themselves', () => {
       'last: among the last 1',
       'daily: daily 2026-03-31',
       'weekly: weekly 2026-W14',
-      'within: younger than 30h',
+      'within: less than 30h older than the newest',
       'last-restorable: the last that can be restored',
     ])
     expect(saidOf('full-27', march, rules)).toEqual(['remove', 'superseded: superseded by full-29, which is weekly 2026-W13'])
     expect(saidOf('full-1', march, rules)).toEqual([
       'remove',
-      'expired: older than what is kept: the last 1, of 2 days, of 2 weeks, all younger than 30h',
+      'expired: older than what is kept: the last 1, of 2 days, of 2 weeks, all less than 30h older than the newest',
     ])
   })
 
@@ -120,8 +131,9 @@ describe('fulls by themselves', () => {
   })
 
   test('the last is kept though it is older than everything that the rules keep', () => {
-    expect(saidOf('full-2', [full(1), full(2)], { keepWithin: 1 })).toEqual(['keep', 'last-restorable: the last that can be restored'])
-    expect(keptOf([full(1), full(2)], { keepWithin: 1 })).toEqual(['full-2'])
+    const set = [full(1), full(2, { beganAt: noon(-20) })]
+    expect(saidOf('full-2', set, { keepWithin: 1 })).toEqual(['keep', 'last-restorable: the last that can be restored'])
+    expect(keptOf([full(0), ...set], { keepWithin: 1 })).toEqual(['full-1', 'full-2'])
   })
 
   test('one that began after now is kept, and takes the place of none', () => {
@@ -164,7 +176,7 @@ describe('what hangs on others', () => {
 
   test('logs with rules are kept with all that leads to them, and older fulls without logs', () => {
     const backups = days(1, 10).flatMap((date) => [full(date), log(date)])
-    expect(keptOf(backups, { keepLast: 5, log: { keepWithin: 1.7 * day } }).filter((id) => id.startsWith('log'))).toEqual(['log-10'])
+    expect(keptOf(backups, { keepLast: 5, log: { keepWithin: 1 } }).filter((id) => id.startsWith('log'))).toEqual(['log-9', 'log-10'])
     const recent = { keepLast: 5, log: { keepLast: 2 } }
     // Moments early in the log of the 9th are those after the full of the 8th.
     expect(keptOf(backups, recent)).toEqual(['full-6', 'full-7', 'full-8', 'log-8', 'full-9', 'log-9', 'full-10', 'log-10'])
@@ -216,12 +228,13 @@ describe('partial and limited backups', () => {
   })
 
   test('the last good copy of an item that is still backed up is kept', () => {
+    const within = 'within: less than 1ms older than the newest'
     const backups = [full(1), partial(5), partial(6), partial(7)]
     expect(keptOf(backups, { keepWithin: 1 })).toEqual(['full-1', 'partial-7'])
-    expect(saidOf('full-1', backups, { keepWithin: 1 })).toEqual(['keep', 'last-restorable: the last that can be restored'])
-    expect(saidOf('partial-7', backups, { keepWithin: 1 })).toEqual(['keep', 'last-of-item: the last that brings back a'])
+    expect(saidOf('full-1', backups, { keepWithin: 1 })).toEqual(['keep', within, 'last-restorable: the last that can be restored'])
+    expect(saidOf('partial-7', backups, { keepWithin: 1 })).toEqual(['keep', within, 'last-of-item: the last that brings back a'])
     const before = [limited(1, 'b'), partial(2)]
-    expect(saidOf('limited-1', before, { keepWithin: 1 })).toEqual(['keep', 'last-of-item: the last that brings back b'])
+    expect(saidOf('limited-1', before, { keepWithin: 1 })).toEqual(['keep', within, 'last-of-item: the last that brings back b'])
   })
 
   test('an item that is not backed up any more grows old with its backups', () => {

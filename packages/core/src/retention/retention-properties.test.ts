@@ -59,7 +59,9 @@ interface Pruned {
   readonly after: ChainHistory
   readonly decisions: readonly RetentionDecision[]
   readonly kept: ReadonlyMap<string, RetentionDecision>
-  readonly again: (history: ChainHistory) => readonly RetentionDecision[]
+  /** Planned once more, so many milliseconds later. */
+  readonly again: (history: ChainHistory, later?: number) => readonly RetentionDecision[]
+  readonly now: number
   readonly rules: RetentionRules
 }
 
@@ -67,16 +69,16 @@ function pruned({ events, saysWhatItCovers, ordered, gone, rules: { top, ...ofKi
   const model = new ModelHistory(events, saysWhatItCovers)
   const backups = model.backups.filter((_, index) => gone[index] !== true)
   const rules = { ...top, ...ofKinds }
-  const now = new Date(model.server.tick(0) + later)
+  const now = model.server.tick(0) + later
   const historyWith = (some: readonly Backup[]): ChainHistory => ({
     listings: [{ repository: '', backups: some }],
     ...(ordered ? { order: numbered } : {}),
   })
-  const again = (history: ChainHistory) => planRetention(history, rules, now, { timezone })
+  const again = (history: ChainHistory, after = 0) => planRetention(history, rules, new Date(now + after), { timezone })
   const before = historyWith(backups)
   const decisions = again(before)
   const kept = new Map(decisions.flatMap((decision) => (decision.action === 'keep' ? [[decision.backup.id, decision]] : [])))
-  return { model, before, after: historyWith(backups.filter(({ id }) => kept.has(id))), decisions, kept, again, rules }
+  return { model, before, after: historyWith(backups.filter(({ id }) => kept.has(id))), decisions, kept, again, now, rules }
 }
 
 function has({ reasons }: RetentionDecision, ...codes: readonly RetentionReasonCode[]): boolean {
@@ -200,6 +202,21 @@ describe('whatever the history and the rules', () => {
           expect(removing).toBe(action === 'remove')
         }
         expect(again(after).filter(({ action }) => action === 'remove')).toEqual([])
+      }),
+      runs,
+    )
+  })
+
+  test('without a new backup nothing more is removed at any later time', { timeout: patience }, () => {
+    fc.assert(
+      fc.property(scenario, fc.constantFrom(1, hour, 60 * hour, 40 * 24 * hour, 100_000 * hour), (given, passed) => {
+        const { before, after, kept, again, now } = pruned(given)
+        // One that began in the future is as a new one once its time has come.
+        fc.pre([...kept.values()].every(({ backup }) => Date.parse(backup.beganAt) <= now))
+        expect(again(after, passed).filter(({ action }) => action === 'remove')).toEqual([])
+        expect(again(before, passed).map(({ action, backup }) => `${action} ${backup.id}`)).toEqual(
+          again(before).map(({ action, backup }) => `${action} ${backup.id}`),
+        )
       }),
       runs,
     )

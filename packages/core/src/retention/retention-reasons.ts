@@ -64,7 +64,8 @@ export function expired(rules: KeepRules): RetentionReason {
     if (count === 0) return []
     return [rule === 'keepLast' ? `the last ${count}` : `of ${count} ${units[rule]}`]
   })
-  if (rules.keepWithin !== undefined && rules.keepWithin > 0) parts.push(`all younger than ${spanText(rules.keepWithin)}`)
+  if (rules.keepWithin !== undefined && rules.keepWithin > 0)
+    parts.push(`all less than ${spanText(rules.keepWithin)} older than the newest`)
   return { code: 'expired', message: `older than what is kept: ${parts.join(', ')}` }
 }
 

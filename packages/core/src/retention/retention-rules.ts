@@ -10,7 +10,7 @@ export interface KeepRules {
   readonly keepWeekly?: number | undefined
   readonly keepMonthly?: number | undefined
   readonly keepYearly?: number | undefined
-  /** All that are younger, in milliseconds. */
+  /** All that are younger than this, in milliseconds, counted back from the newest backup, not from now. */
   readonly keepWithin?: number | undefined
 }
 
