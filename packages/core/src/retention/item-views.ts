@@ -38,20 +38,6 @@ export function isUniform(backups: readonly Backup[], groups: readonly (readonly
   )
 }
 
-/**
- * Items that are still backed up: those of the newest complete full backup, and those that newer ones name, even as failed. What else older
- * backups hold was dropped on the server, or left out, and grows old like any other backup.
- */
-export function itemsStillThere(fullsNewestFirst: readonly Backup[]): Set<string> {
-  const items = new Set<string>()
-  for (const backup of fullsNewestFirst) {
-    if (backup.limitedTo !== undefined) continue
-    for (const { item } of backup.items) items.add(item)
-    if (backup.status === 'complete') break
-  }
-  return items
-}
-
 function markOf(lists: Map<string, string[]>, key: string): string[] {
   const list = lists.get(key) ?? []
   lists.set(key, list)

@@ -237,10 +237,72 @@ describe('partial and limited backups', () => {
     expect(saidOf('limited-1', before, { keepWithin: 1 })).toEqual(['keep', within, 'last-of-item: the last that brings back b'])
   })
 
-  test('an item that is not backed up any more grows old with its backups', () => {
-    const dropped = full(1, { items: [...full(1).items, { item: 'c', bytes: 1, facts: {} }] })
-    expect(keptOf([dropped, full(2)], { keepLast: 1 })).toEqual(['full-2'])
-    expect(keptOf([dropped, partial(2)], { keepWithin: 1 })).toEqual(['full-1', 'partial-2'])
+  test('one in which nothing is takes the place of none', () => {
+    expect(keptOf([full(1), full(2), full(3, { items: [] })], { keepLast: 1 })).toEqual(['full-2', 'full-3'])
+  })
+})
+
+describe('an item that newer fulls lack', () => {
+  const withC = (date: number, sketch: Partial<Backup> = {}) =>
+    full(date, { items: [...full(date).items, { item: 'c', bytes: 1, facts: {} }], ...sketch })
+  const held =
+    'gone-item: the last that brings back c, which full backups lack since full-2; it stays until there is a backup of 2026-04-01T12:00:00.000Z'
+
+  test('stays for 30 days after the first complete full without it, and says so', () => {
+    const backups = [withC(0), withC(1), ...days(2, 31).map((date) => full(date))]
+    expect(keptOf(backups, { keepLast: 1 })).toEqual(['full-1', 'full-2', 'full-31'])
+    expect(saidOf('full-1', backups, { keepLast: 1 })).toEqual(['keep', held])
+    expect(saidOf('full-2', backups, { keepLast: 1 })).toEqual([
+      'keep',
+      'first-without-item: the first without c, from which on full-1 stays until 2026-04-01T12:00:00.000Z',
+    ])
+    expect(saidOf('full-31', backups, { keepLast: 40 })).toEqual([
+      'keep',
+      'last: among the last 40',
+      'last-restorable: the last that can be restored',
+    ])
+  })
+
+  test('goes once, though each day is pruned by itself', () => {
+    let left = [withC(1)]
+    const daysWithIt = days(2, 40).filter((date) => {
+      const today = new Date(Date.parse(noon(date)) + 1)
+      const decisions = planRetention(historyOf([...left, full(date)], numbered), { keepLast: 2 }, today)
+      left = decisions.filter(({ action }) => action === 'keep').map(({ backup }) => backup)
+      return left.some(({ id }) => id === 'full-1')
+    })
+    expect(daysWithIt).toEqual(days(2, 31))
+    expect(left.map(({ id }) => id)).toEqual(['full-39', 'full-40'])
+  })
+
+  test('goes after that with a reason that names it', () => {
+    const backups = [withC(0), full(1), ...days(2, 31).map((date) => full(date))]
+    expect(keptOf(backups, { keepLast: 1 })).toEqual(['full-31'])
+    expect(saidOf('full-0', backups, { keepLast: 1 })).toEqual([
+      'remove',
+      'expired: older than what is kept: the last 1',
+      'gone-item-expired: the last that brings back c, which full backups lack since full-1; its grace ended at 2026-03-31T12:00:00.000Z',
+    ])
+    expect(keptOf(backups.slice(0, -1), { keepLast: 1 })).toEqual(['full-0', 'full-1', 'full-30'])
+  })
+
+  test('is not lacked by partial, limited and empty ones, nor by those before a newer one that names it', () => {
+    const partial = withoutItemB(full(2, { id: 'partial' }))
+    expect(keptOf([withC(1), partial], { keepWithin: 1 })).toEqual(['full-1', 'partial'])
+    const limited = full(2, { id: 'limited', limitedTo: ['a'], items: full(2).items.slice(0, 1) })
+    expect(saidOf('full-1', [withC(1), limited, full(3, { items: [] })], { keepLast: 1 })).not.toContain(held)
+    const failed = withC(4, {
+      status: 'partial',
+      items: withC(4).items.map((item) => (item.item === 'c' ? { ...item, failure: { code: 'APPLICATION', message: 'it broke' } } : item)),
+    })
+    expect(saidOf('full-1', [withC(1), full(2), failed], { keepLast: 1 })).toEqual(['keep', 'last-of-item: the last that brings back c'])
+  })
+
+  test('keeps the logs up to the full that lacks it, and not those behind it', () => {
+    const backups = [withC(1), log(2), full(3), log(3), full(4), log(4), full(5), log(5)]
+    const joined = backups.map((backup) => (backup.id === 'log-2' ? { ...backup, from: at('s', 10) } : backup))
+    expect(keptOf(joined, { keepLast: 1 })).toEqual(['full-1', 'log-2', 'full-3', 'full-5', 'log-5'])
+    expect(saidOf('full-1', joined, { keepLast: 1 })).toEqual(['keep', 'needed: needed by log-2'])
   })
 })
 

@@ -3,7 +3,7 @@ import type { ChainLink } from '../chain/chain-link.ts'
 import { planWithin } from '../chain/plan-chain.ts'
 import type { Backup } from '../contracts/index.ts'
 import { calendarOf } from './calendar-buckets.ts'
-import { itemsStillThere } from './item-views.ts'
+import { firstFullsWithout, firstWithoutReason, goneItemsOf, graceOverReason, heldReason, namesOf, newestBegin } from './gone-items.ts'
 import { keptByRules, type RuleOutcome } from './kept-by-rules.ts'
 import { beganAt, logWindowOf } from './log-window.ts'
 import { addNeeded, type WantedBackup } from './needed-backups.ts'
@@ -31,7 +31,7 @@ export interface RetentionOptions {
 /**
  * Which backups of a job in one repository the rules keep and which may go, oldest first, each with its reasons. Pure. What is kept stays as restorable as
  * it is, by the chain planner over what would be left: what it needs is kept, over forks and gaps and for each of its items. Kept as well are the last that
- * can be restored of the job, and of each item that is still backed up.
+ * can be restored of the job, and of each item that is still backed up; of an item that newer fulls lack, for 30 days (`goneItemGrace`).
  *
  * A backup is dated by when its run began (`beganAt`), by the clock of the host that made it, which `now` is of too, and which copies keep; the clock of the server may be
  * wrong. Complete ones, partial ones, limited ones by their items, and ones that lack what they need in this repository, are counted apart by the same rules: none takes the place of
@@ -53,13 +53,17 @@ export function planRetention(
 class RetentionSearch {
   readonly #views: readonly [RetentionView, ...RetentionView[]]
   readonly #rules: RetentionRules
+  readonly #now: number
   readonly #outcomes: ReadonlyMap<string, RuleOutcome>
   readonly #stays: ReadonlyMap<string, string>
   readonly #kept = new Map<string, RetentionReason[]>()
+  /** Of items whose grace is over, by the last backup that brings them back. */
+  readonly #overdue = new Map<string, RetentionReason[]>()
 
   constructor(history: ChainHistory, rules: RetentionRules, now: number, { timezone, stays = new Map() }: RetentionOptions) {
     this.#views = viewsOf(history)
     this.#rules = rules
+    this.#now = now
     this.#stays = stays
     const calendar = calendarOf(timezone)
     const groups = ruleGroups(this.#links, rules, (id) => this.#views.some((view) => isRestorable(view, id)))
@@ -74,12 +78,16 @@ class RetentionSearch {
     const [whole] = this.#views
     for (const { id, keeps } of this.#outcomes.values()) for (const reason of keeps) this.#keep(id, reason)
     this.#addNeeded(this.#oldestFirst(this.#kept))
-    this.#keepLast()
+    const fullsNewestFirst = this.#links.filter(({ kind }) => kind === 'full').toSorted((a, b) => beganAt(b) - beganAt(a))
+    const gone = firstFullsWithout(fullsNewestFirst)
+    this.#keepLast(gone)
     const fulls = this.#links.filter(({ id, kind }) => kind === 'full' && this.#kept.has(id))
     const window = logWindowOf(whole, fulls)
     if (this.#rules.log === undefined) this.#keepLogs(window)
     for (const [id, message] of this.#stays) if (whole.links.has(id)) this.#keep(id, { code: 'stays', message })
     this.#addNeeded(this.#oldestFirst(this.#stays))
+    // Behind the window of the logs, which would else begin with what is only held for a while.
+    this.#holdGoneItems(gone)
     this.#keepNewestHistory()
     // What is kept because something else needs it is not lost to the whole job either.
     this.#addNeeded(
@@ -108,12 +116,10 @@ class RetentionSearch {
   }
 
   /** The latest state of the job, then that of each item that is still backed up, where it is another. */
-  #keepLast(): void {
-    const fulls = this.#links.filter(({ kind }) => kind === 'full').toSorted((a, b) => beganAt(b) - beganAt(a))
-    const stillThere = itemsStillThere(fulls.map(({ backup }) => backup))
+  #keepLast(gone: ReadonlyMap<string, ChainLink>): void {
     const known = new Set<string>()
     for (const view of this.#views) {
-      const items = view.items?.filter((item) => stillThere.has(item))
+      const items = view.items?.filter((item) => !gone.has(item))
       if (items?.length === 0) continue
       const latest = planWithin(view.reach, view.history, { latest: true })
       const last = latest.possible ? latest.backups.at(-1) : undefined
@@ -121,6 +127,21 @@ class RetentionSearch {
       if (!known.has(last.id)) this.#keep(last.id, lastReason(items))
       known.add(last.id)
       for (const { id } of latest.backups) if (!this.#kept.has(id)) this.#keep(id, neededBy(last.id))
+    }
+  }
+
+  /** The last of an item that newer fulls lack, and the first of these, without which a later plan would count from another. */
+  #holdGoneItems(without: ReadonlyMap<string, ChainLink>): void {
+    const newest = newestBegin(this.#links, this.#now)
+    for (const gone of goneItemsOf(this.#views, without)) {
+      const { last, chain, until } = gone
+      if (newest >= until) {
+        this.#overdue.set(last, [...(this.#overdue.get(last) ?? []), graceOverReason(gone)])
+        continue
+      }
+      this.#keep(last, heldReason(gone))
+      for (const id of chain) if (!this.#kept.has(id)) this.#keep(id, neededBy(last))
+      if (!this.#kept.has(gone.without.id)) this.#keep(gone.without.id, firstWithoutReason(gone))
     }
   }
 
@@ -153,12 +174,11 @@ class RetentionSearch {
     const byRules = this.#outcomes.get(id)?.removes
     const before = oldest === undefined ? 'no backup that is kept needs it' : `older than ${oldest.id}, the oldest full backup that is kept`
     const reason: RetentionReason = byRules ?? { code: 'before-log-window', message: before, ...(oldest && { backup: oldest.id }) }
-    return { backup, action: 'remove', reasons: [reason] }
+    return { backup, action: 'remove', reasons: [reason, ...(this.#overdue.get(id) ?? [])] }
   }
 }
 
 function lastReason(items: readonly string[] | undefined): RetentionReason {
   if (items === undefined) return { code: 'last-restorable', message: 'the last that can be restored' }
-  const more = items.length > 1 ? ` and ${items.length - 1} more` : ''
-  return { code: 'last-of-item', message: `the last that brings back ${items[0]}${more}` }
+  return { code: 'last-of-item', message: `the last that brings back ${namesOf(items)}` }
 }

@@ -36,8 +36,9 @@ const keepRules = fc.oneof(
   manyRules,
 )
 
+const waits = { milliseconds: fc.constantFrom(hour / 3, 5 * hour, 25 * hour, 170 * hour), weight: 30 }
 const scenario = fc.record({
-  events: modelEvents({ milliseconds: fc.constantFrom(hour / 3, 5 * hour, 25 * hour, 170 * hour), weight: 30 }),
+  events: fc.oneof(modelEvents(waits), modelEvents({ ...waits, drops: true })),
   saysWhatItCovers: fc.boolean(),
   ordered: fc.oneof({ weight: 4, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) }),
   asked: fc.constantFrom<readonly string[] | undefined>(undefined, undefined, ['a'], ['b']),
@@ -85,7 +86,16 @@ function has({ reasons }: RetentionDecision, ...codes: readonly RetentionReasonC
   return reasons.some(({ code }) => codes.includes(code))
 }
 
-const onlyOnTheWay: readonly RetentionReasonCode[] = ['needed', 'log-window', 'last-restorable', 'last-of-item']
+const onlyOnTheWay: readonly RetentionReasonCode[] = [
+  'needed',
+  'log-window',
+  'last-restorable',
+  'last-of-item',
+  'gone-item',
+  'first-without-item',
+]
+/** Not because of themselves, or only for a while. */
+const notInWindow: readonly RetentionReasonCode[] = ['needed', 'newest-history', 'gone-item', 'first-without-item']
 
 /** Whether every moment and position that this plan could have been asked for by its last backup was to stay. */
 function isPromised(plan: ChainPlan, { kept, rules }: Pruned): boolean {
@@ -99,7 +109,7 @@ function isPromised(plan: ChainPlan, { kept, rules }: Pruned): boolean {
   const base = plan.backups[0]
   const begins = [...kept.values()].flatMap((decision) => {
     const { backup, reasons } = decision
-    const own = reasons.some(({ code }) => code !== 'needed' && code !== 'newest-history')
+    const own = reasons.some(({ code }) => !notInWindow.includes(code))
     const counts = own && backup.kind === 'full' && backup.status === 'complete' && backup.limitedTo === undefined
     return counts && backup.position !== undefined && backup.position.chain === plan.chain ? [numberOf(backup.position)] : []
   })
@@ -125,6 +135,18 @@ function expectSame(target: ChainTarget, plan: ChainPlan, { model, after }: Prun
 function possible(history: ChainHistory, target: ChainTarget, asked: readonly string[] | undefined): ChainPlan | undefined {
   const plan = planChain({ ...history, ...(asked === undefined ? {} : { items: asked }) }, target)
   return plan.possible ? plan : undefined
+}
+
+function begin({ beganAt }: Backup): number {
+  return Date.parse(beganAt)
+}
+
+/** The first complete full after the last that names the item b; `undefined` where it is still backed up, or never was. */
+function firstWithoutB({ listings }: ChainHistory): Backup | undefined {
+  const fulls = listings.flatMap(({ backups }) => backups).filter(({ kind }) => kind === 'full')
+  const last = Math.max(...fulls.filter(({ items }) => items.some(({ item }) => item === 'b')).map(begin))
+  const lacking = fulls.filter((backup) => backup.status === 'complete' && backup.limitedTo === undefined && begin(backup) > last)
+  return lacking.toSorted((a, b) => begin(a) - begin(b))[0]
 }
 
 describe('whatever the history and the rules', () => {
@@ -176,15 +198,38 @@ describe('whatever the history and the rules', () => {
     fc.assert(
       fc.property(scenario, (given) => {
         const result = pruned(given)
-        const fulls = result.before.listings
-          .flatMap(({ backups }) => backups)
-          .filter(({ kind, limitedTo }) => kind === 'full' && !limitedTo)
         for (const asked of [undefined, ['a'], ['b']]) {
-          // All non-limited fulls of the model name both items.
-          if (asked !== undefined && fulls.length === 0) continue
+          if (asked?.[0] === 'b' && firstWithoutB(result.before) !== undefined) continue
           const plan = possible(result.before, { latest: true }, asked)
           if (plan !== undefined) expectSame({ latest: true }, plan, result, asked)
         }
+      }),
+      runs,
+    )
+  })
+
+  test('the last of an item that newer fulls lack stays for 30 days, and is the same', { timeout: patience }, () => {
+    fc.assert(
+      fc.property(scenario, (given) => {
+        const result = pruned(given)
+        const without = firstWithoutB(result.before)
+        const backups = result.before.listings.flatMap((listing) => listing.backups)
+        const newest = Math.max(
+          ...backups
+            .filter(({ kind }) => kind !== 'log')
+            .map(begin)
+            .filter((time) => time <= result.now),
+        )
+        if (without === undefined || newest - begin(without) >= 30 * 24 * hour) return
+        const earlier = ({ listings, ...rest }: ChainHistory): ChainHistory => ({
+          ...rest,
+          listings: listings.map((listing) => ({
+            ...listing,
+            backups: listing.backups.filter((backup) => begin(backup) < begin(without)),
+          })),
+        })
+        const plan = possible(earlier(result.before), { latest: true }, ['b'])
+        if (plan !== undefined) expectSame({ latest: true }, plan, { ...result, after: earlier(result.after) }, ['b'])
       }),
       runs,
     )
@@ -198,7 +243,7 @@ describe('whatever the history and the rules', () => {
         expect(decisions.map(({ backup }) => backup.id).sort()).toEqual(known.sort())
         for (const { action, reasons } of decisions) {
           expect(reasons.length).toBeGreaterThan(0)
-          const removing = reasons.every(({ code }) => ['superseded', 'expired', 'before-log-window'].includes(code))
+          const removing = reasons.every(({ code }) => ['superseded', 'expired', 'before-log-window', 'gone-item-expired'].includes(code))
           expect(removing).toBe(action === 'remove')
         }
         expect(again(after).filter(({ action }) => action === 'remove')).toEqual([])

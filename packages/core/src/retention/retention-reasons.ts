@@ -3,9 +3,10 @@ import { bucketRules } from './retention-rules.ts'
 
 /**
  * Why a backup is kept: `no-rules`, by a rule (`last` to `within`), `future` (it began after now), `needed` (of what is kept, something is
- * restored from it), `log-window` (the oldest full backup that is kept is older), `last-restorable` (of the job), `last-of-item`, `newest-history` (it tells
- * which of several histories is the newest), `stays` (the caller said so, such as of one that the store retains). Why it is removed: `superseded` (by a newer one
- * in the same hour, day, …), `expired` (older than all that the rules keep), `before-log-window`.
+ * restored from it), `log-window` (the oldest full backup that is kept is older), `last-restorable` (of the job), `last-of-item`, `gone-item` (the last of
+ * an item that newer fulls lack, for 30 days), `first-without-item` (the first of these fulls), `newest-history` (it tells which of several histories is the newest),
+ * `stays` (the caller said so, such as of one that the store retains). Why it is removed: `superseded` (by a newer one in the same hour, day, …), `expired`
+ * (older than all that the rules keep), `before-log-window`; and beside one of them `gone-item-expired` (nothing newer brings back an item that fulls have lacked for long).
  */
 export type RetentionReasonCode =
   | 'no-rules'
@@ -21,11 +22,14 @@ export type RetentionReasonCode =
   | 'log-window'
   | 'last-restorable'
   | 'last-of-item'
+  | 'gone-item'
+  | 'first-without-item'
   | 'newest-history'
   | 'stays'
   | 'superseded'
   | 'expired'
   | 'before-log-window'
+  | 'gone-item-expired'
 
 export interface RetentionReason {
   readonly code: RetentionReasonCode

@@ -7,6 +7,8 @@ import { at } from './numbered-positions.ts'
 export interface ModelWaits {
   readonly milliseconds: fc.Arbitrary<number>
   readonly weight: number
+  /** Some fulls lack the item b. */
+  readonly drops?: boolean
 }
 
 const few = fc.nat({ max: 6 })
@@ -15,10 +17,11 @@ const ends = fc.oneof(
   { weight: 12, arbitrary: fc.constant('whole' as const) },
   { weight: 1, arbitrary: fc.constantFrom('partial' as const, 'limited' as const) },
 )
+const endsOrLacks = fc.oneof({ weight: 4, arbitrary: ends }, { weight: 1, arbitrary: fc.constant('lacking' as const) })
 const kind = fc.constantFrom('full' as const, 'differential' as const, 'log' as const, 'log' as const, 'log' as const, 'log' as const)
-const often = ({ milliseconds, weight }: ModelWaits): fc.WeightedArbitrary<ModelEvent>[] => [
+const often = ({ milliseconds, weight, drops = false }: ModelWaits): fc.WeightedArbitrary<ModelEvent>[] => [
   { weight: 24, arbitrary: fc.record({ type: fc.constant('write' as const), count: fc.integer({ min: 1, max: 4 }), pause }) },
-  { weight: 36, arbitrary: fc.record({ type: fc.constant('back up' as const), kind, ends }) },
+  { weight: 36, arbitrary: fc.record({ type: fc.constant('back up' as const), kind, ends: drops ? endsOrLacks : ends }) },
   { weight, arbitrary: fc.record({ type: fc.constant('wait' as const), milliseconds }) },
 ]
 const seldom: fc.WeightedArbitrary<ModelEvent>[] = [

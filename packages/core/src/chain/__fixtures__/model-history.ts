@@ -4,11 +4,14 @@ import { historyName, newestHistory } from '../server-histories.ts'
 import { ModelServer, type ModelTimeline, stateAt } from './model-server.ts'
 import { at, numbered, numberOf, sketched, withoutItemB } from './numbered-positions.ts'
 
+/** What of the items is in a backup; `lacking` is a complete full without b, which was dropped on the server. */
+export type ModelEnd = 'whole' | 'partial' | 'limited' | 'lacking'
+
 export type ModelEvent =
   | { readonly type: 'write'; readonly count: number; readonly pause: number }
   | { readonly type: 'wait'; readonly milliseconds: number }
   | { readonly type: 'set clock'; readonly by: number }
-  | { readonly type: 'back up'; readonly kind: CaptureKind; readonly ends: 'whole' | 'partial' | 'limited' }
+  | { readonly type: 'back up'; readonly kind: CaptureKind; readonly ends: ModelEnd }
   | { readonly type: 'overlapping log'; readonly back: number }
   | { readonly type: 'log over a fork' }
   | { readonly type: 'foreign full' }
@@ -79,7 +82,7 @@ export class ModelHistory {
     }
   }
 
-  #backUp(wanted: CaptureKind, ends: 'whole' | 'partial' | 'limited'): void {
+  #backUp(wanted: CaptureKind, ends: ModelEnd): void {
     const { server } = this
     const { timeline } = server
     // What an agent finds out that compares the logs of the server with what was backed up of them.
@@ -103,7 +106,7 @@ export class ModelHistory {
     const { kind, from, chain } = next
     this.#chains.set(timeline, chain)
     const backup = this.#add(kind, at(chain, server.number), from, timeline, ends)
-    if (kind === 'full') server.differentialBase = ends === 'whole' ? server.number : server.differentialBase
+    if (kind === 'full') server.differentialBase = ends === 'whole' || ends === 'lacking' ? server.number : server.differentialBase
     this.captures.push({ wanted, next, server: state, stored, backup })
   }
 
@@ -132,7 +135,7 @@ export class ModelHistory {
     position: Position,
     from: Position | undefined,
     timeline: ModelTimeline,
-    ends: 'whole' | 'partial' | 'limited',
+    ends: ModelEnd,
     origin?: ModelContent['from'],
   ): Backup {
     const time = this.server.tick(0)
@@ -147,8 +150,7 @@ export class ModelHistory {
       ...(from === undefined ? {} : { from }),
       ...(covers === undefined ? {} : { covers }),
     })
-    const backup =
-      ends === 'whole' ? whole : ends === 'partial' ? withoutItemB(whole) : { ...whole, limitedTo: ['a'], items: whole.items.slice(0, 1) }
+    const backup = endedAs(whole, ends)
     this.backups.push(backup)
     this.contents.set(backup.id, {
       timeline,
@@ -169,6 +171,12 @@ export class ModelHistory {
     const wanted = Math.max(timeline.forkedFrom?.number ?? 0, number - back)
     return toBackup ? (ends.findLast((end) => end <= wanted) ?? wanted) : wanted
   }
+}
+
+function endedAs(whole: Backup, ends: ModelEnd): Backup {
+  if (ends === 'partial') return withoutItemB(whole)
+  if (ends === 'limited') return { ...whole, limitedTo: ['a'], items: whole.items.slice(0, 1) }
+  return ends === 'lacking' && whole.kind === 'full' ? { ...whole, items: whole.items.slice(0, 1) } : whole
 }
 
 /** From when the position was reached until now, cut where the clock was set back. */
