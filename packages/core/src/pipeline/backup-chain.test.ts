@@ -7,7 +7,12 @@ import { chainTo } from './backup-chain.ts'
 describe('the chain to a backup', () => {
   const at = (offset: number) => ({ chain: 'c', value: { offset: String(offset) } })
   const backup = (id: string, extra: Partial<Backup>): Backup =>
-    addBackup(new RecordingRepository(new Calls()), id, {}, { endedAt: `2026-11-22T00:00:${id.padStart(2, '0')}Z`, ...extra })
+    addBackup(
+      new RecordingRepository(new Calls()),
+      id,
+      {},
+      { items: [{ item: 'shop', facts: {} }], endedAt: `2026-11-22T00:00:${id.padStart(2, '0')}Z`, ...extra },
+    )
   const full = backup('1', { position: at(1) })
   const differential = backup('2', { kind: 'differential', from: at(1), position: at(2) })
   const log = backup('3', { kind: 'log', from: at(1), position: at(3) })
