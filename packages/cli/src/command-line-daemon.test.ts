@@ -97,6 +97,19 @@ test('drills and prunes by the schedule as the commands do', async () => {
   expect(stdout.split('\n').filter((text) => text.startsWith('shop')).length).toBeLessThanOrEqual(2)
 }, 30_000)
 
+test('serves metrics and its health where it is told to', async () => {
+  const line = await sample(`${everySecond}daemon: { listen: "127.0.0.1:0" }\n`)
+  const daemon = startDaemon(line)
+  await daemon.until('done after', 1)
+  const [, url = ''] = /metrics at (\S+)\/metrics/.exec(daemon.said.stderr) ?? []
+  const numbers = await (await fetch(`${url}/metrics`)).text()
+  expect(numbers).toMatch(/^backup_planet_run_duration_count\{.*job="shop".*\} [1-9]/m)
+  const health = await fetch(`${url}/health`)
+  expect([health.status, await health.json()]).toEqual([200, { failed: [], schedule: 'watches', healthy: true }])
+  await daemon.stop()
+  await expect(fetch(`${url}/health`)).rejects.toThrow()
+}, 30_000)
+
 test('tells what fails and goes on, as JSON lines with the run they are of', async () => {
   const line = await sample(everySecond)
   line.server.fault = 'unreachable'

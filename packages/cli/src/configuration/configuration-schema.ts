@@ -141,6 +141,7 @@ export const configurationSchema = z.strictObject({
     .strictObject({
       concurrency: z.int('expected a whole number').min(1, 'expected how many jobs may run at once, 1 or more').optional(),
       grace: duration.optional(),
+      listen: word('127.0.0.1:9810').optional(),
     })
     .default({}),
 })

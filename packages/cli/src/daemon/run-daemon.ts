@@ -3,6 +3,7 @@ import type { CommandContext } from '../command-context.ts'
 import { failureFacts } from '../output/failure-text.ts'
 import { refuseExposure } from '../workspace/refused-exposure.ts'
 import type { Workspace } from '../workspace/workspace.ts'
+import { createDaemonHealth } from './daemon-health.ts'
 import { lockDaemon } from './daemon-lock.ts'
 import { allObservers, type DaemonObserverFactory } from './daemon-observer.ts'
 import { observerFactories } from './daemon-observers.ts'
@@ -11,6 +12,8 @@ import { daemonTasks } from './daemon-tasks.ts'
 import { doScheduled } from './daemon-work.ts'
 import { createJobLeases, recallHistory } from './job-lease.ts'
 import { policiesOf } from './job-policies.ts'
+import { metricsObserver } from './metrics-observer.ts'
+import { createMetricsServer } from './metrics-server.ts'
 import { scheduleStateStore } from './schedule-state-file.ts'
 import { createServiceNotifier, type ServiceNotifier } from './service-notifier.ts'
 
@@ -32,12 +35,17 @@ export async function runDaemon(context: CommandContext, settings: DaemonSetting
   let workspace = await context.workspace()
   refuseExposure(workspace)
   const jobs = createJobList(policiesOf(workspace, tasks))
-  const { concurrency, grace = defaultGrace } = workspace.configuration.content.daemon
+  const { concurrency, grace = defaultGrace, listen } = workspace.configuration.content.daemon
   const directory = workspace.stagingDirectory
   await using _lock = await lockDaemon(directory)
   const notifier =
     settings.notifier ?? createServiceNotifier({ environment: context.environment, runner: commandRunner, warn: context.output.remark })
-  const observing = (used: Workspace) => allObservers(factories.map((make) => make(context, used)))
+  const { health, observe: observeHealth } = createDaemonHealth(context.now, hangsAfter)
+  // One for the life of the daemon: numbers go on over a reload.
+  await using metrics = listen === undefined ? undefined : await createMetricsServer({ listen, health, now: context.now })
+  if (metrics !== undefined) context.output.remark(`metrics at ${metrics.url}/metrics`)
+  const counting = metrics === undefined ? [] : [metricsObserver(metrics.telemetry)]
+  const observing = (used: Workspace) => allObservers([...factories.map((make) => make(context, used)), ...counting])
   let observers = observing(workspace)
   const leaseOf = createJobLeases()
   const names = () => jobs.policies.map(({ job }) => job)
@@ -48,6 +56,7 @@ export async function runDaemon(context: CommandContext, settings: DaemonSetting
       lookedAt = performance.now()
       notifier.status(statusText(event))
     }
+    observeHealth(event)
     observers.onScheduleEvent(event)
   }
   const reload = async (): Promise<void> => {

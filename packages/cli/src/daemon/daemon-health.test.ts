@@ -1,0 +1,38 @@
+import type { ScheduledOutcome, ScheduledRun, ScheduleEvent } from '@backup-planet/core'
+import { expect, test } from 'vitest'
+import { createDaemonHealth } from './daemon-health.ts'
+
+const begun = Date.parse('2026-03-01T02:00:00.000Z')
+
+function ended(task: ScheduledRun['task'], outcome: ScheduledOutcome): ScheduleEvent {
+  const run = {
+    job: 'shop',
+    task,
+    slot: '2026-03-01T02:00:00.000Z',
+    slots: 1,
+    attempt: 1,
+    beganAt: '2026-03-01T02:00:00.000Z',
+  } as ScheduledRun
+  const failure = { severity: 'error', code: 'UNREACHABLE', message: 'away', hint: 'Wait.' } as const
+  return { type: 'run-ended', run, outcome, seconds: 1, problems: [], givenUp: false, ...(outcome === 'failed' ? { failure } : {}) }
+}
+
+test('is not well from the first failure of a task until that task succeeds, whatever others do', () => {
+  const { observe, health } = createDaemonHealth(() => begun, 60_000)
+  expect(health()).toEqual({ healthy: true, details: { failed: [], schedule: 'watches' } })
+  observe(ended('log', 'failed'))
+  observe(ended('full', 'done'))
+  observe(ended('log', 'aborted'))
+  expect(health()).toMatchObject({ healthy: false, details: { failed: [{ job: 'shop', task: 'log', code: 'UNREACHABLE' }] } })
+  observe(ended('log', 'partial'))
+  expect(health().healthy).toBe(true)
+})
+
+test('is not well when the schedule hangs', () => {
+  let now = begun
+  const { observe, health } = createDaemonHealth(() => now, 60_000)
+  now += 61_000
+  expect(health()).toMatchObject({ healthy: false, details: { schedule: 'hangs' } })
+  observe({ type: 'idle', running: 0 })
+  expect(health().healthy).toBe(true)
+})
