@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -145,6 +145,14 @@ describe('a channel that does not work', () => {
     expect(chat.sent).toHaveLength(1)
   })
 
+  it('beside another that refuses everything too does not make them tell of each other without end', async () => {
+    const channels = [scriptedChannel('mail'), scriptedChannel('chat')]
+    const { process } = machine(channels)
+    for (const channel of channels) channel.fault = 'INVALID_INPUT'
+    await process(run('X'))
+    for (const { attempts } of channels) expect(attempts.length).toBeLessThanOrEqual(2)
+  })
+
   it('does not keep more than a hundred messages: the oldest digests go first', async () => {
     const channel = scriptedChannel('chat')
     const { process, clock, warnings } = machine([channel], { digest: { every: 'daily', at: '07:00', day: 'mon', timezone: 'UTC' } })
@@ -221,6 +229,25 @@ describe('what is noted', () => {
     await process(run('X'), run('X'), run())
     expect(types(channel)).toEqual(['failed', 'recovered'])
     expect(warnings).toEqual([expect.stringMatching(/cannot be noted in .*state\.json \((ENOTDIR|EEXIST)\)/)])
+  })
+
+  it('where nothing can be written for a while loses nothing of what was there', async () => {
+    const channel = scriptedChannel('chat')
+    const { file, settings, process, warnings } = machine([channel])
+    channel.fault = 'UNREACHABLE'
+    await process(run('X'))
+    {
+      await using notifier = createNotifier({ ...settings, flushMs: 0 })
+      // A folder in the place of the file that is renamed over it.
+      await mkdir(`${file}.next`)
+      notifier.observe(run('X', { job: 'second' }))
+      await expect.poll(() => warnings.join()).toContain('cannot be noted')
+      await rm(`${file}.next`, { recursive: true })
+      notifier.observe(run('X', { job: 'third' }))
+      await expect.poll(() => readFile(file, 'utf8')).toContain('third')
+    }
+    const text = await readFile(file, 'utf8')
+    expect(['shop', 'second', 'third'].filter((job) => text.includes(`"job":"${job}"`))).toEqual(['shop', 'second', 'third'])
   })
 
   it('is shared by processes that run at once: every message is sent once', async () => {

@@ -242,6 +242,14 @@ describe('runs', () => {
     expect(machine.runs).toEqual(['shop full 01:00 x2 at 01:50:00'])
   })
 
+  test('with the state gone, a backup of a clock that stood a year ahead settles nothing', async () => {
+    const recall = async () => rememberedHistory([backupOf('full', Date.parse('2027-12-06T00:00:00Z'))], begin)
+    const machine = new Machine({ policies: [policyOf('shop', { full: '*/15 * * * *' })], recall }).start()
+    await machine.pass(20 * minutes)
+    await machine.stop()
+    expect(machine.runs.length).toBeGreaterThan(0)
+  })
+
   test('left out ones are told, where missed ones are not made up for', async () => {
     const policies = [policyOf('shop', { log: '*/15 * * * *' }, { runMissed: false })]
     const first = new Machine({ policies }).start()

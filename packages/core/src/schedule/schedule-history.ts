@@ -129,14 +129,15 @@ export function afterClockWasSet(
 
 /**
  * A history of the backups that a repository lists, for who has lost his own. A full fulfils what a full or a differential was due for, as it does
- * when it is made by a schedule; not what a log was due for, since a log more costs little and a log less loses something.
+ * when it is made by a schedule; not what a log was due for, since a log more costs little and a log less loses something. A backup that began after
+ * now was made by a clock that was wrong, and says nothing.
  */
 export function rememberedHistory(backups: readonly Backup[], now: number): JobHistory {
   const whole = backups.filter(({ limitedTo }) => limitedTo === undefined)
   let history: JobHistory = { watchedSince: now, tasks: {} }
   for (const { kind, beganAt } of whole) {
     const began = Date.parse(beganAt)
-    if (!Number.isNaN(began)) history = fulfilled(history, { task: kind, slot: began, beganAt: began }, kind)
+    if (began <= now) history = fulfilled(history, { task: kind, slot: began, beganAt: began }, kind)
   }
   return history
 }

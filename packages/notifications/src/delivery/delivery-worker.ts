@@ -123,6 +123,8 @@ export function createDeliveryWorker(parts: DeliveryParts): DeliveryWorker {
     await store.update((content) => {
       const state = notDelivered(content.delivery, delivery, error, now(), random())
       const settled = { ...content, delivery: state }
+      // Else two channels that refuse everything would tell of each other without end.
+      if (delivery.message.type === 'channel-broken' || delivery.message.type === 'channel-repaired') return [settled, undefined]
       const after = channelStateOf(state, channel.name)
       const waiting = state.waiting.find((candidate) => candidate.channel === channel.name && candidate.message.id === delivery.message.id)
       if (!isWorthTelling(after, waiting, error)) return [settled, undefined]

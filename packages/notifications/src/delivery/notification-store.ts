@@ -31,6 +31,8 @@ export function createNotificationStore(file: string | undefined, warn: (text: s
   let last: Promise<unknown> = Promise.resolve()
   /** What could not be written, or with no file ever is. */
   let unsaved: NotificationContent | undefined = file === undefined ? emptyContent : undefined
+  /** As it was read last: what stands there is not forgotten where it cannot be written. */
+  let known: NotificationContent = emptyContent
   let warned = false
 
   async function changeFile<Result>(
@@ -45,6 +47,7 @@ export function createNotificationStore(file: string | undefined, warn: (text: s
           warn(`${path} is damaged or of another release, and begun anew: what fails is told once more`)
         }
         const before = unsaved ?? (found === 'damaged' ? emptyContent : found)
+        known = before
         const [next, answer] = change(before)
         if (next !== found) await replace(path, next)
         return answer
@@ -59,7 +62,7 @@ export function createNotificationStore(file: string | undefined, warn: (text: s
           `what was told of backups cannot be noted in ${path} (${(error as NodeJS.ErrnoException).code}); it is kept in memory, and may be told once more later`,
         )
       warned = true
-      const [next, answer] = change(unsaved ?? emptyContent)
+      const [next, answer] = change(unsaved ?? known)
       unsaved = next
       return answer
     }
