@@ -14,6 +14,7 @@ export const leftOut: readonly (readonly [names: readonly string[], reason: stri
     'start servers with options, kill them, or look at locks in the words of MariaDB (BACKUP STAGE, metadata_lock_info)',
   ],
   [['physical-'], 'mariadb-backup and a data directory of this machine; xtrabackup by a stand-in'],
+  [['scratch'], 'start private servers of this machine, and look for what is left of them'],
   [
     ['restore', 'round-trip-'],
     'compare by mariadb-dump and make sequences, system-versioned tables and seq_1_to_n; round-trip.test.ts compares by SHOW CREATE',
