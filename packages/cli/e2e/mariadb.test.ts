@@ -2,14 +2,13 @@ import { execFile } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { PassThrough } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { startThrowawayMariadb, type ThrowawayMariadb } from '@backup-planet/tooling/throwaway-mariadb'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parseDocument } from 'yaml'
-import { runCommandLine } from '../src/index.ts'
 import { type ChildResult, command, startCommand } from './child-command.ts'
+import { inProcessCommand } from './in-process-command.ts'
 
 const run = promisify(execFile)
 
@@ -36,16 +35,9 @@ function backupPlanet(...argv: readonly string[]): Promise<ChildResult> {
   return command(argv, { MYSQL_PASSWORD: server.rootPassword }, directory)
 }
 
-/** The same without a process of its own, which costs a second each: for what only asks. */
-async function ask(...argv: readonly string[]): Promise<ChildResult> {
-  const written = { stdout: '', stderr: '' }
-  const code = await runCommandLine(['--config', join(directory, 'backup-planet.yaml'), ...argv], {
-    stdout: { write: (text) => (written.stdout += text) },
-    stderr: { write: (text) => (written.stderr += text) },
-    stdin: new PassThrough(),
-    environment: { MYSQL_PASSWORD: server.rootPassword, HOME: directory, XDG_STATE_HOME: directory },
-  })
-  return { code, ...written }
+/** For what only asks. */
+function ask(...argv: readonly string[]): Promise<ChildResult> {
+  return inProcessCommand(argv, { MYSQL_PASSWORD: server.rootPassword }, directory)
 }
 
 /** What an operator does with an editor. */

@@ -1,12 +1,12 @@
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { PassThrough } from 'node:stream'
 import { createDirectoryUploader, createEvidenceKey, type DrillEvidence, signEvidence, storeEvidence } from '@backup-planet/core'
 import { type HeadlessChromium, startHeadlessChromium } from '@backup-planet/tooling/headless-chromium'
 import { startThrowawayMariadb, type ThrowawayMariadb } from '@backup-planet/tooling/throwaway-mariadb'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { runCommandLine } from '../src/index.ts'
+import type { ChildResult } from './child-command.ts'
+import { inProcessCommand } from './in-process-command.ts'
 
 let server: ThrowawayMariadb
 let browser: HeadlessChromium
@@ -87,16 +87,8 @@ const drilled: DrillEvidence = {
   versions: { software: '1', agent: '1', node: '24' },
 }
 
-/** Without a process of its own, which costs a second each. */
-async function backupPlanet(...argv: readonly string[]) {
-  const written = { stdout: '', stderr: '' }
-  const code = await runCommandLine(['--config', join(directory, 'backup-planet.yaml'), ...argv], {
-    stdout: { write: (text) => (written.stdout += text) },
-    stderr: { write: (text) => (written.stderr += text) },
-    stdin: new PassThrough(),
-    environment: { MYSQL_PASSWORD: server.rootPassword, HOME: directory, XDG_STATE_HOME: directory },
-  })
-  return { code, ...written }
+function backupPlanet(...argv: readonly string[]): Promise<ChildResult> {
+  return inProcessCommand(argv, { MYSQL_PASSWORD: server.rootPassword }, directory)
 }
 
 test('the page of a real history is seen whole, wide and narrow, light and dark and on paper, and asks for nothing', {

@@ -1,24 +1,16 @@
-import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { freePort } from '@backup-planet/tooling/free-port'
-import { makeCertificate, type ThrowawayCertificate } from '@backup-planet/tooling/throwaway-certificate'
 import { startThrowawaySmtp } from '@backup-planet/tooling/throwaway-smtp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { oddMessage } from '../src/__fixtures__/sample-message.ts'
 import { type ChannelSettings, createChannel } from '../src/index.ts'
+import { makeTwoCertificates, type TwoCertificates } from './certificates.ts'
 
-let directory: string
-let certificate: ThrowawayCertificate
-let another: ThrowawayCertificate
-
+let certificates: TwoCertificates
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'notifications-'))
-  certificate = await makeCertificate(directory, 'right')
-  another = await makeCertificate(directory, 'wrong')
+  certificates = await makeTwoCertificates()
 })
-afterAll(() => rm(directory, { recursive: true }))
+afterAll(() => certificates[Symbol.asyncDispose]())
 
 const password = 'sw0rdfish-"long"'
 const login = { user: 'backup', password }
@@ -32,7 +24,7 @@ function channelTo(port: number, more: Partial<EmailChannelSettings> = {}) {
     port,
     from: 'Backups <backup@example.org>',
     to: ['ops@example.org', 'Night Shift <night@example.org>'],
-    caFile: certificate.authorityFile,
+    caFile: certificates.right.authorityFile,
     timeoutSeconds: 10,
     ...more,
   })
@@ -50,7 +42,7 @@ describe('bad servers', () => {
   })
 
   it('a certificate that nobody vouches for is refused before the password is sent', async () => {
-    await using server = await startThrowawaySmtp({ certificate: another, login })
+    await using server = await startThrowawaySmtp({ certificate: certificates.wrong, login })
     for (const settings of [{}, { caFile: undefined }]) {
       await expect(channelTo(server.port, { ...settings, user: 'backup', password }).send(oddMessage)).rejects.toMatchObject({
         code: 'WRONG_CREDENTIALS',
@@ -61,7 +53,7 @@ describe('bad servers', () => {
   })
 
   it('a wrong password is told, and not shown', async () => {
-    await using server = await startThrowawaySmtp({ certificate, login })
+    await using server = await startThrowawaySmtp({ certificate: certificates.right, login })
     const sent = channelTo(server.port, { user: 'backup', password: 'wr0ng-one' }).send(oddMessage)
     await expect(sent).rejects.toMatchObject({
       code: 'WRONG_CREDENTIALS',
@@ -71,7 +63,7 @@ describe('bad servers', () => {
   })
 
   it('greylisting may be tried again, a refusal is of this message, and a server that talks to nobody is told', async () => {
-    await using server = await startThrowawaySmtp({ certificate })
+    await using server = await startThrowawaySmtp({ certificate: certificates.right })
     server.refuse('from', 451, '4.7.1 greylisted, try again later', 1)
     await expect(channelTo(server.port).send(oddMessage)).rejects.toMatchObject({
       code: 'OVERLOADED',
@@ -90,7 +82,7 @@ describe('bad servers', () => {
   })
 
   it('connections that are refused, cut or stalled end, in time', async () => {
-    await using server = await startThrowawaySmtp({ certificate })
+    await using server = await startThrowawaySmtp({ certificate: certificates.right })
     for (const stage of ['connect', 'from', 'data'] as const) {
       server.cut(stage, 1)
       await expect(channelTo(server.port).send(oddMessage)).rejects.toMatchObject({ code: 'UNREACHABLE', retryable: true })
@@ -128,7 +120,7 @@ describe('bad servers', () => {
 
 describe('an e-mail', () => {
   it('goes to several people over STARTTLS with a login, as plain text and as HTML that acts on nothing', async () => {
-    await using server = await startThrowawaySmtp({ certificate, login })
+    await using server = await startThrowawaySmtp({ certificate: certificates.right, login })
     expect(await channelTo(server.port, { user: 'backup', password }).send(oddMessage)).toBe('250 2.0.0 taken')
     const [email] = server.received
     expect(email).toMatchObject({ from: 'backup@example.org', to: ['ops@example.org', 'night@example.org'], secure: true, user: 'backup' })
@@ -148,7 +140,7 @@ describe('an e-mail', () => {
   })
 
   it('goes over TLS from the first byte, and without TLS where that was said', async () => {
-    await using secure = await startThrowawaySmtp({ certificate, implicitTls: true })
+    await using secure = await startThrowawaySmtp({ certificate: certificates.right, implicitTls: true })
     await channelTo(secure.port, { security: 'tls' }).send(oddMessage)
     expect(secure.received).toMatchObject([{ secure: true }])
     await using plain = await startThrowawaySmtp({ login })
@@ -157,7 +149,7 @@ describe('an e-mail', () => {
   })
 
   it('that one of several people does not get names them', async () => {
-    await using server = await startThrowawaySmtp({ certificate, refusedRecipient: 'night@example.org' })
+    await using server = await startThrowawaySmtp({ certificate: certificates.right, refusedRecipient: 'night@example.org' })
     expect(await channelTo(server.port).send(oddMessage)).toBe('250 2.0.0 taken; NOT taken for night@example.org')
     await expect(channelTo(server.port, { to: 'night@example.org' }).send(oddMessage)).rejects.toMatchObject({
       code: 'INVALID_INPUT',

@@ -1,24 +1,16 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { freePort } from '@backup-planet/tooling/free-port'
 import { type HttpReceiver, startHttpReceiver } from '@backup-planet/tooling/http-receiver'
-import { makeCertificate, type ThrowawayCertificate } from '@backup-planet/tooling/throwaway-certificate'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { oddMessage } from '../src/__fixtures__/sample-message.ts'
 import { askedPause } from '../src/channels/channel-errors.ts'
 import { type ChannelSettings, createChannel, type NotificationMessage } from '../src/index.ts'
+import { makeTwoCertificates, type TwoCertificates } from './certificates.ts'
 
-let directory: string
-let certificate: ThrowawayCertificate
-let another: ThrowawayCertificate
-
+let certificates: TwoCertificates
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'notifications-'))
-  certificate = await makeCertificate(directory, 'right')
-  another = await makeCertificate(directory, 'wrong')
+  certificates = await makeTwoCertificates()
 })
-afterAll(() => rm(directory, { recursive: true }))
+afterAll(() => certificates[Symbol.asyncDispose]())
 
 const secret = 'T0000-B0000-s3cr3tp4rt0ftheurl'
 
@@ -119,8 +111,8 @@ describe('bad services', () => {
   })
 
   it('whose certificate nobody vouches for get nothing', async () => {
-    await using receiver = await startHttpReceiver(another)
-    for (const caFile of [certificate.authorityFile, undefined]) {
+    await using receiver = await startHttpReceiver(certificates.wrong)
+    for (const caFile of [certificates.right.authorityFile, undefined]) {
       expect(await failureOf(webhookTo(receiver, { insecure: false, caFile }).send(oddMessage))).toMatchObject({
         code: 'WRONG_CREDENTIALS',
       })
@@ -195,14 +187,14 @@ describe('a webhook', () => {
   })
 
   it('fills a template of values, and of text, and sends the headers that are given', async () => {
-    await using receiver = await startHttpReceiver(certificate)
+    await using receiver = await startHttpReceiver(certificates.right)
     const template = {
       room: 7,
       text: '{{ subject }} {{body}}',
       list: ['{{lastSuccess}}', null, true],
       nested: { '{{job}}': '{{job}}/{{task}}' },
     }
-    const settings = { insecure: false, caFile: certificate.authorityFile, headers: { Authorization: `Bearer ${secret}` } }
+    const settings = { insecure: false, caFile: certificates.right.authorityFile, headers: { Authorization: `Bearer ${secret}` } }
     expect(await webhookTo(receiver, { ...settings, template }).send(oddMessage)).toBe('200 ok')
     await webhookTo(receiver, { ...settings, template: '{{severity}}: {{subject}}', method: 'PUT' }).send(oddMessage)
     const [first, second] = receiver.requests

@@ -85,7 +85,7 @@ async function show(workspace: Workspace, job: string, options: EvidenceOptions,
 }
 
 async function keyToVerify(workspace: Workspace, file: string | undefined): Promise<string> {
-  const key = file === undefined ? await workspace.evidencePublicKey() : await publicKeyIn(resolve(file))
+  const key = file === undefined ? await workspace.evidencePublicKey() : await publicKeyIn(file)
   if (key !== undefined) return key
   throw new UsageError(
     'there is no public key to verify with',

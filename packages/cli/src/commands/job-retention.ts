@@ -1,20 +1,9 @@
-import {
-  applyRetention,
-  type Backup,
-  orderOf,
-  type PruneReport,
-  type Repository,
-  type RetainedObject,
-  type RetentionReport,
-} from '@backup-planet/core'
+import type { PruneReport, Repository, RetainedObject, RetentionReport } from '@backup-planet/core'
 import type { CommandContext } from '../command-context.ts'
-import type { JobConfiguration } from '../configuration/configuration-schema.ts'
 import { retentionText } from '../output/retention-text.ts'
 import { followRun } from '../progress/run-events.ts'
-import { planningAgentOf } from '../restoring/planning-agent.ts'
+import { type Retention, retireBackups } from '../running/retire-backups.ts'
 import type { Workspace } from '../workspace/workspace.ts'
-
-export type Retention = NonNullable<JobConfiguration['retention']>
 
 /** What `prune` did in one repository of a job, as its last line says it. */
 export interface PrunedRepository {
@@ -40,15 +29,11 @@ export interface JobRetention {
 /** Applies the retention of a job in one of its repositories, and says of every backup what becomes of it. */
 export async function applyJobRetention(
   workspace: Workspace,
-  { job, repository, name, retention, dryRun }: JobRetention,
+  { name, ...request }: JobRetention,
   context: CommandContext,
 ): Promise<RetentionReport> {
-  const { timezone, ...rules } = retention
-  const backups: Backup[] = []
-  for await (const backup of repository.list({ job }, { signal: context.signal })) backups.push(backup)
-  const order = orderOf(await planningAgentOf(workspace, job, backups))
-  const now = new Date(context.now())
-  const report = await followRun(context, (followed) => applyRetention({ repository, job, rules, order, now, timezone, dryRun }, followed))
+  const { job, repository } = request
+  const report = await followRun(context, (followed) => retireBackups(workspace, { ...request, now: context.now() }, followed))
   for (const { backup, action, reasons } of report.decisions) {
     const { id, kind, beganAt } = backup
     context.output.emit({ type: 'retention', repository: name, job, id, kind, beganAt, action, reasons })

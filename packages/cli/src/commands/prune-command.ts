@@ -5,12 +5,13 @@ import { exitCodes } from '../exit-codes.ts'
 import { printable } from '../output/output.ts'
 import { count, problemsText } from '../output/plan-text.ts'
 import { followWork } from '../progress/work-progress.ts'
+import type { Retention } from '../running/retire-backups.ts'
 import { UsageError } from '../usage-error.ts'
 import { withEveryRepository } from '../workspace/every-repository.ts'
 import { cannot, chosenRepository, repositoriesOf, repositoryOption } from '../workspace/repository-choice.ts'
 import type { Workspace } from '../workspace/workspace.ts'
 import { examples } from './command-options.ts'
-import { applyJobRetention, type PrunedRepository, type Retention } from './job-retention.ts'
+import { applyJobRetention, type PrunedRepository } from './job-retention.ts'
 
 export function addPruneCommand(program: Command, context: CommandContext): void {
   program

@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { describeBytes, evidenceKeyId } from '@backup-planet/core'
+import { describeBytes } from '@backup-planet/core'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -11,6 +10,7 @@ import { writePrivateFile } from '../report/private-file.ts'
 import type { ReportData } from '../report/report-data.ts'
 import { reportPage } from '../report/report-page.ts'
 import { UsageError } from '../usage-error.ts'
+import { publicKeyIn } from '../workspace/evidence-key-file.ts'
 import { examples } from './command-options.ts'
 
 interface ReportOptions {
@@ -62,13 +62,4 @@ async function write(file: string, data: ReportData, { output }: CommandContext)
   await writePrivateFile(file, page)
   const errors = data.jobs.flatMap(({ problems }) => problems).filter(({ severity }) => severity === 'error').length
   output.print(`${file}: ${count(data.jobs.length, 'job')}, ${count(errors, 'error')}, ${describeBytes(Buffer.byteLength(page))}`)
-}
-
-/** Throws a `UsageError` where there is no file, and `INVALID_SETTINGS` for what is no public key. */
-async function publicKeyIn(file: string): Promise<string> {
-  const key = await readFile(resolve(file), 'utf8').catch(({ code }: NodeJS.ErrnoException) => {
-    throw new UsageError(`--public-key ${file} cannot be read (${code ?? 'unknown reason'})`, 'Name the file that holds the public key.')
-  })
-  evidenceKeyId(key)
-  return key
 }

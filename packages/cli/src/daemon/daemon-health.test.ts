@@ -28,6 +28,15 @@ test('is not well from the first failure of a task until that task succeeds, wha
   expect(health().healthy).toBe(true)
 })
 
+test('is well again once the job that failed is not watched any more', () => {
+  const { observe, health, watch } = createDaemonHealth(() => begun, 60_000)
+  observe(ended('log', 'failed'))
+  watch(['shop', 'other'])
+  expect(health().healthy).toBe(false)
+  watch(['other'])
+  expect(health().healthy).toBe(true)
+})
+
 test('is not well when the schedule hangs', () => {
   let now = begun
   const { observe, health } = createDaemonHealth(() => now, 60_000)

@@ -3,6 +3,8 @@ import type { Health } from './metrics-server.ts'
 
 export interface DaemonHealth {
   observe(event: ScheduleEvent): void
+  /** Only these jobs are still watched: what others failed at is nobody's concern any more. */
+  watch(jobs: readonly string[]): void
   /** Not healthy as long as the last run of some task has failed, or the schedule has not looked at its clock for long. */
   health(): Health
 }
@@ -28,6 +30,9 @@ export function createDaemonHealth(now: () => number, hangsAfter: number): Daemo
       if (event.outcome !== 'failed') failed.delete(key)
       else if (!failed.has(key))
         failed.set(key, { job, task, since: new Date(now()).toISOString(), code: event.failure?.code ?? 'UNKNOWN' })
+    },
+    watch(jobs) {
+      for (const [key, { job }] of failed) if (!jobs.includes(job)) failed.delete(key)
     },
     health() {
       const hangs = now() - lookedAt > hangsAfter

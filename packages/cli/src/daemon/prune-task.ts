@@ -1,5 +1,5 @@
-import { applyRetention, type Backup, orderOf, type Problem, type Repository, type RetainedObject } from '@backup-planet/core'
-import { planningAgentOf } from '../restoring/planning-agent.ts'
+import type { Problem, Repository, RetainedObject } from '@backup-planet/core'
+import { retireBackups } from '../running/retire-backups.ts'
 import { withEveryRepository } from '../workspace/every-repository.ts'
 import { repositoriesOf } from '../workspace/repository-choice.ts'
 import type { DaemonTask, DaemonTaskContext } from './daemon-task.ts'
@@ -20,19 +20,11 @@ export const pruneTask: DaemonTask = {
   },
 }
 
-async function retire(
-  job: string,
-  repository: Repository,
-  { workspace, signal, onEvent, now }: DaemonTaskContext,
-): Promise<readonly RetainedObject[]> {
+async function retire(job: string, repository: Repository, context: DaemonTaskContext): Promise<readonly RetainedObject[]> {
+  const { workspace, signal, onEvent, now } = context
   const { retention } = workspace.configuration.job(job)
   if (retention === undefined) return []
-  const { timezone, ...rules } = retention
-  const backups: Backup[] = []
-  for await (const backup of repository.list({ job }, { signal })) backups.push(backup)
-  const order = orderOf(await planningAgentOf(workspace, job, backups))
-  const report = await applyRetention({ repository, job, rules, order, now: new Date(now()), timezone }, { signal, onEvent })
-  return report.retained
+  return (await retireBackups(workspace, { job, repository, retention, now: now() }, { signal, onEvent })).retained
 }
 
 function retainedProblem({ key, reason }: RetainedObject, count: number, destination: string): Problem {

@@ -40,9 +40,9 @@ export async function runDaemon(context: CommandContext, settings: DaemonSetting
   await using _lock = await lockDaemon(directory)
   const notifier =
     settings.notifier ?? createServiceNotifier({ environment: context.environment, runner: commandRunner, warn: context.output.remark })
-  const { health, observe: observeHealth } = createDaemonHealth(context.now, hangsAfter)
+  const health = createDaemonHealth(context.now, hangsAfter)
   // One for the life of the daemon: numbers go on over a reload.
-  await using metrics = listen === undefined ? undefined : await createMetricsServer({ listen, health, now: context.now })
+  await using metrics = listen === undefined ? undefined : await createMetricsServer({ listen, health: health.health, now: context.now })
   if (metrics !== undefined) context.output.remark(`metrics at ${metrics.url}/metrics`)
   const counting = metrics === undefined ? [] : [metricsObserver(metrics.telemetry)]
   const observing = (used: Workspace) => allObservers([...factories.map((make) => make(context, used)), ...counting])
@@ -56,7 +56,7 @@ export async function runDaemon(context: CommandContext, settings: DaemonSetting
       lookedAt = performance.now()
       notifier.status(statusText(event))
     }
-    observeHealth(event)
+    health.observe(event)
     observers.onScheduleEvent(event)
   }
   const reload = async (): Promise<void> => {
@@ -69,6 +69,7 @@ export async function runDaemon(context: CommandContext, settings: DaemonSetting
       await observers.close()
       ;[workspace, observers] = [changed, heard]
       jobs.replace(policies)
+      health.watch(names())
       observers.onDaemonEvent({ type: 'configuration-reloaded', jobs: names() })
     } catch (error) {
       observers.onDaemonEvent({ type: 'configuration-refused', failure: failureFacts(error) })

@@ -22,8 +22,8 @@ export interface ServiceNotifierSettings {
 /**
  * Speaks to systemd where it listens, which the environment says, and to nobody elsewhere.
  *
- * By the command `systemd-notify`, since Node has no datagram sockets of this kind: what npm has for it are native modules to be compiled and without a
- * release for years, and the command is there wherever systemd is. As it is a process of its own, the unit needs `NotifyAccess=all`.
+ * By the command `systemd-notify`, since Node has no datagram sockets of this kind, for which a module must be compiled, and the
+ * command is there wherever systemd is. As it is a process of its own, the unit needs `NotifyAccess=all`.
  */
 export function createServiceNotifier({ environment, runner, warn }: ServiceNotifierSettings): ServiceNotifier {
   let queue = Promise.resolve()

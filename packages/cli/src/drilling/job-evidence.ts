@@ -21,6 +21,8 @@ export interface JobEvidence extends SignedEvidence {
 }
 
 export interface JobEvidenceOptions extends Pick<OperationOptions, 'signal'> {
+  /** Only these, such as those that are known to be reachable; all of the job when left out. */
+  readonly repositories?: readonly string[]
   /** Told of records that cannot be read, and of repositories that cannot be reached. */
   readonly onProblem: (problem: Problem) => void
 }
@@ -30,13 +32,13 @@ export async function listJobEvidence(
   workspace: Workspace,
   job: string,
   publicKey: string | undefined,
-  { signal, onProblem }: JobEvidenceOptions,
+  { signal, onProblem, repositories = repositoriesOf(workspace.configuration, job) }: JobEvidenceOptions,
 ): Promise<readonly JobEvidence[]> {
   const found = new Map<string, JobEvidence>()
   const onProgress = (progress: Progress): void => {
     if (progress.type === 'problem') onProblem(progress.problem)
   }
-  for (const name of repositoriesOf(workspace.configuration, job)) {
+  for (const name of repositories) {
     try {
       await using uploader = await workspace.uploader(name)
       for await (const { key, content, evidence, signature } of listEvidence(uploader, job, { signal, onProgress })) {

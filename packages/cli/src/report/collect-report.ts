@@ -2,21 +2,20 @@ import { hostname } from 'node:os'
 import {
   BackupError,
   type ListedRepository,
-  listEvidence,
   listJob,
   notListed,
   type OperationOptions,
   type Problem,
   type Progress,
   type Repository,
-  verifyEvidence,
 } from '@backup-planet/core'
 import { ownVersion } from '../commands/version-command.ts'
+import { listJobEvidence } from '../drilling/job-evidence.ts'
 import { planningAgentOf } from '../restoring/planning-agent.ts'
 import type { PlanningAgent } from '../restoring/restore-goal-options.ts'
 import { repositoriesOf } from '../workspace/repository-choice.ts'
 import type { Workspace } from '../workspace/workspace.ts'
-import { type FoundEvidence, jobReport } from './job-report.ts'
+import { jobReport } from './job-report.ts'
 import type { JobReport, ReportData, RepositoryReport } from './report-data.ts'
 
 export interface ReportRequest {
@@ -104,8 +103,11 @@ async function reportOfJob(
   const mine = names.flatMap((name) => places.filter((place) => place.name === name))
   const listed = await listedOf(mine, job, noting)
   const agent = await agentFor(workspace, job, listed, noting)
-  const evidence: FoundEvidence[] = []
-  for (const { name } of listed) evidence.push(...(await evidenceIn(workspace, name, job, publicKey, noting)))
+  const evidence = await listJobEvidence(workspace, job, publicKey, {
+    signal,
+    repositories: listed.map(({ name }) => name),
+    onProblem: (problem) => noting.onProgress({ type: 'problem', problem }),
+  })
   return jobReport({ job, repositories: names, listed, agent, evidence, unread })
 }
 
@@ -146,39 +148,6 @@ async function agentFor(
       problem: { severity: 'warning', code, message: `the order of the backups of job ${job} is not known: ${message}`, hint },
     })
     return { application: workspace.configuration.job(job).agent, supports: { kinds: ['full'], pointInTime: false, rename: false } }
-  }
-}
-
-async function evidenceIn(
-  workspace: Workspace,
-  repository: string,
-  job: string,
-  publicKey: string | undefined,
-  options: NotingOptions,
-): Promise<readonly FoundEvidence[]> {
-  const found: FoundEvidence[] = []
-  try {
-    await using uploader = await workspace.uploader(repository)
-    for await (const { key, content, ...record } of listEvidence(uploader, job, options))
-      found.push({ record, repository, verdict: verdictOn(content, publicKey, key) })
-  } catch (error) {
-    const { code, message, hint = 'Make the repository reachable.' } = forgiven(error)
-    options.onProgress({
-      type: 'problem',
-      problem: { severity: 'warning', code, message: `the records of drills in "${repository}" cannot be read: ${message}`, hint },
-    })
-  }
-  return found
-}
-
-function verdictOn(content: string, publicKey: string | undefined, key: string): FoundEvidence['verdict'] {
-  if (publicKey === undefined) return 'unchecked'
-  try {
-    verifyEvidence(content, publicKey, key)
-    return 'verified'
-  } catch (error) {
-    forgiven(error)
-    return 'refused'
   }
 }
 

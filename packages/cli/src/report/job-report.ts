@@ -1,5 +1,6 @@
 import { type Backup, findGaps, type ListedRepository, orderOf, type Problem, planChain, type SignedEvidence } from '@backup-planet/core'
 import { sizeOf } from '../commands/list-command.ts'
+import type { JobEvidence } from '../drilling/job-evidence.ts'
 import type { PlanningAgent } from '../restoring/restore-goal-options.ts'
 import { restorableItems } from './item-windows.ts'
 import type { BackupReport, DrillSummary, JobReport } from './report-data.ts'
@@ -10,16 +11,9 @@ export interface JobSources {
   readonly repositories: readonly string[]
   readonly listed: readonly ListedRepository[]
   readonly agent: PlanningAgent
-  readonly evidence: readonly FoundEvidence[]
+  readonly evidence: readonly JobEvidence[]
   /** Why something could not be read. */
   readonly unread: readonly Problem[]
-}
-
-export interface FoundEvidence {
-  readonly record: SignedEvidence
-  readonly repository: string
-  /** Of whoever checked it. */
-  readonly verdict: DrillSummary['signature']
 }
 
 export function jobReport({ job, repositories, listed, agent, evidence, unread }: JobSources): JobReport {
@@ -74,13 +68,14 @@ function backupReport(backup: Backup, storedBytes: number | undefined): Omit<Bac
 }
 
 /** A record that lies in several repositories is one drill; where one of its copies is refused, it is. */
-function drillsOf(evidence: readonly FoundEvidence[]): readonly DrillSummary[] {
+function drillsOf(evidence: readonly JobEvidence[]): readonly DrillSummary[] {
   const found = new Map<string, DrillSummary>()
-  for (const { record, repository, verdict } of evidence) {
+  for (const record of evidence) {
     const { id } = record.evidence
+    const verdict = record.verified === undefined ? 'unchecked' : record.verified ? 'verified' : 'refused'
     const { repositories = [], signature = verdict } = found.get(id) ?? {}
     const worse = verdict === 'refused' ? verdict : signature
-    found.set(id, { ...drillSummary(record), signature: worse, repositories: [...repositories, repository] })
+    found.set(id, { ...drillSummary(record), signature: worse, repositories: [...repositories, ...record.repositories] })
   }
   return [...found.values()].sort((a, b) => compare(b.beganAt, a.beganAt) || compare(b.id, a.id))
 }

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { link, mkdir, open, readFile, rm, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { BackupError, createEvidenceKey, publicKeyOf } from '@backup-planet/core'
+import { dirname, join, resolve } from 'node:path'
+import { BackupError, createEvidenceKey, evidenceKeyId, publicKeyOf } from '@backup-planet/core'
+import { UsageError } from '../usage-error.ts'
 
 /** The key that signs records of drills, as PEM. */
 export interface EvidenceKey {
@@ -54,16 +55,17 @@ export async function writeEvidenceKey(file: string, privateKey: string): Promis
   }
 }
 
-/** The public key in a file, or the public half of a private one in it. Throws `NOT_FOUND` and `INVALID_SETTINGS`. */
+/** What `--public-key` names: a public key, or a private one of which it is the half. Throws a `UsageError` where it cannot be read, `INVALID_SETTINGS` where it is none. */
 export async function publicKeyIn(file: string): Promise<string> {
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    const { code } = error as NodeJS.ErrnoException
-    throw new BackupError(`the public key ${file} cannot be read (${code ?? 'unknown reason'})`, {
-      code: code === 'ENOENT' ? 'NOT_FOUND' : 'ACCESS_DENIED',
-      hint: 'Give the file with the public key that was printed when the key was made.',
-    })
+  const text = await readFile(resolve(file), 'utf8').catch(({ code }: NodeJS.ErrnoException) => {
+    throw new UsageError(
+      `--public-key ${file} cannot be read (${code ?? 'unknown reason'})`,
+      'Give the file with the public key that was printed when the key was made.',
+    )
   })
-  return /PRIVATE KEY-----/.test(text) ? publicKeyOf(text) : text
+  const key = /PRIVATE KEY-----/.test(text) ? publicKeyOf(text) : text
+  evidenceKeyId(key)
+  return key
 }
 
 function notPossible(what: string, code: string | undefined, cause: unknown): BackupError {

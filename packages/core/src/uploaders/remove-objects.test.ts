@@ -35,6 +35,18 @@ it('removes all but what is refused', async () => {
   expect([...uploader.objects.keys()]).toEqual(['object-7', 'object-17', 'kept'])
 })
 
+it('takes a refusal by the name that the uploader gives it', async () => {
+  const uploader = await filled()
+  const foreign = uploaderLayer(uploader, {
+    async remove(key, options) {
+      if (key === 'object-3') throw new Error('403 for key sw0rdfish')
+      await uploader.remove(key, options)
+    },
+  })
+  const classified = { ...foreign, classify: () => 'ACCESS_DENIED' as const }
+  expect(await removeObjects(classified, keys)).toEqual([{ key: 'object-3', reason: 'removal of object-3 was refused at memory://' }])
+})
+
 it('ends with another failure, once nothing is on its way any more', async () => {
   const uploader = await filled()
   let onTheirWay = 0

@@ -22,7 +22,10 @@ export async function removeObjects(
         throwIfAborted(options.signal, 'the removal')
         await uploader.remove(key, options)
       } catch (error) {
-        if (BackupError.is(error) && error.code === 'ACCESS_DENIED') retained.push({ key, reason: error.message })
+        const code = BackupError.is(error) ? error.code : uploader.classify(error)
+        // Messages of client libraries have been seen to hold secrets.
+        const reason = BackupError.is(error) ? error.message : `removal of ${key} was refused at ${uploader.destination}`
+        if (code === 'ACCESS_DENIED') retained.push({ key, reason })
         else failed.push(error)
       }
     }
