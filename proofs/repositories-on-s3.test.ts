@@ -9,9 +9,11 @@ import { describeRepositoryContract } from '@backup-planet/core/conformance'
 import { createMemoryAgent } from '@backup-planet/core/testing'
 import { createArchiveRepository } from '@backup-planet/repository-archive'
 import { createResticRepository } from '@backup-planet/repository-restic'
+import { cheapResticPassword } from '@backup-planet/tooling/cheap-restic-repository'
 import { startThrowawayCephS3, type ThrowawayCephS3 } from '@backup-planet/tooling/throwaway-ceph-s3'
 import { createS3Uploader } from '@backup-planet/uploader-s3'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
+import { placeCheapRepository } from './cheap-repository.ts'
 import { damageObjects } from './damaged-objects.ts'
 
 const bucket = 'repositories'
@@ -40,10 +42,13 @@ function uploaderAt(prefix: string): Uploader {
 describeRepositoryContract('the restic repository on a Ceph gateway', {
   async makeRepository() {
     const prefix = newPrefix()
-    const open = () => createResticRepository({ uploader: uploaderAt(prefix), password, cacheDirectory: false })
-    const repository = open()
-    await repository.initialize()
-    return { repository, another: open, corruptSomething: () => damageObjects(uploaderAt(prefix), (key) => key.startsWith('data/')) }
+    const open = () => createResticRepository({ uploader: uploaderAt(prefix), password: cheapResticPassword, cacheDirectory: false })
+    await placeCheapRepository(uploaderAt(prefix))
+    return {
+      repository: open(),
+      another: open,
+      corruptSomething: () => damageObjects(uploaderAt(prefix), (key) => key.startsWith('data/')),
+    }
   },
 })
 

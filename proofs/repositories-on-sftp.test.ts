@@ -9,9 +9,11 @@ import { collect, describeRepositoryContract } from '@backup-planet/core/conform
 import { createMemoryAgent, createMemoryApplication } from '@backup-planet/core/testing'
 import { createArchiveRepository } from '@backup-planet/repository-archive'
 import { createResticRepository } from '@backup-planet/repository-restic'
+import { cheapResticPassword as cheapPassword } from '@backup-planet/tooling/cheap-restic-repository'
 import { startThrowawaySshd, type ThrowawaySshd } from '@backup-planet/tooling/throwaway-sshd'
 import { createSftpUploader, type SshServerSettings } from '@backup-planet/uploader-sftp'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { placeCheapRepository } from './cheap-repository.ts'
 import { damageObjects } from './damaged-objects.ts'
 
 const password = 'correct horse'
@@ -114,17 +116,16 @@ async function assertRoundTrip(repository: Repository, items: Readonly<Record<st
   for (const [item, bytes] of Object.entries(items)) expect(target.items.get(item)?.equals(bytes), item).toBe(true)
 }
 
-// A key of a password costs so much that each of these takes half a minute: `npm run test:sweep` does them everywhere.
+// Hundreds of stores and restores each: `npm run test:sweep` does them everywhere.
 for (const name of process.env.BACKUP_PLANET_SFTP_CONTRACTS === '1' ? everywhere : [plain]) {
   describeRepositoryContract(`the restic repository on ${name}`, {
     async makeRepository() {
       const place = placeOf(name)
       const folder = newFolder(place)
-      const open = () => createResticRepository({ uploader: uploaderAt(place, folder), password, cacheDirectory: false })
-      const repository = open()
-      await repository.initialize()
+      const open = () => createResticRepository({ uploader: uploaderAt(place, folder), password: cheapPassword, cacheDirectory: false })
+      await placeCheapRepository(uploaderAt(place, folder))
       return {
-        repository,
+        repository: open(),
         another: open,
         corruptSomething: () => damageObjects(uploaderAt(place, folder), (key) => key.startsWith('data/')),
       }

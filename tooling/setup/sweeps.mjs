@@ -89,6 +89,13 @@ export const sweeps = [
     says: 'kill -9 of physical captures and restores: no lock stays on the server, the data directory is as it was or whole, and a plan made anew comes to its end',
   },
   {
+    variable: 'BACKUP_PLANET_PRIVATE_SCRATCH',
+    count: 1,
+    seeded: false,
+    test: 'packages/agent-mysql/e2e/mysql-agent.contract.test.ts',
+    says: 'the agent keeps its contract on a MariaDB, and tries restores on private servers as well as in scratch schemas',
+  },
+  {
     variable: 'BACKUP_PLANET_SWEEP',
     count: 1,
     seeded: false,

@@ -82,5 +82,6 @@ function nodeArguments(argv: readonly string[]): readonly string[] {
 }
 
 function environmentOf(environment: Readonly<Record<string, string>>, directory: string): NodeJS.ProcessEnv {
-  return { PATH: process.env.PATH, HOME: directory, XDG_STATE_HOME: directory, ...environment }
+  const { PATH, NODE_COMPILE_CACHE } = process.env
+  return { PATH, NODE_COMPILE_CACHE, HOME: directory, XDG_STATE_HOME: directory, ...environment }
 }

@@ -1,5 +1,6 @@
-import { cp, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { cp, mkdir, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { cheapResticPassword, cheapResticRepository } from '@backup-planet/tooling/cheap-restic-repository'
 import { commandLineOf, sampleConfiguration } from './command-line-run.ts'
 
 /**
@@ -25,7 +26,12 @@ let template: Promise<CommandLine> | undefined
 
 async function createTemplate(): Promise<CommandLine> {
   const here = await configured(await commandLineOf(sampleConfiguration))
-  await writeFile(here.passwordFile, 'the first password\n', { mode: 0o600 })
+  await writeFile(here.passwordFile, `${cheapResticPassword}\n`, { mode: 0o600 })
+  for (const [key, bytes] of Object.entries(cheapResticRepository())) {
+    const file = join(here.directory, 'offsite', key)
+    await mkdir(dirname(file), { recursive: true })
+    await writeFile(file, bytes, { mode: 0o600 })
+  }
   for (const argv of [['init'], ['run', 'safe']]) {
     const { code, stderr } = await here.run(argv)
     if (code !== 0) throw new Error(`backup-planet ${argv.join(' ')} ended with ${code}:\n${stderr}`)

@@ -1,5 +1,6 @@
 import { chmod, link, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { cheapResticPassword } from '@backup-planet/tooling/cheap-restic-repository'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { commandLineWithRestic, removeResticTemplate } from '../__fixtures__/restic-configuration.ts'
 
@@ -92,7 +93,7 @@ describe('keys', () => {
 
   test('Ctrl-C while a password is typed changes nothing', async () => {
     expect(await here.run(['key', 'passwd', ...offsite], { answer: 'half a pass\u0003' })).toMatchObject({ code: 130 })
-    expect(await readFile(here.passwordFile, 'utf8')).toBe('the first password\n')
+    expect(await readFile(here.passwordFile, 'utf8')).toBe(`${cheapResticPassword}\n`)
     expect(await keys()).toHaveLength(1)
   })
 })
@@ -145,7 +146,7 @@ describe('key passwd', () => {
 
   test('says which variable has to be set where the password stands in none of its files', async () => {
     await writeFile(here.file, (await readFile(here.file, 'utf8')).replace(`\${file:${here.passwordFile}}`, `\${env:OFFSITE_PASSWORD}`))
-    const environment = { OFFSITE_PASSWORD: 'the first password', SAMPLE_PASSWORD: 'x', XDG_STATE_HOME: here.directory }
+    const environment = { OFFSITE_PASSWORD: cheapResticPassword, SAMPLE_PASSWORD: 'x', XDG_STATE_HOME: here.directory }
     const argv = ['key', 'passwd', ...offsite, '--new-password-file', await passwordIn('new', 'other password')]
     expect(await here.run(argv, { environment })).toMatchObject({
       code: 0,

@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Backup, Repository, RepositoryLock, RepositoryPlugin } from '@backup-planet/core'
 import { createMemoryRepository } from '@backup-planet/core/testing'
+import { cheapResticPassword } from '@backup-planet/tooling/cheap-restic-repository'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { commandLineOf, sampleConfiguration } from '../__fixtures__/command-line-run.ts'
 import { commandLineWithRestic, removeResticTemplate } from '../__fixtures__/restic-configuration.ts'
@@ -161,9 +162,9 @@ describe('on a restic repository', () => {
       ['run', 'safe', '--json'],
     ]) {
       const { stdout, stderr } = await here.run(argv)
-      expect(stdout + stderr).not.toContain('the first password')
+      expect(stdout + stderr).not.toContain(cheapResticPassword)
     }
-    expect(await readFile(here.file, 'utf8')).not.toContain('the first password')
+    expect(await readFile(here.file, 'utf8')).not.toContain(cheapResticPassword)
   })
 })
 
