@@ -58,6 +58,8 @@ export default defineConfig({
             'tooling/**/*.server.test.ts',
             'tooling/servers/**/*.test.ts',
           ],
+          isolate: false,
+          unstubEnvs: true,
           // Every file brings a server of its own; many at once would time each other out.
           maxWorkers: 4,
           sequence: { groupOrder: 2 },

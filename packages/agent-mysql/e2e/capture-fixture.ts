@@ -18,7 +18,7 @@ export interface TestedServer {
 }
 
 export function settingsFor(server: TestedServer, more: Partial<MysqlAgentSettings> = {}): MysqlAgentSettings {
-  return { host: server.host, port: server.port, user: server.user, password: server.rootPassword, threads: 3, ...more }
+  return { host: server.host, port: server.port, user: server.user, password: server.rootPassword, threads: 2, ...more }
 }
 
 export function resolvedSettings(server: TestedServer, more: Partial<MysqlAgentSettings> = {}): ResolvedMysqlAgentSettings {
