@@ -16,6 +16,8 @@ export interface TcpFaultProxy extends AsyncDisposable {
   readonly port: number
   /** Of every connection so far. */
   readonly bytes: { readonly up: number; readonly down: number }
+  /** Faults that happened: a connection that ends before its place never meets its own. */
+  readonly faultsMet: number
   /** Faults of the next connections, one each; those after them have none. Replaces what was planned before. */
   plan(faults: readonly TcpFault[]): void
   stop(): Promise<void>
@@ -35,6 +37,7 @@ export function tcpFaultOf(random: () => number, bytes: number): TcpFault {
 export async function startTcpFaultProxy(target: { readonly port: number }): Promise<TcpFaultProxy> {
   const planned: TcpFault[] = []
   const bytes = { up: 0, down: 0 }
+  let faultsMet = 0
   const sockets = new Set<Socket>()
   const server = createServer({ pauseOnConnect: true }, (client) => {
     const fault = planned.shift()
@@ -48,9 +51,9 @@ export async function startTcpFaultProxy(target: { readonly port: number }): Pro
         for (const other of pair) other.destroy()
       })
     }
-    const broken = { stalled: false }
-    passOn(client, upstream, 'up', fault, bytes, broken)
-    passOn(upstream, client, 'down', fault, bytes, broken)
+    const state: ConnectionState = { bytes, stalled: false, onFault: () => faultsMet++ }
+    passOn(client, upstream, 'up', fault, state)
+    passOn(upstream, client, 'down', fault, state)
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -67,50 +70,55 @@ export async function startTcpFaultProxy(target: { readonly port: number }): Pro
     host: '127.0.0.1',
     port: address.port,
     bytes,
+    get faultsMet() {
+      return faultsMet
+    },
     plan: (faults) => void planned.splice(0, planned.length, ...faults),
     stop,
     [Symbol.asyncDispose]: stop,
   }
 }
 
-function passOn(
-  from: Socket,
-  to: Socket,
-  direction: 'up' | 'down',
-  fault: TcpFault | undefined,
-  bytes: { up: number; down: number },
-  broken: { stalled: boolean },
-): void {
+interface ConnectionState {
+  /** Of all connections. */
+  readonly bytes: { up: number; down: number }
+  stalled: boolean
+  readonly onFault: () => void
+}
+
+function passOn(from: Socket, to: Socket, direction: 'up' | 'down', fault: TcpFault | undefined, state: ConnectionState): void {
   let passed = 0
   let slowPieces = 0
   const send = (data: Buffer): void => {
     passed += data.length
-    bytes[direction] += data.length
+    state.bytes[direction] += data.length
     if (data.length === 0 || to.write(data)) return
     from.pause()
     to.once('drain', () => from.resume())
   }
   from.on('data', (data: Buffer) => {
-    if (broken.stalled) return
+    if (state.stalled) return
     const isDue = fault?.direction === direction && passed + data.length > fault.afterBytes
     if (!isDue) return send(data)
     if (fault.kind !== 'slow') {
       send(data.subarray(0, Math.max(0, fault.afterBytes - passed)))
-      return breakOff(fault.kind, [from, to], broken)
+      state.stalled = true
+      state.onFault()
+      return breakOff(fault.kind, [from, to])
     }
     send(data)
+    if (slowPieces === 0) state.onFault()
     if (slowPieces++ >= fault.pieces) return
     from.pause()
     setTimeout(() => from.resume(), 5)
   })
   from.on('end', () => {
-    if (!broken.stalled) to.end()
+    if (!state.stalled) to.end()
   })
   from.resume()
 }
 
-function breakOff(kind: 'cut' | 'reset' | 'stall', sockets: readonly Socket[], broken: { stalled: boolean }): void {
-  broken.stalled = true
+function breakOff(kind: 'cut' | 'reset' | 'stall', sockets: readonly Socket[]): void {
   if (kind === 'stall') return
   for (const socket of sockets) {
     if (kind === 'reset') socket.resetAndDestroy()

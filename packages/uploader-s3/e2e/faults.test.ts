@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { BackupError, type Reopenable, withRetry } from '@backup-planet/core'
 import { bytesOf } from '@backup-planet/core/testing'
 import { type HttpFault, startHttpFaultProxy } from '@backup-planet/tooling/http-fault-proxy'
+import { startTcpFaultProxy, tcpFaultOf } from '@backup-planet/tooling/tcp-fault-proxy'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { recordEvidence } from '../../../proofs/evidence.ts'
 import { seededRandom, sweepOf } from '../../../proofs/sweep.ts'
@@ -25,7 +26,13 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-const seen = { runs: 0, 'faults met': 0, 'operations that failed': 0, 'operations that succeeded': 0 }
+const seen = {
+  runs: 0,
+  'requests and answers broken': 0,
+  'connections broken or slowed': 0,
+  'operations that failed': 0,
+  'operations that succeeded': 0,
+}
 afterAll(() => recordEvidence(import.meta.url, seen))
 
 /** One of each kind, at a place that chance decides. */
@@ -62,9 +69,10 @@ async function faultyRun(runSeed: number): Promise<void> {
     target: ceph.server.endpoint,
     fault: () => (left > 0 && random() < share && left-- > 0 ? faultBy(random) : undefined),
   })
+  await using network = await startTcpFaultProxy({ port: Number(new URL(proxy.endpoint).port) })
   const journalDirectory = join(directory, String(runSeed))
   const settings = ceph.settings({
-    endpoint: proxy.endpoint,
+    endpoint: `http://${network.host}:${network.port}`,
     partBytes: 5 * mebibyte,
     memoryBytes: 15 * mebibyte,
     silenceMilliseconds: 1000,
@@ -85,6 +93,7 @@ async function faultyRun(runSeed: number): Promise<void> {
   for (const content of replaced) await exact.upload(content.key, content.given(content.old))
 
   left = 12
+  network.plan(Array.from({ length: 4 }, () => tcpFaultOf(random, 8 * mebibyte)))
   const first = createS3Uploader(settings)
   const uploader = withRetry(first, { attempts: 3, firstDelayMs: 20, random })
   const failed = new Set<string>()
@@ -114,6 +123,7 @@ async function faultyRun(runSeed: number): Promise<void> {
   await first[Symbol.asyncDispose]()
 
   left = 0
+  network.plan([])
   await using next = createS3Uploader(settings)
   for (const content of contents) if (failed.has(content.key)) await next.upload(content.key, content.given(content.new))
   for (const content of contents) expect((await bytesOf(exact.download(content.key))).equals(content.new.bytes)).toBe(true)
@@ -122,7 +132,8 @@ async function faultyRun(runSeed: number): Promise<void> {
   await exact.removeAll(contents.map(({ key }) => key))
   await exact[Symbol.asyncDispose]()
   seen.runs++
-  seen['faults met'] += proxy.requests.filter(({ fault }) => fault !== undefined).length
+  seen['requests and answers broken'] += proxy.requests.filter(({ fault }) => fault !== undefined).length
+  seen['connections broken or slowed'] += network.faultsMet
 }
 
 function expectNamed(error: unknown, runSeed: number): void {
