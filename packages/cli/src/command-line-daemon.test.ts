@@ -110,6 +110,32 @@ test('serves metrics and its health where it is told to', async () => {
   await expect(fetch(`${url}/health`)).rejects.toThrow()
 }, 30_000)
 
+test('of two that are told nothing of metrics, each watches its jobs, and no third serves what it is told not to', async () => {
+  const daemons = []
+  for (const more of ['', '', 'daemon: { listen: false }\n']) daemons.push(startDaemon(await sample(`${everySecond}${more}`)))
+  for (const daemon of daemons) await daemon.until('done after')
+  const said = daemons.map(
+    (daemon) => /(metrics at http:\/\/127\.0\.0\.1:9810|no metrics: nothing can listen on 127\.0\.0\.1:9810)/.exec(daemon.said.stderr)?.[1],
+  )
+  expect([said[0] ?? said[1], said[1]]).toContain('no metrics: nothing can listen on 127.0.0.1:9810')
+  expect(said[2]).toBeUndefined()
+  for (const daemon of daemons) await daemon.stop()
+}, 60_000)
+
+test('its log is JSON for who collects logs, where it is told to', async () => {
+  const line = await sample(`${everySecond}daemon: { listen: false, log: json }\n`)
+  const daemon = startDaemon(line)
+  await daemon.until('"type":"run-ended"')
+  const { stdout, stderr } = await daemon.stop()
+  const lines = stdout
+    .trim()
+    .split('\n')
+    .map((text) => JSON.parse(text) as Record<string, unknown>)
+  expect(lines[0]).toMatchObject({ level: 'info', msg: 'watching jobs shop', event: { type: 'daemon-started' } })
+  expect(lines).toContainEqual(expect.objectContaining({ level: 'info', job: 'shop', task: 'full', run: expect.any(String) as string }))
+  expect(stderr).not.toContain('watching')
+}, 30_000)
+
 test('tells what fails and goes on, as JSON lines with the run they are of', async () => {
   const line = await sample(everySecond)
   line.server.fault = 'unreachable'

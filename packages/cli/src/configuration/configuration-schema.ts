@@ -141,9 +141,11 @@ export const configurationSchema = z.strictObject({
     .strictObject({
       concurrency: z.int('expected a whole number').min(1, 'expected how many jobs may run at once, 1 or more').optional(),
       grace: duration.optional(),
-      listen: word('127.0.0.1:9810').optional(),
+      listen: z.union([z.literal(false), word('127.0.0.1:9810')], 'expected an address such as 127.0.0.1:9810, or false').optional(),
+      log: z.enum(['text', 'json'], 'expected text or json').default('text'),
+      logLevel: z.enum(['debug', 'info', 'warn', 'error'], 'expected debug, info, warn or error').default('info'),
     })
-    .default({}),
+    .prefault({}),
 })
 
 export type ConfigurationContent = z.output<typeof configurationSchema>

@@ -13,7 +13,7 @@ import { doScheduled } from './daemon-work.ts'
 import { createJobLeases, recallHistory } from './job-lease.ts'
 import { policiesOf } from './job-policies.ts'
 import { metricsObserver } from './metrics-observer.ts'
-import { createMetricsServer } from './metrics-server.ts'
+import { openMetrics } from './open-metrics.ts'
 import { scheduleStateStore } from './schedule-state-file.ts'
 import { createServiceNotifier, type ServiceNotifier } from './service-notifier.ts'
 
@@ -42,8 +42,7 @@ export async function runDaemon(context: CommandContext, settings: DaemonSetting
     settings.notifier ?? createServiceNotifier({ environment: context.environment, runner: commandRunner, warn: context.output.remark })
   const health = createDaemonHealth(context.now, hangsAfter)
   // One for the life of the daemon: numbers go on over a reload.
-  await using metrics = listen === undefined ? undefined : await createMetricsServer({ listen, health: health.health, now: context.now })
-  if (metrics !== undefined) context.output.remark(`metrics at ${metrics.url}/metrics`)
+  await using metrics = await openMetrics(listen, { health: health.health, now: context.now }, context.output.remark)
   const counting = metrics === undefined ? [] : [metricsObserver(metrics.telemetry)]
   const observing = (used: Workspace) => allObservers([...factories.map((make) => make(context, used)), ...counting])
   let observers = observing(workspace)

@@ -23,6 +23,8 @@ export interface Output {
   remark(text: string): void
   /** One JSON line; nothing without `--json`. */
   emit(value: unknown): void
+  /** A line of a log whose every value has passed `mask.hideIn`: masked as a whole it might be no JSON any more. Where `print` prints. */
+  log(line: string): void
   /** Unfinished text on standard error, such as a progress block with control sequences. */
   draw(text: string): void
   /** Keeps a block below everything that is printed from now on, until it is disposed. */
@@ -52,6 +54,7 @@ export function createOutput({ stdout, stderr, json, mask }: OutputSettings): Ou
     emit(value) {
       if (json) line(stdout, JSON.stringify(mask.hideIn(value)))
     },
+    log: (text) => line(json ? stderr : stdout, text),
     draw: (text) => void stderr.write(mask.hide(text)),
     keepBelow(block) {
       below = block

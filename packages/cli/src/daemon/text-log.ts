@@ -5,35 +5,31 @@ import { problemsText } from '../output/plan-text.ts'
 import type { DaemonEvent, DaemonObserverFactory } from './daemon-observer.ts'
 
 /** Too many for a log that is kept for months. */
-const leftOut: ReadonlySet<RunEvent['type']> = new Set(['bytes', 'item', 'step'])
+export const leftOut: ReadonlySet<RunEvent['type']> = new Set(['bytes', 'item', 'step'])
 
-/** One line for each thing that happens, with its time unless the journal adds that; as JSON with `--json`. */
-export const logLines: DaemonObserverFactory = ({ output, now, environment }) => {
+/** One line for each thing that happens, with its time unless the journal adds that. */
+export const textLog: DaemonObserverFactory = ({ output, now, environment }) => {
   const time = (): string => (environment.JOURNAL_STREAM === undefined ? `${new Date(now()).toISOString().replace(/\.\d+/, '')} ` : '')
   const say = (text: string | undefined): void => {
     if (text !== undefined) output.remark(`${time()}${text}`)
   }
-  const emit = (value: object): void => output.emit({ at: new Date(now()).toISOString(), ...value })
   return {
     onRunEvent({ job, task, event }) {
       if (leftOut.has(event.type)) return
-      emit({ job, task, ...event })
       const text = runText(event)
       if (text !== undefined) say(`${job} ${task}: ${text}`)
     },
     onScheduleEvent(event) {
       if (event.type === 'idle') return
-      emit(event)
       say(scheduleText(event))
     },
     onDaemonEvent(event) {
-      emit(event)
       say(daemonText(event))
     },
   }
 }
 
-function runText(event: RunEvent): string | undefined {
+export function runText(event: RunEvent): string | undefined {
   switch (event.type) {
     case 'resuming':
       return `sends run ${event.id} first, which an earlier run could not send`
@@ -50,7 +46,7 @@ function runText(event: RunEvent): string | undefined {
   }
 }
 
-function scheduleText(event: ScheduleEvent): string | undefined {
+export function scheduleText(event: ScheduleEvent): string | undefined {
   switch (event.type) {
     case 'run-started':
       return `${named(event.run)}: begins${slotText(event.run)}`
@@ -85,7 +81,7 @@ function endText(event: Extract<ScheduleEvent, { type: 'run-ended' }>): string {
   return `${outcome} after ${describeDuration(seconds * 1000)}${why}${next}`
 }
 
-function daemonText(event: DaemonEvent): string {
+export function daemonText(event: DaemonEvent): string {
   switch (event.type) {
     case 'daemon-started':
       return `watching ${event.jobs.length === 0 ? 'no jobs: none has a schedule' : `jobs ${event.jobs.join(', ')}`}`
