@@ -98,6 +98,40 @@ describe('a channel that does not work', () => {
     expect((clock.now - minute - at) / minute).toBe(10)
   }, 60_000)
 
+  it('hears of what fails with its next failure when it gave up the message, and nobody else does', async () => {
+    const [mail, chat] = [scriptedChannel('mail'), scriptedChannel('chat')]
+    const { process, clock } = machine([mail, chat], { jobs: { shop: { windowLimitMs: 45 * minute } } })
+    const at = () => new Date(clock.now).toISOString()
+    chat.fault = 'UNREACHABLE'
+    await process(run(undefined, { windowEnd: at() }), run('X'))
+    for (let hours = 0; hours < 27; hours++) {
+      clock.now += 60 * minute
+      await process(run('X', { at: at() }))
+    }
+    chat.fault = undefined
+    clock.now += 60 * minute
+    await process(run('X', { at: at() }), run('X', { at: at() }))
+    const told = (channel: ScriptedChannel) => types(channel).filter((type) => !type.startsWith('channel-'))
+    expect(told(mail)).toEqual(['failed', 'window-stopped-growing'])
+    expect(told(chat).toSorted()).toEqual(['failed', 'window-stopped-growing'])
+    expect(chat.sent.find(({ type }) => type === 'failed')?.body).toContain('an earlier message of it could not be sent')
+    await process(run(undefined, { at: at(), windowEnd: at() }))
+    expect(told(chat).slice(-2)).toEqual(['recovered', 'window-grows-again'])
+  })
+
+  it('is told through the others again when they gave up that word too', async () => {
+    const [mail, chat] = [scriptedChannel('mail'), scriptedChannel('chat', () => false)]
+    const { process, clock } = machine([mail, chat])
+    for (const channel of [mail, chat]) channel.fault = 'WRONG_CREDENTIALS'
+    await process(run('X'))
+    clock.now += 25 * 60 * minute
+    await process(run('Y'))
+    chat.fault = undefined
+    clock.now += 60 * minute
+    await process()
+    expect(types(chat)).toEqual(['channel-broken'])
+  })
+
   it('is told through the others once, and once that it works again', async () => {
     const [mail, chat, silent] = [scriptedChannel('mail'), scriptedChannel('chat', () => false), scriptedChannel('silent', () => false)]
     const { process, clock } = machine([mail, chat, { ...silent, kind: 'ping' }])

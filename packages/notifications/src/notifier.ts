@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 import type { NotificationChannel } from './channels/notification-channel.ts'
 import { enqueue } from './delivery/delivery-rules.ts'
 import { createDeliveryWorker } from './delivery/delivery-worker.ts'
-import { createNotificationStore } from './delivery/notification-store.ts'
+import { createNotificationStore, withDelivery } from './delivery/notification-store.ts'
 import { applyDigest } from './rules/digest-rules.ts'
 import type { DigestSchedule } from './rules/digest-schedule.ts'
 import { applyOutcome, applyStart } from './rules/notification-rules.ts'
@@ -65,10 +65,9 @@ export function createNotifier(settings: NotifierSettings): Notifier {
   function apply(rule: (state: NotificationState) => RuleResult): void {
     const applied = store
       .update((content) => {
-        const { state, messages } = rule(content.rules)
-        const { state: delivery, remarks } = enqueue(content.delivery, messages, channels, now())
-        for (const remark of remarks) warn(remark)
-        return [state === content.rules && messages.length === 0 ? content : { rules: state, delivery }, undefined]
+        const told = rule(content.rules)
+        const changed = told.state === content.rules ? content : { ...content, rules: told.state }
+        return [withDelivery(changed, enqueue(content.delivery, told, channels, now()), warn), undefined]
       })
       .then(() => worker.wake())
       .catch((error: unknown) => warn(`what happened could not be told: ${error instanceof Error ? error.message : String(error)}`))

@@ -2,6 +2,7 @@ import type { BackupError } from '@backup-planet/core'
 import { askedPause } from '../channels/channel-errors.ts'
 import type { NotificationChannel } from '../channels/notification-channel.ts'
 import type { NotificationMessage } from '../rules/notification-message.ts'
+import type { RuleResult } from '../rules/rule-result.ts'
 import { type ChannelState, channelStateOf, type Delivery, type DeliveryState, withChannelState } from './delivery-state.ts'
 
 export interface DeliveryLimits {
@@ -22,25 +23,38 @@ export function pauseAfter(failures: number, random: number): number {
   return Math.round(upper * (1 - random / 2))
 }
 
-/** A change, and what is to be said of it in the log. */
+/** A change, what is to be said of it in the log, and what channels have given up with it. */
 export interface DeliveryChange {
   readonly state: DeliveryState
   readonly remarks: readonly string[]
+  readonly givenUp: readonly Delivery[]
+}
+
+/** A change that is being made. */
+interface GrowingChange {
+  state: DeliveryState
+  readonly remarks: string[]
+  readonly givenUp: Delivery[]
+}
+
+function changeOf(state: DeliveryState): GrowingChange {
+  return { state, remarks: [], givenUp: [] }
 }
 
 type Recipient = Pick<NotificationChannel, 'name' | 'accepts'>
 
-/** Messages that are to be sent, for each channel that asks for them. */
+/** Messages that are to be sent, for each channel that asks for them, and that is one of those that they are `only` for. */
 export function enqueue(
   before: DeliveryState,
-  messages: readonly NotificationMessage[],
+  { messages, only = {} }: Pick<RuleResult, 'messages' | 'only'>,
   channels: readonly Recipient[],
   now: number,
 ): DeliveryChange {
-  const change = { state: before, remarks: [] as string[] }
+  const change = changeOf(before)
   for (const message of messages) {
+    const meant = only[message.id]
     for (const channel of channels) {
-      if (!channel.accepts(message)) continue
+      if (!channel.accepts(message) || meant?.includes(channel.name) === false) continue
       addTo(change, message, channel.name, now)
     }
   }
@@ -55,12 +69,12 @@ export function enqueueForOthers(
   channels: readonly Pick<NotificationChannel, 'name' | 'kind'>[],
   now: number,
 ): DeliveryChange {
-  const change = { state: before, remarks: [] as string[] }
+  const change = changeOf(before)
   for (const { name, kind } of channels) if (name !== about && kind !== 'ping') addTo(change, message, name, now)
   return change
 }
 
-function addTo(change: { state: DeliveryState; remarks: string[] }, message: NotificationMessage, channel: string, now: number): void {
+function addTo(change: GrowingChange, message: NotificationMessage, channel: string, now: number): void {
   const moment = new Date(now).toISOString()
   const delivery: Delivery = { channel, message, since: moment, refusals: 0, notBefore: moment }
   const kept = change.state.waiting.filter((waiting) => !isOvertaken(waiting, delivery))
@@ -68,12 +82,18 @@ function addTo(change: { state: DeliveryState; remarks: string[] }, message: Not
   const surplus =
     mine.length >= deliveryLimits.mostWaiting ? (mine.find(({ message: { type } }) => type === 'digest') ?? mine[0]) : undefined
   change.state = { ...change.state, waiting: [...kept.filter((waiting) => waiting !== surplus), delivery] }
-  if (surplus === undefined) return
+  if (surplus !== undefined) giveUp(change, surplus, `because ${deliveryLimits.mostWaiting} messages wait already`)
+}
+
+/** That a channel is broken, which nobody got to know, is told anew when it fails again. */
+function giveUp(change: GrowingChange, delivery: Delivery, why: string): void {
+  const { channel, message } = delivery
   const state = channelStateOf(change.state, channel)
   change.state = withChannelState(change.state, channel, { ...state, dropped: state.dropped + 1 })
-  change.remarks.push(
-    `channel ${channel}: "${surplus.message.subject}" is given up, because ${deliveryLimits.mostWaiting} messages wait already`,
-  )
+  for (const [name, { told, ...rest }] of Object.entries(change.state.channels))
+    if (told === message.id) change.state = withChannelState(change.state, name, rest)
+  change.remarks.push(`channel ${channel}: "${message.subject}" is given up, ${why}`)
+  change.givenUp.push(delivery)
 }
 
 /** Of single runs only the latest counts, so that no old success hides a new failure. */
@@ -87,26 +107,16 @@ function isOvertaken(waiting: Delivery, next: Delivery): boolean {
 export function withoutExpired(state: DeliveryState, channels: readonly { readonly name: string }[], now: number): DeliveryChange {
   const names = new Set(channels.map(({ name }) => name))
   const isKept = ({ channel, since }: Delivery) => names.has(channel) && now - Date.parse(since) <= deliveryLimits.longestMs
-  if (state.waiting.every(isKept) && Object.keys(state.channels).every((name) => names.has(name))) return { state, remarks: [] }
-  const remarks: string[] = []
-  let next: DeliveryState = {
-    waiting: [],
+  if (state.waiting.every(isKept) && Object.keys(state.channels).every((name) => names.has(name))) return changeOf(state)
+  const change = changeOf({
+    waiting: state.waiting.filter(isKept),
     channels: Object.fromEntries(Object.entries(state.channels).filter(([name]) => names.has(name))),
-  }
+  })
   for (const delivery of state.waiting) {
-    const { channel, message } = delivery
-    if (!names.has(channel)) continue
-    if (isKept(delivery)) {
-      next = { ...next, waiting: [...next.waiting, delivery] }
-      continue
-    }
-    const before = channelStateOf(next, channel)
-    next = withChannelState(next, channel, { ...before, dropped: before.dropped + 1 })
-    remarks.push(
-      `channel ${channel}: "${message.subject}" is given up, after it was tried for ${deliveryLimits.longestMs / 3_600_000} hours`,
-    )
+    if (!names.has(delivery.channel) || isKept(delivery)) continue
+    giveUp(change, delivery, `after it was tried for ${deliveryLimits.longestMs / 3_600_000} hours`)
   }
-  return { state: next, remarks }
+  return change
 }
 
 /** What may be sent through a channel now, or how long there is to wait; `undefined` when nothing is there to send. */

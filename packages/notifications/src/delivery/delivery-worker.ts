@@ -5,7 +5,6 @@ import type { NotificationMessage } from '../rules/notification-message.ts'
 import { brokenMessage, repairedMessage, withDropped } from './channel-messages.ts'
 import {
   claimed,
-  type DeliveryChange,
   delivered,
   enqueueForOthers,
   isWorthTelling,
@@ -15,7 +14,7 @@ import {
   withoutExpired,
 } from './delivery-rules.ts'
 import { channelStateOf, type Delivery, withChannelState } from './delivery-state.ts'
-import type { NotificationContent, NotificationStore } from './notification-store.ts'
+import { type NotificationContent, type NotificationStore, withDelivery } from './notification-store.ts'
 
 export interface DeliveryParts {
   readonly store: NotificationStore
@@ -83,12 +82,13 @@ export function createDeliveryWorker(parts: DeliveryParts): DeliveryWorker {
   /** The next one, marked as being sent. */
   function take(channel: NotificationChannel): Promise<Step> {
     return store.update<Step>((content) => {
-      const kept = told(withoutExpired(content.delivery, channels, now()))
-      const step = nextDelivery(kept, channel.name, owner, now())
-      if (step === undefined || 'waitMs' in step) return [kept === content.delivery ? content : { ...content, delivery: kept }, step]
-      const { dropped } = channelStateOf(kept, channel.name)
+      const kept = withDelivery(content, withoutExpired(content.delivery, channels, now()), warn)
+      const { delivery } = kept
+      const step = nextDelivery(delivery, channel.name, owner, now())
+      if (step === undefined || 'waitMs' in step) return [kept, step]
+      const { dropped } = channelStateOf(delivery, channel.name)
       return [
-        { ...content, delivery: claimed(kept, channel.name, owner, now() + channel.longestMs + claimMarginMs) },
+        { ...kept, delivery: claimed(delivery, channel.name, owner, now() + channel.longestMs + claimMarginMs) },
         { ...step, dropped },
       ]
     })
@@ -140,13 +140,8 @@ export function createDeliveryWorker(parts: DeliveryParts): DeliveryWorker {
   }
 
   function tellOthers(content: NotificationContent, about: NotificationChannel, message: NotificationMessage): NotificationContent {
-    const delivery = told(enqueueForOthers(content.delivery, message, about.name, channels, now()))
-    return { rules: { ...content.rules, messages: content.rules.messages + 1 }, delivery }
-  }
-
-  function told({ state, remarks }: DeliveryChange): DeliveryChange['state'] {
-    for (const remark of remarks) warn(remark)
-    return state
+    const counted = { ...content, rules: { ...content.rules, messages: content.rules.messages + 1 } }
+    return withDelivery(counted, enqueueForOthers(content.delivery, message, about.name, channels, now()), warn)
   }
 
   return {

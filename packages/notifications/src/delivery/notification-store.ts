@@ -1,7 +1,9 @@
 import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import * as z from 'zod'
+import { withMissed } from '../rules/missed-messages.ts'
 import { emptyNotificationState, type NotificationState, notificationStateSchema } from '../rules/notification-state.ts'
+import type { DeliveryChange } from './delivery-rules.ts'
 import { type DeliveryState, deliveryStateSchema, emptyDeliveryState } from './delivery-state.ts'
 import { withFolderLock } from './folder-lock.ts'
 
@@ -14,6 +16,17 @@ export interface NotificationContent {
 export interface NotificationStore {
   /** Changes the content all at once, for all processes that share it, and resolves with the result of the change. Never rejects for a disk. */
   update<Result>(change: (content: NotificationContent) => readonly [NotificationContent, Result]): Promise<Result>
+}
+
+/** The content behind a change of what is on its way: what was given up is noted where it is to be told again. */
+export function withDelivery(
+  content: NotificationContent,
+  { state, remarks, givenUp }: DeliveryChange,
+  warn: (text: string) => void,
+): NotificationContent {
+  for (const remark of remarks) warn(remark)
+  const rules = withMissed(content.rules, givenUp)
+  return rules === content.rules && state === content.delivery ? content : { rules, delivery: state }
 }
 
 export const emptyContent: NotificationContent = { rules: emptyNotificationState, delivery: emptyDeliveryState }

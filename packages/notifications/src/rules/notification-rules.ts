@@ -17,7 +17,7 @@ import { seenWindow } from './window-rules.ts'
 /**
  * What is told of an outcome, and what is remembered of it. Pure. All failed and partial outcomes of one task of one job in a row are one
  * streak: it is told with its first one, and again for each code that it has not been told with; its end is told once, by the first one
- * that is done. Outcomes that were aborted change nothing.
+ * that is done. Channels that gave up a message of the streak are told with its next failure. Outcomes that were aborted change nothing.
  */
 export function applyOutcome(state: NotificationState, outcome: TaskOutcome, facts: RuleFacts): RuleResult {
   const job = jobStateOf(state, outcome.job)
@@ -30,7 +30,11 @@ export function applyOutcome(state: NotificationState, outcome: TaskOutcome, fac
   const second = numbered(first.state, growsAgain === undefined ? [] : [growsAgainMessage(first.state, outcome, growsAgain, facts)])
   const failure = outcome.outcome === 'done' ? undefined : failureOf(outcome)
   const third = numbered(second.state, runMessages(second.state, outcome, failure, facts))
-  return { state: third.state, messages: [first, second, third].flatMap(({ messages }) => messages) }
+  return {
+    state: third.state,
+    messages: [first, second, third].flatMap(({ messages }) => messages),
+    ...(told.only === undefined ? {} : { only: told.only }),
+  }
 }
 
 /** What is told of a task that begins: nothing is remembered of it. */
@@ -43,9 +47,8 @@ function numbered(state: NotificationState, messages: readonly NotificationMessa
   return { state: { ...state, messages: state.messages + messages.length }, messages }
 }
 
-interface Told {
+interface Told extends Pick<RuleResult, 'messages' | 'only'> {
   readonly task: TaskState
-  readonly messages: readonly NotificationMessage[]
 }
 
 function toldOf(state: NotificationState, job: JobState, outcome: TaskOutcome, facts: RuleFacts): Told {
@@ -60,16 +63,20 @@ function toldOf(state: NotificationState, job: JobState, outcome: TaskOutcome, f
 function toldFailure(state: NotificationState, job: JobState, task: TaskState, outcome: TaskOutcome, facts: RuleFacts): Told {
   const failure = failureOf(outcome)
   const way = `${outcome.outcome} ${failure.code}`
-  const message = failedMessage(state, job, task, outcome, failure, facts)
+  const { told: ways = [], missed = [] } = task.streak ?? {}
+  const isTold = ways.includes(way)
+  const message = failedMessage(state, job, task, outcome, { ...failure, isTold }, facts)
   const streak: FailureStreak = {
     since: task.streak?.since ?? outcome.at,
     failures: (task.streak?.failures ?? 0) + 1,
-    told: [...new Set([...(task.streak?.told ?? []), way])],
+    told: [...new Set([...ways, way])],
     message: task.streak?.message ?? message.id,
     last: failure,
     lastAt: outcome.at,
   }
-  return { task: { ...task, streak }, messages: task.streak?.told.includes(way) === true ? [] : [message] }
+  const told = { task: { ...task, streak }, messages: [message] }
+  if (!isTold) return told
+  return missed.length === 0 ? { ...told, messages: [] } : { ...told, only: { [message.id]: missed } }
 }
 
 /** Why an outcome is none to be content with: its failure, or the gravest of its problems. */

@@ -17,6 +17,8 @@ const streak = z.object({
   told: z.array(z.string()),
   /** Of the message that told it first. */
   message: z.string(),
+  /** Channels that gave up a message of it before anybody had it: they are told with the next failure. */
+  missed: z.array(z.string()).optional(),
   last: failure,
   lastAt: moment,
 })
@@ -40,6 +42,8 @@ const window = z.object({
   movedAt: moment,
   /** The `id` of the message that told that it stands still. */
   told: z.string().optional(),
+  /** Channels that gave that message up: they are told again. */
+  missed: z.array(z.string()).optional(),
 })
 
 const job = z.object({ tasks: z.record(z.string(), task), window: window.optional() })

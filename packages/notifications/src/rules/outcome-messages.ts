@@ -11,22 +11,23 @@ export function startMessage(state: NotificationState, { job, task, at }: TaskSt
   return { id: idOf(state, at, 'run-started'), type: 'run-started', severity: 'neutral', at, host, job, task, subject, body: `${subject}.` }
 }
 
+/** @param failure `isTold`: an earlier message told of it already, to others */
 export function failedMessage(
   state: NotificationState,
   job: JobState,
   task: TaskState,
   outcome: TaskOutcome,
-  failure: TaskFailure,
+  { isTold, ...failure }: TaskFailure & { readonly isTold: boolean },
   { host }: RuleFacts,
 ): NotificationMessage {
   const { at } = outcome
+  const now = isTold ? 'an earlier message of it could not be sent' : 'now it fails in another way'
   const partial = outcome.outcome === 'partial'
   const type = outcome.task === 'drill' ? 'drill-failed' : partial ? 'partial' : 'failed'
   const what = taskText(outcome.task)
   const standing = { lastSuccess: task.lastSuccess, restorableUntil: job.window?.until }
   const items = outcome.backup?.failedItems ?? []
-  const since =
-    task.streak === undefined ? [] : [`It has not been done since ${momentText(task.streak.since)}; now it fails in another way.`]
+  const since = task.streak === undefined ? [] : [`It has not been done since ${momentText(task.streak.since)}; ${now}.`]
   return {
     id: idOf(state, at, type),
     ...(task.streak === undefined ? {} : { answers: task.streak.message }),

@@ -21,8 +21,8 @@ export function seenWindow(before: WindowState | undefined, { windowEnd, at }: T
 }
 
 /**
- * Tells of each job whose window has not moved for longer than its limit, once until it moves again. Of a job that never had one the time
- * counts from when it was first asked about.
+ * Tells of each job whose window has not moved for longer than its limit, once until it moves again, and those channels again that gave the
+ * message up. Of a job that never had one the time counts from when it was first asked about.
  *
  * @param limits milliseconds, by job; jobs without one are left alone
  */
@@ -34,11 +34,13 @@ export function applyWindowLimits(
 ): RuleResult {
   let state = before
   const messages: NotificationMessage[] = []
+  const only: Record<string, readonly string[]> = {}
   for (const [name, limit] of Object.entries(limits)) {
     const job = jobStateOf(state, name)
     const window: WindowState = job.window ?? { movedAt: now }
+    const { missed, ...seen } = window
     const still = Date.parse(now) - Date.parse(window.movedAt)
-    if (still <= limit || window.told !== undefined) {
+    if (still <= limit || (window.told !== undefined && missed === undefined)) {
       // A clock that was set back must not hide a window that stands still for as long as it was ahead.
       if (job.window === undefined || still < 0)
         state = withJobState(state, name, { ...job, window: { ...window, movedAt: still < 0 ? now : window.movedAt } })
@@ -46,10 +48,11 @@ export function applyWindowLimits(
     }
     const message = stoppedMessage(state, name, window, now, limit, facts)
     messages.push(message)
-    const told = withJobState(state, name, { ...job, window: { ...window, told: message.id } })
+    if (missed !== undefined) only[message.id] = missed
+    const told = withJobState(state, name, { ...job, window: { ...seen, told: window.told ?? message.id } })
     state = { ...told, messages: told.messages + 1 }
   }
-  return { state, messages }
+  return { state, messages, ...(Object.keys(only).length === 0 ? {} : { only }) }
 }
 
 function stoppedMessage(
