@@ -124,6 +124,22 @@ test('with onRun every run tells, and not where it is told not to; a channel tha
   expect(failed.stderr).not.toContain('s3cr3t-token')
 })
 
+test('a token in a header is shown to nobody, whatever its service repeats of it', async () => {
+  const token = 't0k3n-0f-the-pager'
+  const pager = `    pager: { kind: webhook, url: "\${env:CHAT_URL}/pager", insecure: true, headers: { Authorization: "Bearer ${token}" } }\n`
+  await using here = await withReceiver(configured(`  onRun: true\n  channels:\n${webhook}${pager}`))
+  here.receiver.answer(({ path }) =>
+    path.endsWith('/pager') ? { status: 403, body: `${token.toUpperCase()} is no token, nor is ${token}` } : { status: 200 },
+  )
+  here.server.fault = 'unreachable'
+  const { stdout, stderr } = await here.run('run', 'shop')
+  const broken = told(here.receiver).find(({ type }) => type === 'channel-broken')
+  expect(broken?.body).toContain('nor is ***')
+  expect(JSON.stringify([broken, stdout, stderr])).not.toContain(token)
+  const state = await readFile(join(here.directory, 'staging', 'notifications', 'state.json'), 'utf8')
+  expect(state).not.toContain(token)
+})
+
 test('notify --test says what each channel answered', async () => {
   await using here = await withReceiver(
     configured(

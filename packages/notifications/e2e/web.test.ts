@@ -104,6 +104,16 @@ describe('bad services', () => {
     })
   })
 
+  it('that repeat the token of a header do not make it known', async () => {
+    await using receiver = await startHttpReceiver()
+    receiver.answer(({ headers }) => ({ status: 401, body: `unknown token ${headers.authorization?.split(' ')[1]}` }))
+    const channel = webhookTo(receiver, { headers: { Authorization: 'Bearer t0k3n-0f-a-header' } })
+    expect(await failureOf(channel.send(oddMessage))).toMatchObject({
+      code: 'WRONG_CREDENTIALS',
+      message: expect.stringMatching(/answered 401: unknown token \*\*\*$/) as string,
+    })
+  })
+
   it('that answer without end are not listened to', async () => {
     await using receiver = await startHttpReceiver()
     receiver.answer(() => ({ status: 200, body: 'x'.repeat(5_000_000) }))

@@ -1,3 +1,4 @@
+export { channelSecrets } from './channels/channel-secrets.ts'
 export { createChannel } from './channels/create-channel.ts'
 export type { NotificationChannel } from './channels/notification-channel.ts'
 export { testMessage } from './delivery/channel-messages.ts'

@@ -164,6 +164,15 @@ describe('a channel that does not work', () => {
     }
   })
 
+  it('is told through the others without what its errors show of secrets', async () => {
+    const [mail, chat] = [scriptedChannel('mail'), scriptedChannel('chat', () => false)]
+    const { process, warnings } = machine([mail, chat], { hide: (text) => text.replaceAll('said no', '***') })
+    mail.fault = 'WRONG_CREDENTIALS'
+    await process(run('X'))
+    expect(chat.sent).toMatchObject([{ type: 'channel-broken', message: 'mail ***', hint: 'Repair it.' }])
+    expect(JSON.stringify([chat.sent, warnings])).not.toContain('said no')
+  })
+
   it('or that refuses a message does not hold up the others', async () => {
     const [mail, chat] = [scriptedChannel('mail'), scriptedChannel('chat', () => false)]
     const { process, clock } = machine([mail, chat])

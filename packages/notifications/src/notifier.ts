@@ -59,7 +59,7 @@ export function createNotifier(settings: NotifierSettings): Notifier {
     Object.entries(jobs).flatMap(([name, { windowLimitMs }]) => (windowLimitMs === undefined ? [] : [[name, windowLimitMs]])),
   )
   const store = createNotificationStore(file, warn)
-  const worker = createDeliveryWorker({ store, channels, host, warn, now, random })
+  const worker = createDeliveryWorker({ store, channels, host, warn, hide, now, random })
   const pending = new Set<Promise<void>>()
 
   function apply(rule: (state: NotificationState) => RuleResult): void {

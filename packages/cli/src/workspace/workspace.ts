@@ -15,7 +15,7 @@ import {
   type Uploader,
   withMirrors,
 } from '@backup-planet/core'
-import { type ChannelSettings, createChannel, type NotificationChannel } from '@backup-planet/notifications'
+import { type ChannelSettings, channelSecrets, createChannel, type NotificationChannel } from '@backup-planet/notifications'
 import type { Configuration } from '../configuration/configuration-file.ts'
 import { resolveSecrets, type SecretSources } from '../configuration/secret-references.ts'
 import { markHeapAtOnce } from '../lean-memory.ts'
@@ -145,7 +145,7 @@ export function createWorkspace({ configuration, plugins, ...sources }: Workspac
       const settings = configuration.content.notifications?.channels[name]
       const place = configuration.place('notifications', 'channels', name)
       const resolved = (await resolveSecrets(settings, place, sources)) as ChannelSettings
-      if ('url' in resolved && typeof resolved.url === 'string') sources.mask.remember(resolved.url)
+      for (const secret of channelSecrets(resolved)) sources.mask.remember(secret)
       return createChannel(name, resolved, place)
     },
     notificationFile: join(directory, 'notifications', 'state.json'),

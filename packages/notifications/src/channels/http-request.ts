@@ -3,6 +3,7 @@ import { request as requestSecure } from 'node:https'
 import { abortError, BackupError, maskSecrets, throwIfAborted } from '@backup-planet/core'
 import { shownText } from '../rules/message-text.ts'
 import { asBackupError, timedOut } from './channel-errors.ts'
+import { headerSecrets } from './channel-secrets.ts'
 import { trustedAuthorities } from './trusted-authorities.ts'
 
 /** More of an answer is not read. */
@@ -92,10 +93,7 @@ function shown(text: string, { url, headers }: HttpRequest): string {
     ...url.searchParams.values(),
     ...Object.values(headers),
   ]
-  const hidden = maskSecrets(
-    text,
-    secrets.filter((secret) => secret.length >= 8),
-  )
+  const hidden = maskSecrets(text, [...secrets.filter((secret) => secret.length >= 8), ...headerSecrets(headers)])
   return shownText(hidden.replaceAll(/\s+/g, ' ').trim()).slice(0, shownAnswer)
 }
 

@@ -21,6 +21,8 @@ export interface DeliveryParts {
   readonly channels: readonly NotificationChannel[]
   readonly host: string
   readonly warn: (text: string) => void
+  /** Takes secrets out of what one channel tells of another. */
+  readonly hide: (text: string) => string
   /** Milliseconds since 1970. */
   readonly now: () => number
   /** From 0 up to 1. */
@@ -42,7 +44,7 @@ const claimMarginMs = 5000
 const longestSleepMs = 3_600_000
 
 export function createDeliveryWorker(parts: DeliveryParts): DeliveryWorker {
-  const { store, channels, host, warn, now, random } = parts
+  const { store, channels, host, warn, hide, now, random } = parts
   const owner = randomBytes(9).toString('base64url')
   const controller = new AbortController()
   const running = new Map<string, Promise<void>>()
@@ -102,7 +104,7 @@ export function createDeliveryWorker(parts: DeliveryParts): DeliveryWorker {
         await store.update((content) => [{ ...content, delivery: released(content.delivery, channel.name) }, undefined])
         return
       }
-      await settleFailure(channel, delivery, asBackupError(error))
+      await settleFailure(channel, delivery, withoutSecrets(asBackupError(error), hide))
       return
     }
     await settleSuccess(channel, delivery)
@@ -158,6 +160,11 @@ export function createDeliveryWorker(parts: DeliveryParts): DeliveryWorker {
       for (const timer of timers.values()) clearTimeout(timer)
     },
   }
+}
+
+/** The cause stays: it says how long the other side asked to be left alone, and is not shown. */
+function withoutSecrets({ code, message, hint, retryable, cause }: BackupError, hide: (text: string) => string): BackupError {
+  return new BackupError(hide(message), { code, retryable, hint: hint === undefined ? undefined : hide(hint), cause })
 }
 
 function asBackupError(error: unknown): BackupError {
