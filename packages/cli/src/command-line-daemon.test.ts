@@ -79,6 +79,33 @@ test('makes backups by the schedule, says so, and ends with 0', async () => {
   expect((await readdir(join(line.directory, 'staging'))).filter((name) => name.startsWith('daemon'))).toEqual([])
 }, 30_000)
 
+test.skipIf(process.platform === 'win32')(
+  'a hook that clears away is not cut short when the daemon stops',
+  async () => {
+    const line = await sample(`${everySecond}daemon: { grace: 100ms }\n`)
+    const hook = `touch ${line.directory}/begun; sleep 1; touch ${line.directory}/ended`
+    const content = await readFile(line.file, 'utf8')
+    await writeFile(line.file, content.replace('    schedule:', `    hooks: { after: [{ command: [sh, -c, "${hook}"] }] }\n    schedule:`))
+    const daemon = startDaemon(line)
+    await expect
+      .poll(
+        () =>
+          access(join(line.directory, 'begun')).then(
+            () => true,
+            () => false,
+          ),
+        { timeout: 20_000 },
+      )
+      .toBe(true)
+    const { code, stderr } = await daemon.stop()
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/shop full: done after/)
+    expect(stderr).not.toContain('hook 1 after the run')
+    await access(join(line.directory, 'ended'))
+  },
+  30_000,
+)
+
 test('drills and prunes by the schedule as the commands do', async () => {
   const schedule =
     'schedule: { full: "*/2 * * * * *", drill: "* * * * * *", prune: "* * * * * *", retries: { times: 0 } }\n    retention: { keepLast: 1 }'

@@ -1,12 +1,15 @@
 import type { BackUpReport, CaptureKind, Problem, ScheduledResult, ScheduleTask } from '@backup-planet/core'
 import { runJob } from '../running/job-run.ts'
 import type { DaemonTask } from './daemon-task.ts'
+import { hooksLimitOf } from './stop-limits.ts'
 
 /** One backup with its hooks, as `backup-planet run` makes it. */
 export const backupTask: DaemonTask = {
   async run({ job, task }, { workspace, signal, onEvent, mask, now }) {
     const onProblem = (problem: Problem): void => onEvent({ type: 'problem', problem })
-    const { outcome, made, error } = await runJob({ workspace, job, kind: kindOf(task), mask, now }, { signal, onEvent, onProblem })
+    const afterAbortMs = hooksLimitOf(workspace.configuration.content)
+    const request = { workspace, job, kind: kindOf(task), mask, now }
+    const { outcome, made, error } = await runJob(request, { signal, onEvent, onProblem, afterAbortMs })
     if (made === undefined) throw error
     return resultOf(made.report, outcome.outcome === 'done' ? 'done' : 'partial', outcome.problems ?? [])
   },

@@ -16,6 +16,7 @@ import { metricsObserver } from './metrics-observer.ts'
 import { openMetrics } from './open-metrics.ts'
 import { scheduleStateStore } from './schedule-state-file.ts'
 import { createServiceNotifier, type ServiceNotifier } from './service-notifier.ts'
+import { graceOf } from './stop-limits.ts'
 
 export interface DaemonSettings {
   readonly tasks?: DaemonTasks
@@ -24,8 +25,6 @@ export interface DaemonSettings {
   readonly state?: ScheduleStateStore
 }
 
-/** How long what runs may go on after the daemon was asked to stop, where the configuration says nothing. */
-const defaultGrace = 5 * 60_000
 /** The schedule looks at its clock every minute; when it has not for so long, it hangs. */
 const hangsAfter = 5 * 60_000
 
@@ -35,7 +34,8 @@ export async function runDaemon(context: CommandContext, settings: DaemonSetting
   let workspace = await context.workspace()
   refuseExposure(workspace)
   const jobs = createJobList(policiesOf(workspace, tasks))
-  const { concurrency, grace = defaultGrace, listen } = workspace.configuration.content.daemon
+  const { concurrency, listen } = workspace.configuration.content.daemon
+  const grace = graceOf(workspace.configuration.content)
   const directory = workspace.stagingDirectory
   await using _lock = await lockDaemon(directory)
   const notifier =

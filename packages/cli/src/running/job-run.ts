@@ -21,6 +21,8 @@ export interface JobRunRequest {
 export interface JobRunOptions {
   readonly signal?: AbortSignal | undefined
   readonly onEvent?: RunEventListener | undefined
+  /** How long all hooks after the run may take together once it was aborted; each has its own timeout alone when left out. */
+  readonly afterAbortMs?: number | undefined
   /** Called for each hook that failed. */
   readonly onProblem?: ((problem: Problem) => void) | undefined
 }

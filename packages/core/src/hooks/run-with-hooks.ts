@@ -7,9 +7,7 @@ import { maskSecrets } from '../process/secret-masking.ts'
 import type { FinishedRunFacts, Hook, Hooks, RunFacts } from './hook.ts'
 import { hookEnvironment } from './hook-environment.ts'
 import { type HookRun, runHook } from './run-hook.ts'
-
-/** So long may each hook after a run that was aborted take: it clears away, and somebody waits for the end. */
-const afterAbortMs = 30_000
+import { StopLimit } from './stop-limit.ts'
 
 export interface HookedParts<Result> {
   readonly hooks: Hooks
@@ -27,6 +25,11 @@ export interface HookedParts<Result> {
 
 export interface HookedOptions {
   readonly signal?: AbortSignal | undefined
+  /**
+   * How long all hooks after the run may take together once it was aborted, shared among those that are still to be run, because somebody waits for the
+   * end. Each has its own timeout alone when left out.
+   */
+  readonly afterAbortMs?: number | undefined
   /** Called for each hook that failed, at once. */
   readonly onProblem?: ((problem: Problem) => void) | undefined
 }
@@ -44,8 +47,8 @@ export interface HookedRun<Result> {
 
 /**
  * One run with its hooks: those before it, the run, those after it. Never rejects. Hooks after it are run also when it failed, was
- * prevented or aborted, so that they may undo what hooks before it did. Aborting ends the hook that is running, with all that it started;
- * hooks after the run are begun all the same, and may take 30 seconds each then.
+ * prevented or aborted, so that they may undo what hooks before it did. Aborting ends a hook before the run, with all that it started. It
+ * ends none after it: these go on for as long as they may.
  */
 export async function runWithHooks<Result>(parts: HookedParts<Result>, options: HookedOptions = {}): Promise<HookedRun<Result>> {
   const { hooks, facts, environment, secrets = () => [], runner = commandRunner } = parts
@@ -71,7 +74,7 @@ export async function runWithHooks<Result>(parts: HookedParts<Result>, options: 
     seconds,
     ...('error' in ended ? failureOf(ended.error, secrets()) : parts.finished(ended.result)),
   }
-  const failed = await runAfter(hooks.after ?? [], hookRunOf(told), options.signal, onProblem)
+  const failed = await runAfter(hooks.after ?? [], hookRunOf(told), options, onProblem)
   return { outcome: told.outcome === 'done' && failed ? 'partial' : told.outcome, seconds, problems, ...ended }
 }
 
@@ -104,15 +107,15 @@ async function runBefore(
 async function runAfter(
   hooks: readonly Hook[],
   hookRun: HookRun,
-  signal: AbortSignal | undefined,
+  { signal, afterAbortMs }: HookedOptions,
   onProblem: (problem: Problem) => void,
 ): Promise<boolean> {
   let failed = false
+  using stop = new StopLimit(signal, afterAbortMs)
   for (const [index, hook] of hooks.entries()) {
-    const aborted = signal?.aborted === true
-    const timeoutMs = aborted ? Math.min(hook.timeoutMs ?? afterAbortMs, afterAbortMs) : hook.timeoutMs
+    using limit = stop.share(hooks.length - index)
     try {
-      await runHook({ ...hook, timeoutMs }, `hook ${index + 1} after the run`, hookRun, aborted ? {} : { signal })
+      await runHook(hook, `hook ${index + 1} after the run`, hookRun, { signal: limit?.signal })
     } catch (error) {
       if (hook.essential === true) failed = true
       onProblem(problemOf(asBackupError(error), hook.essential === true ? 'error' : 'warning'))
