@@ -1,5 +1,5 @@
 import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { createEvidenceKey } from '@backup-planet/core'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { commandLineOf } from './__fixtures__/command-line-run.ts'
@@ -24,6 +24,11 @@ async function archives(): Promise<readonly string[]> {
   return (await readdir(here.directory, { recursive: true })).filter((name) => /\.tar(\.\w+)*$/.test(name))
 }
 
+async function manifests(): Promise<readonly string[]> {
+  const names = await readdir(here.directory, { recursive: true })
+  return names.filter((name) => name.endsWith('manifest.json')).sort()
+}
+
 test('a damaged backup: exit code 1, the reason at the end, and a record of it that verifies', async () => {
   for (const name of await archives()) {
     const file = join(here.directory, name)
@@ -37,6 +42,20 @@ test('a damaged backup: exit code 1, the reason at the end, and a record of it t
   expect(drilled.stdout).toMatch(/\nCORRUPTED: .*\n {2}hint: .*\nfailed: drill of job shop\n$/s)
   const listed = await run('evidence', 'shop', '--verify')
   expect(listed).toMatchObject({ code: 0, stdout: expect.stringMatching(/ failed .* verified +CORRUPTED: /) })
+})
+
+test('a damaged record beside it: exit code 1 for the latest state, 3 for a backup that was named', async () => {
+  const [whole = ''] = await manifests()
+  expect(await run('run', 'shop')).toMatchObject({ code: 0 })
+  const damaged = join(here.directory, (await manifests()).find((name) => dirname(name) > dirname(whole)) ?? '')
+  await chmod(damaged, 0o600)
+  await writeFile(damaged, '{')
+  const latest = await run('drill', 'shop')
+  expect(latest.code).toBe(1)
+  expect(latest.stdout).toMatch(/\nCORRUPTED: not every backup of the job can be read: .*\n {2}hint: .*\nfailed: drill of job shop\n$/s)
+  const id = /\d{8}T\d{6}Z-\w+/.exec((await run('list')).stdout)?.[0] ?? ''
+  const named = await run('drill', 'shop', '--backup', id)
+  expect(named).toMatchObject({ code: 3, stdout: expect.stringMatching(/\npartial: drill of job shop\n$/) })
 })
 
 test('a backup that restores: exit code 0, and a key that is made once and whose public half is told', async () => {

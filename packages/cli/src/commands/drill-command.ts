@@ -23,7 +23,7 @@ export function addDrillCommand(program: Command, context: CommandContext): void
     .command('drill')
     .summary('prove that a backup restores')
     .description(
-      'Restores a backup to a scratch place, compares what came back with what was backed up, asks the application what it thinks of it, removes the place, and stores a signed record of it in the repositories of the job, which evidence shows. The place is a private server on this machine, which nobody else can reach; with --to schemas of a name of their own on that server. Exit code 1 when the drill did not pass.',
+      'Restores a backup to a scratch place, compares what came back with what was backed up, asks the application what it thinks of it, removes the place, and stores a signed record of it in the repositories of the job, which evidence shows. The place is a private server on this machine, which nobody else can reach; with --to schemas of a name of their own on that server. Exit code 1 when the drill did not pass, and 3 when what was drilled came back and something beside it needs you, such as another record that cannot be read or a place that could not be removed.',
     )
     .argument('<job>', 'name of the job whose backups are tried')
     .option('--backup <id>', 'the end of this backup; a beginning or end of its id will do when it fits only one')
@@ -48,7 +48,9 @@ export function addDrillCommand(program: Command, context: CommandContext): void
       const { signed, stored, problems } = report
       context.output.emit({ type: 'result', command: 'drill', job, ...signed, stored, problems })
       context.output.print(drillText(report, wish.keep === true))
-      if (signed.evidence.outcome !== 'passed' || stored.length === 0) context.end(exitCodes.failed)
+      const { outcome } = signed.evidence
+      if (stored.length === 0 || outcome === 'failed' || outcome === 'impossible') context.end(exitCodes.failed)
+      else if (outcome === 'partial') context.end(exitCodes.partial)
     })
 }
 

@@ -106,7 +106,8 @@ export const eventTexts: { readonly [Type in RunEvent['type']]: EventText<Type> 
     fields: {
       job: 'always: name of the job',
       id: 'always: of the record of the drill',
-      outcome: 'always: `passed`, `failed`, or `impossible` where it did not come to a restore',
+      outcome:
+        'always: `passed`, `partial` where something beside it needs somebody, `failed`, or `impossible` where it did not come to a restore',
       stored: 'always: in how many places the record lies',
       failure: 'optional: object of `code`, `message` and, where there is one, `hint`: why it did not pass',
     },

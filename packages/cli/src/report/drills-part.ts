@@ -45,6 +45,7 @@ export function drillsPart(drills: readonly DrillSummary[], most: number): Marku
 function outcomeOf({ outcome, failure }: DrillSummary): Markup {
   if (outcome === 'passed') return html`<span class="tag good">Passed</span>`
   const why = failure === undefined ? '' : ` ${failure.code}: ${shortened(failure.message, 200)}`
+  if (outcome === 'partial') return html`<span class="tag warning">Partial</span>${why}`
   return html`<span class="tag error">${outcome === 'failed' ? 'Failed' : 'Impossible'}</span>${why}`
 }
 

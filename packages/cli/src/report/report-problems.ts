@@ -62,11 +62,13 @@ function ofDrills({ job, drills }: JobFindings): readonly ReportProblem[] {
   ]
 }
 
+const outcomeWords = { passed: 'passed', partial: 'passed in part', failed: 'failed', impossible: 'was not possible' } as const
+
 function ofFailedDrill(job: string, { id, outcome, failure }: DrillSummary): ReportProblem {
   return {
-    severity: 'error',
+    severity: outcome === 'partial' ? 'warning' : 'error',
     code: failure?.code ?? 'DRILL',
-    message: `the newest drill ${id} ${outcome === 'failed' ? 'failed' : 'was not possible'}${failure === undefined ? '' : `: ${failure.message}`}`,
+    message: `the newest drill ${id} ${outcomeWords[outcome]}${failure === undefined ? '' : `: ${failure.message}`}`,
     hint: failure?.hint ?? `Find the cause and mend it, then drill again: backup-planet drill ${job}`,
   }
 }

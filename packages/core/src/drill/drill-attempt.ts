@@ -9,8 +9,7 @@ import type { RestoreGoal } from '../pipeline/restore-goal.ts'
 import { restorePlan } from '../pipeline/restore-plan.ts'
 import { tidy } from '../pipeline/tidy.ts'
 import type { DrillRequest } from './drill.ts'
-import type { DrillFailure, DrillOutcome } from './drill-evidence.ts'
-import { failureOfDrill, failureOfError, outcomeOfError } from './drill-failures.ts'
+import { type DrillVerdict, failureOfDrill, failureOfError, outcomeOfError, reservationOf } from './drill-failures.ts'
 import type { DrillFindings } from './drill-record.ts'
 import { assertRoom } from './drill-room.ts'
 import { randomRestorePoint } from './random-restore-point.ts'
@@ -19,6 +18,8 @@ import { randomRestorePoint } from './random-restore-point.ts'
 export class DrillAttempt {
   /** What could not be removed. */
   readonly left: Problem[] = []
+  /** What the listing of the job told of records. */
+  #listing: readonly Problem[] = []
   readonly #request: DrillRequest
   readonly #findings: DrillFindings
   readonly #reporter: RunReporter
@@ -32,12 +33,13 @@ export class DrillAttempt {
   }
 
   /** Throws `ABORTED` alone. */
-  async run(): Promise<{ readonly outcome: DrillOutcome; readonly failure?: DrillFailure }> {
+  async run(): Promise<DrillVerdict> {
     const { signal } = this.#operation
     try {
       const plan = await this.#restore()
       const failure = failureOfDrill(plan, this.#findings.report ?? { items: [], problems: [] }, this.#findings.engineChecks)
-      return failure === undefined ? { outcome: 'passed' } : { outcome: 'failed', failure }
+      if (failure !== undefined) return { outcome: 'failed', failure }
+      return reservationOf(this.#request.goal, this.#listing) ?? { outcome: 'passed' }
     } catch (error) {
       if (signal?.aborted) throw abortError(signal, 'the drill')
       return { outcome: outcomeOfError(error, this.#findings.restoring, this.#reporter.problems), failure: failureOfError(error) }
@@ -49,7 +51,9 @@ export class DrillAttempt {
   async #restore(): Promise<RestorePlan> {
     const { agent, job, items, unlisted = [] } = this.#request
     const findings = this.#findings
+    const told = this.#reporter.problems.length
     const { listed, problems } = await listJob(this.#request.repositories, job, this.#operation)
+    this.#listing = this.#reporter.problems.slice(told)
     const missing = [...unlisted, ...problems]
     findings.problems.push(...missing)
     const asked = items === undefined ? {} : { items }

@@ -31,13 +31,16 @@ export interface DrillEvidence {
   readonly engineChecks: readonly EngineCheck[]
   readonly problems: readonly DrillProblem[]
   readonly outcome: DrillOutcome
-  /** Why it did not pass. */
+  /** Why it did not pass, or only in part. */
   readonly failure?: DrillFailure
   readonly versions: { readonly software: string; readonly agent: string; readonly node: string }
 }
 
-/** `impossible`: it did not come to a restore, so nothing is known of the backups. */
-export type DrillOutcome = 'passed' | 'failed' | 'impossible'
+/**
+ * `partial`: what was drilled came back as it was backed up, and something beside it needs somebody, such as another record of the job that cannot be read.
+ * `impossible`: it did not come to a restore, so nothing is known of the backups.
+ */
+export type DrillOutcome = 'passed' | 'partial' | 'failed' | 'impossible'
 
 export interface DrillFailure {
   readonly code: string

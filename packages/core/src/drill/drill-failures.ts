@@ -1,7 +1,12 @@
 import type { EngineCheck, Problem, RestorePlan, RestoreReport } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
 import { isRestored, itemsLeftOut } from '../pipeline/restore.ts'
-import type { DrillFailure, DrillOutcome } from './drill-evidence.ts'
+import type { DrillFailure, DrillGoal, DrillOutcome } from './drill-evidence.ts'
+
+export interface DrillVerdict {
+  readonly outcome: DrillOutcome
+  readonly failure?: DrillFailure
+}
 
 /** What a drill that came to a restore has shown against the backups; `undefined` where it has passed. */
 export function failureOfDrill(plan: RestorePlan, report: RestoreReport, engineChecks: readonly EngineCheck[]): DrillFailure | undefined {
@@ -39,13 +44,33 @@ export function failureOfDrill(plan: RestorePlan, report: RestoreReport, engineC
 }
 
 /**
+ * What is to be said of a drill that has passed: that not every record of the job could be read. One that is damaged may be of the latest state, or would
+ * have been drawn, so that a drill of these has failed; whoever named a backup or a moment has seen that it comes back.
+ *
+ * @param listing what the listing of the job told
+ */
+export function reservationOf(goal: DrillGoal, listing: readonly Problem[]): DrillVerdict | undefined {
+  const damaged = listing.find(({ code }) => isDamage(code))
+  const [problem] = damaged === undefined ? listing : [damaged]
+  if (problem === undefined) return undefined
+  const { code, message, hint } = problem
+  const named = 'backup' in goal || 'at' in goal
+  const what = `not every backup of the job can be read: ${message}`
+  return { outcome: damaged !== undefined && !named ? 'failed' : 'partial', failure: { code, message: what, hint } }
+}
+
+/**
  * What an error says of the backups: nothing, where it came before they were restored and is not about what they hold.
  *
  * @param problems that were met before it, such as of records that cannot be read
  */
-export function outcomeOfError(error: unknown, restoring: boolean, problems: readonly Problem[]): Exclude<DrillOutcome, 'passed'> {
+export function outcomeOfError(error: unknown, restoring: boolean, problems: readonly Problem[]): 'failed' | 'impossible' {
   const codes = [...problems.map(({ code }) => code), ...(BackupError.is(error) ? [error.code] : [])]
-  return restoring || codes.some((code) => code === 'CORRUPTED' || code === 'INCONSISTENT') ? 'failed' : 'impossible'
+  return restoring || codes.some(isDamage) ? 'failed' : 'impossible'
+}
+
+function isDamage(code: string): boolean {
+  return code === 'CORRUPTED' || code === 'INCONSISTENT'
 }
 
 export function failureOfError(error: unknown): DrillFailure {

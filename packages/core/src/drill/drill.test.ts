@@ -49,6 +49,31 @@ describe('a drill that does not pass', () => {
     expect(evidence).toMatchObject({ outcome: 'failed', failure: { code: 'NOT_FOUND' }, problems: [{ code: 'CORRUPTED' }] })
   })
 
+  test.each([
+    ['CORRUPTED', { latest: true } as const, 'failed'],
+    ['CORRUPTED', { random: 3 } as const, 'failed'],
+    ['UNSUPPORTED', { latest: true } as const, 'partial'],
+    ['CORRUPTED', 'the full', 'partial'],
+  ] as const)('beside a record that is %s, of %j has %s, although what is there comes back', async (code, goal, outcome) => {
+    const problem = { severity: 'warning', code, message: 'the record of log 7 cannot be read', hint: 'Verify the repository.' } as const
+    const repository: Repository = {
+      ...bench.repository,
+      async *list(filter, options) {
+        options?.onProgress?.({ type: 'problem', problem })
+        yield* bench.repository.list(filter, options)
+      },
+    }
+    const [full = ''] = bench.repository.place.records.keys()
+    const asked = goal === 'the full' ? { backup: full } : goal
+    const evidence = evidenceOf(await bench.drill({ repositories: [{ name: 'local', repository }], goal: asked }))
+    expect(evidence).toMatchObject({ outcome, failure: { code, message: expect.stringContaining(problem.message), hint: problem.hint } })
+    expect(evidence.problems).toEqual([problem])
+    expect(evidence.items.length).toBeGreaterThan(0)
+    expect(bench.events.at(-1)).toMatchObject({ type: 'finished', outcome })
+    const [stored] = await collect(listEvidence(bench.records, 'shop'))
+    expect(verifyEvidence(stored?.content ?? '', bench.key.publicKey)).toEqual(evidence)
+  })
+
   test('because another thing came back fails, with what was expected and found', async () => {
     const agent = bench.agent((scratch) => ({
       agent: {

@@ -42,15 +42,18 @@ export interface DrillReport {
 /**
  * Restores a backup to a scratch place, compares what came back with what was backed up, asks the application what it thinks of it, removes the place, and
  * stores a signed record of it, whatever came out: a drill that fails is no error. Throws only `ABORTED`, then without a record and with nothing left behind,
- * and `INVALID_SETTINGS` for a key that cannot sign, before anything is done. The run has `failed` where the drill did not pass or its record is stored nowhere.
+ * and `INVALID_SETTINGS` for a key that cannot sign, before anything is done. The run is `partial` where the drill is; it has `failed` where the drill did not
+ * pass or its record is stored nowhere.
  */
 export function drill(request: DrillRequest, options: RunOptions = {}): Promise<DrillReport> {
   return reportRun(options, async (reporter) => {
     const report = await run(request, reporter, options)
     const recorded = report.stored.length > 0 || request.records.length === 0
-    return { result: report, outcome: report.signed.evidence.outcome === 'passed' && recorded ? 'done' : 'failed' }
+    return { result: report, outcome: recorded ? runOutcomes[report.signed.evidence.outcome] : 'failed' }
   })
 }
+
+const runOutcomes = { passed: 'done', partial: 'partial', failed: 'failed', impossible: 'failed' } as const
 
 async function run(request: DrillRequest, reporter: RunReporter, { signal }: RunOptions): Promise<DrillReport> {
   const { agent, job, goal, key } = request

@@ -50,7 +50,7 @@ const evidence = z.strictObject({
   problems: z.array(
     z.looseObject({ severity: z.enum(['error', 'warning']), code: z.string().min(1), message: z.string(), hint: z.string().optional() }),
   ),
-  outcome: z.enum(['passed', 'failed', 'impossible']),
+  outcome: z.enum(['passed', 'partial', 'failed', 'impossible']),
   failure: failure.optional(),
   versions: z.looseObject({ software: z.string(), agent: z.string(), node: z.string() }),
 })

@@ -70,7 +70,7 @@ export type RunEvent =
       readonly type: 'drilled'
       readonly job: string
       readonly id: string
-      readonly outcome: 'passed' | 'failed' | 'impossible'
+      readonly outcome: 'passed' | 'partial' | 'failed' | 'impossible'
       readonly stored: number
       readonly failure?: { readonly code: string; readonly message: string; readonly hint?: string }
     }
