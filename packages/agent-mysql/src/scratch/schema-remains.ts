@@ -25,18 +25,65 @@ function withId(drill: SchemaPrefix | undefined): readonly (readonly [string, Sc
   return drill === undefined ? [] : [[drill.id, drill]]
 }
 
-/** Removes every schema of a drill, and the journal of a restore to these that was cut: it would stand in the way of all others. */
+/**
+ * Removes every schema of a drill, and the journal of a restore to these that was cut: it would stand in the way of all others. One that cannot be removed does
+ * not keep the others. Throws at the end where some stay, with their names and how to remove them.
+ */
 export async function removeSchemas(session: MysqlSession, drill: SchemaPrefix): Promise<void> {
-  for (const schema of await listSchemas(session, drill.prefix)) {
-    await session.run(`DROP DATABASE IF EXISTS ${quoteIdentifier(schema)}`, `removing the scratch schema ${schema}`)
-  }
-  await removeJournal(session, drill)
+  const failures = await dropEach(session, await listSchemas(session, drill.prefix))
+  const journal = await journalOf(session, drill).catch((error: unknown) => {
+    if (failures.length === 0) throw error
+    return []
+  })
+  assertNoneLeft([...failures, ...(await dropEach(session, journal))])
 }
 
-export async function removeJournal(session: MysqlSession, { prefix }: SchemaPrefix): Promise<void> {
+/** The journal alone. Throws as `removeSchemas` does. */
+export async function removeJournal(session: MysqlSession, drill: SchemaPrefix): Promise<void> {
+  assertNoneLeft(await dropEach(session, await journalOf(session, drill)))
+}
+
+interface FailedDrop {
+  readonly schema: string
+  readonly error: unknown
+}
+
+async function dropEach(session: MysqlSession, schemas: readonly string[]): Promise<readonly FailedDrop[]> {
+  const failures: FailedDrop[] = []
+  for (const schema of schemas) {
+    const removal = session.run(`DROP DATABASE IF EXISTS ${quoteIdentifier(schema)}`, `removing the scratch schema ${schema}`)
+    await removal.catch((error: unknown) => failures.push({ schema, error }))
+  }
+  return failures
+}
+
+function assertNoneLeft(failures: readonly FailedDrop[]): void {
+  const [first] = failures
+  if (first === undefined) return
+  const left = failures.map(({ schema }) => schema)
+  throw schemasLeft(left.length === 1 ? `schema ${left[0]} stays` : `schemas ${left.join(', ')} stay`, left, first.error)
+}
+
+/** What nobody could look at, since there was no way to the server. */
+export function schemasUnseen({ prefix }: SchemaPrefix, error: unknown): BackupError {
+  return schemasLeft(`schemas ${prefix}* may stay`, [`${prefix}…`], error)
+}
+
+function schemasLeft(what: string, schemas: readonly string[], error: unknown): BackupError {
+  const known = BackupError.is(error) ? error : undefined
+  return new BackupError(`${what}: ${error instanceof Error ? error.message : String(error)}`, {
+    code: known?.code ?? 'UNKNOWN',
+    retryable: false,
+    hint: `Run on that server, as an account that may: ${schemas.map((schema) => `DROP DATABASE IF EXISTS ${quoteIdentifier(schema)};`).join(' ')} The next drill on it tries as well.`,
+    cause: error,
+  })
+}
+
+/** The schema of the journal, where that is of this drill. */
+async function journalOf(session: MysqlSession, { prefix }: SchemaPrefix): Promise<readonly string[]> {
   const head = await readJournalHead(session)
-  if (head === undefined || head.plan.items.length === 0 || !head.plan.items.every(({ to }) => to.startsWith(prefix))) return
-  await session.run(`DROP DATABASE IF EXISTS ${quoteIdentifier(journalSchema)}`, 'removing the journal of the drill')
+  const isOurs = head !== undefined && head.plan.items.length > 0 && head.plan.items.every(({ to }) => to.startsWith(prefix))
+  return isOurs ? [journalSchema] : []
 }
 
 async function listSchemas(session: MysqlSession, prefix: string): Promise<readonly string[]> {

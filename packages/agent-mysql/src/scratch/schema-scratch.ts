@@ -5,7 +5,7 @@ import { connect } from '../mysql-connection.ts'
 import { detectServer } from '../mysql-server.ts'
 import type { AgentOn } from './open-scratch.ts'
 import { newSchemaPrefix, scratchSchema } from './schema-names.ts'
-import { holdDrill, removeJournal, removeSchemaRemains, removeSchemas } from './schema-remains.ts'
+import { holdDrill, removeJournal, removeSchemaRemains, removeSchemas, schemasUnseen } from './schema-remains.ts'
 import type { ScratchOptions } from './scratch-options.ts'
 import { checkRestoredTables } from './table-checks.ts'
 import { versionProblems } from './version-problems.ts'
@@ -53,7 +53,10 @@ export async function openSchemaScratch(
       if (kept.disposed) return
       try {
         // The other one may be gone, as it is after an abort.
-        await using session = await connect(settings, { setup: ['SET SESSION foreign_key_checks = 0'] })
+        const connected = connect(settings, { setup: ['SET SESSION foreign_key_checks = 0'] })
+        await using session = await connected.catch((error: unknown) => {
+          throw schemasUnseen(drill, error)
+        })
         await (request.keep === true ? removeJournal : removeSchemas)(session, drill)
       } finally {
         await kept.disposeAsync()

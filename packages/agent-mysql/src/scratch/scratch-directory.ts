@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { chown, lstat, mkdir, readdir, realpath, rm, stat } from 'node:fs/promises'
+import { chown, lstat, mkdir, readdir, readFile, realpath, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BackupError, currentOwner, ownedName, ownerInName, ownerState } from '@backup-planet/core'
 import { closedFolder } from '../physical/closed-folder.ts'
 import { type DatadirState, userOfServers } from '../physical/datadir-state.ts'
+import { standingIn } from '../physical/datadir-users.ts'
 import { endServersIn } from '../physical/left-servers.ts'
 import { atPlace } from '../physical/place-errors.ts'
 
@@ -52,9 +53,34 @@ export class ScratchDirectory implements AsyncDisposable {
     return join(this.path, 'data')
   }
 
+  /** Throws where something stays, with what and how to remove it. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#keep) await rm(this.path, { recursive: true, force: true, maxRetries: 3 })
+    if (this.#keep) return
+    const running = await serversIn(this.path)
+    const failure: NodeJS.ErrnoException | undefined = await rm(this.path, { recursive: true, force: true, maxRetries: 3 }).then(
+      () => undefined,
+      (error: NodeJS.ErrnoException) => error,
+    )
+    if (running.length === 0 && failure === undefined) return
+    const processes = running.length === 0 ? [] : [`process ${running.join(', ')} still runs in it`]
+    const files = failure === undefined ? [] : [`its files stay (${failure.code ?? failure.message})`]
+    const kill = running.length === 0 ? '' : `kill -9 ${running.join(' ')}; `
+    throw new BackupError(`${[...processes, ...files].join(', and ')}: ${this.path}`, {
+      code: failure?.code === 'EACCES' || failure?.code === 'EPERM' || failure?.code === 'EROFS' ? 'ACCESS_DENIED' : 'CONFLICT',
+      retryable: false,
+      hint: `Run, as a user that may: ${kill}rm -rf '${this.path}'`,
+      cause: failure,
+    })
   }
+}
+
+/** Servers that stand in a directory, and not a person who looks into it. */
+async function serversIn(directory: string): Promise<readonly number[]> {
+  const found: number[] = []
+  for (const pid of await standingIn(directory)) {
+    if (/^(mariadbd|mysqld)/.test(await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => ''))) found.push(pid)
+  }
+  return found
 }
 
 /** On a disk, and where servers of another user come to. */

@@ -319,7 +319,8 @@ export interface ScratchRequest {
 
 /**
  * A place to restore to and to look at what came back. Disposing removes everything in it, whatever has happened there, and ends what runs for it; unless it is
- * kept. What is already being restored there must have ended.
+ * kept. What is already being restored there must have ended. Where something stays, disposing removes all else and throws: the message says what it is, the
+ * hint how to remove it.
  */
 export interface Scratch extends AsyncDisposable {
   /** Printable, such as `/var/tmp/backup-planet-drill~…`, and where it is kept, enough to find it. */

@@ -7,9 +7,16 @@ import { type ListedRepository, listJob } from '../pipeline/named-repository.ts'
 import { executeRestore } from '../pipeline/restore.ts'
 import type { RestoreGoal } from '../pipeline/restore-goal.ts'
 import { restorePlan } from '../pipeline/restore-plan.ts'
-import { tidy } from '../pipeline/tidy.ts'
 import type { DrillRequest } from './drill.ts'
-import { type DrillVerdict, failureOfDrill, failureOfError, outcomeOfError, reservationOf } from './drill-failures.ts'
+import {
+  type DrillVerdict,
+  failureOfDrill,
+  failureOfError,
+  leftBehind,
+  leftProblem,
+  outcomeOfError,
+  reservationOf,
+} from './drill-failures.ts'
 import type { DrillFindings } from './drill-record.ts'
 import { assertRoom } from './drill-room.ts'
 import { randomRestorePoint } from './random-restore-point.ts'
@@ -39,7 +46,7 @@ export class DrillAttempt {
       const plan = await this.#restore()
       const failure = failureOfDrill(plan, this.#findings.report ?? { items: [], problems: [] }, this.#findings.engineChecks)
       if (failure !== undefined) return { outcome: 'failed', failure }
-      return reservationOf(this.#request.goal, this.#listing) ?? { outcome: 'passed' }
+      return reservationOf(this.#request.goal, this.#listing) ?? leftBehind(this.left) ?? { outcome: 'passed' }
     } catch (error) {
       if (signal?.aborted) throw abortError(signal, 'the drill')
       return { outcome: outcomeOfError(error, this.#findings.restoring, this.#reporter.problems), failure: failureOfError(error) }
@@ -83,12 +90,18 @@ export class DrillAttempt {
     } finally {
       const keep = this.#request.scratch.keep === true
       if (!keep) this.#step('remove the scratch place')
-      const left = await tidy(
-        () => scratch[Symbol.asyncDispose](),
-        `the scratch place ${scratch.name} could not be removed`,
-        this.#reporter,
-      )
-      if (left !== undefined) this.left.push(left)
+      await this.#dispose(scratch)
+    }
+  }
+
+  /** Whatever came of the restore: that something stays is told, and never hides it. */
+  async #dispose(scratch: Scratch): Promise<void> {
+    try {
+      await scratch[Symbol.asyncDispose]()
+    } catch (error) {
+      const left = leftProblem(scratch.name, error)
+      this.left.push(left)
+      this.#reporter.problem(left)
     }
   }
 

@@ -1,5 +1,5 @@
 import type { EngineCheck, Problem, RestorePlan, RestoreReport } from '../contracts/index.ts'
-import { BackupError } from '../errors/backup-error.ts'
+import { BackupError, isFailureCode } from '../errors/backup-error.ts'
 import { isRestored, itemsLeftOut } from '../pipeline/restore.ts'
 import type { DrillFailure, DrillGoal, DrillOutcome } from './drill-evidence.ts'
 
@@ -57,6 +57,25 @@ export function reservationOf(goal: DrillGoal, listing: readonly Problem[]): Dri
   const named = 'backup' in goal || 'at' in goal
   const what = `not every backup of the job can be read: ${message}`
   return { outcome: damaged !== undefined && !named ? 'failed' : 'partial', failure: { code, message: what, hint } }
+}
+
+/** What a place that could not be removed makes of a drill that has passed. */
+export function leftBehind(left: readonly Problem[]): DrillVerdict | undefined {
+  const [problem] = left
+  return problem === undefined
+    ? undefined
+    : { outcome: 'partial', failure: { code: problem.code, message: problem.message, hint: problem.hint } }
+}
+
+/** What stays of a place, and how to remove it. */
+export function leftProblem(name: string, error: unknown): Problem {
+  const { code, message, hint } = failureOfError(error)
+  return {
+    severity: 'warning',
+    code: isFailureCode(code) ? code : 'UNKNOWN',
+    message: `the scratch place ${name} could not be removed: ${message}`,
+    hint: hint ?? `Look whether something still runs in ${name}, end it, and remove what is there.`,
+  }
 }
 
 /**

@@ -234,18 +234,37 @@ describe('a drill', () => {
     expect(report).toMatchObject({ stored: [{ destination: 'memory://records' }], problems: [{ code: 'ABORTED' }] })
   })
 
-  test('of which something cannot be removed says so, and passes', async () => {
+  test('of which something cannot be removed is partial, and says what stays and how to remove it', async () => {
     const agent = bench.agent()
     const openScratch: typeof agent.openScratch = async (request, options) => {
       const place = await agent.openScratch?.(request, options)
       if (place === undefined) throw new TypeError('the memory agent opens scratch places')
-      return { ...place, [Symbol.asyncDispose]: () => Promise.reject(new Error('the disk is gone')) }
+      return { ...place, [Symbol.asyncDispose]: () => Promise.reject(thrown) }
     }
+    let thrown: Error = new Error('the disk is gone')
     const report = await bench.drill({ agent: { ...agent, openScratch } })
+    const { name = '' } = evidenceOf(report).scratch ?? {}
     expect(report.problems).toEqual([
-      expect.objectContaining({ severity: 'warning', message: expect.stringContaining('the disk is gone') }),
+      {
+        severity: 'warning',
+        code: 'UNKNOWN',
+        message: `the scratch place ${name} could not be removed: the disk is gone`,
+        hint: expect.stringContaining(name),
+      },
     ])
-    expect(evidenceOf(report)).toMatchObject({ outcome: 'passed', problems: [{ message: expect.stringContaining('the disk is gone') }] })
+    const [{ severity: _, ...failure } = {}] = report.problems
+    expect(evidenceOf(report)).toMatchObject({ outcome: 'partial', problems: report.problems, failure })
+    expect(bench.events.at(-1)).toMatchObject({ type: 'finished', outcome: 'partial' })
+
+    thrown = new BackupError('schemas a and b stay', { code: 'ACCESS_DENIED', hint: 'Run DROP DATABASE a and b.' })
+    const agreed = { code: 'ACCESS_DENIED', message: expect.stringContaining('schemas a and b stay'), hint: 'Run DROP DATABASE a and b.' }
+    expect(evidenceOf(await bench.drill({ agent: { ...agent, openScratch } }))).toMatchObject({ outcome: 'partial', failure: agreed })
+    bench.repository.corruptSomething()
+    expect(evidenceOf(await bench.drill({ agent: { ...agent, openScratch } }))).toMatchObject({
+      outcome: 'failed',
+      failure: { code: 'CORRUPTED' },
+      problems: expect.arrayContaining([expect.objectContaining(agreed)]),
+    })
   })
 
   test('refuses a key that cannot sign, before anything is done', async () => {
