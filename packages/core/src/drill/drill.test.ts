@@ -8,6 +8,7 @@ import { createMemoryRepository } from '../testing/memory-repository.ts'
 import { createMemoryUploader } from '../testing/memory-uploader.ts'
 import { DrillBench } from './__fixtures__/drill-bench.ts'
 import type { DrillReport } from './drill.ts'
+import type { DrillGoal } from './drill-evidence.ts'
 import { createEvidenceKey, verifyEvidence } from './evidence-signature.ts'
 import { listEvidence } from './evidence-store.ts'
 
@@ -265,6 +266,23 @@ describe('a drill', () => {
       failure: { code: 'CORRUPTED' },
       problems: expect.arrayContaining([expect.objectContaining(agreed)]),
     })
+  })
+
+  test.each([
+    { random: 1.5 },
+    { random: -1 },
+    { random: Number.MAX_SAFE_INTEGER + 1 },
+    { at: '2026-07-24T04:00:00+02:00' },
+    { at: '2026-07-24T02:00:00' },
+    { at: 'yesterday' },
+    { backup: '' },
+    { latest: false },
+    { at: '2026-07-24T02:00:00Z', nearest: true },
+    { latest: true, chain: 'chain-1' },
+  ] as unknown as readonly DrillGoal[])('refuses the goal %j, which no record could name, before anything is done', async (goal) => {
+    await expect(bench.drill({ goal })).rejects.toMatchObject({ code: 'INVALID_INPUT', hint: expect.stringContaining('{ latest: true }') })
+    expect(bench.records.calls.stat).toBe(0)
+    expect(bench.open.size).toBe(0)
   })
 
   test('refuses a key that cannot sign, before anything is done', async () => {

@@ -8,6 +8,7 @@ import { problemOf } from '../pipeline/tidy.ts'
 import { DrillAttempt } from './drill-attempt.ts'
 import type { DrillGoal, SignedEvidence } from './drill-evidence.ts'
 import { type DrillFindings, evidenceOf } from './drill-record.ts'
+import { assertDrillGoal } from './evidence-schema.ts'
 import { publicKeyOf, signEvidence } from './evidence-signature.ts'
 import { storeEvidence } from './evidence-store.ts'
 
@@ -42,8 +43,8 @@ export interface DrillReport {
 /**
  * Restores a backup to a scratch place, compares what came back with what was backed up, asks the application what it thinks of it, removes the place, and
  * stores a signed record of it, whatever came out: a drill that fails is no error. Throws only `ABORTED`, then without a record and with nothing left behind,
- * and `INVALID_SETTINGS` for a key that cannot sign, before anything is done. The run is `partial` where the drill is; it has `failed` where the drill did not
- * pass or its record is stored nowhere.
+ * and before anything is done `INVALID_SETTINGS` for a key that cannot sign and `INVALID_INPUT` for a goal that no record could name; the latter also for an
+ * agent whose findings none could hold. The run is `partial` where the drill is; it has `failed` where the drill did not pass or its record is stored nowhere.
  */
 export function drill(request: DrillRequest, options: RunOptions = {}): Promise<DrillReport> {
   return reportRun(options, async (reporter) => {
@@ -62,6 +63,7 @@ async function run(request: DrillRequest, reporter: RunReporter, { signal }: Run
   reporter.emit({ type: 'started', action: 'drill', job, id, application: agent.application })
   throwIfAborted(signal, 'the drill')
   publicKeyOf(key)
+  assertDrillGoal(goal)
   const findings: DrillFindings = { chosen: [], restoring: false, engineChecks: [], problems: [] }
   const attempt = new DrillAttempt(request, findings, reporter, signal)
   const found = await attempt.run()

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { BackupError } from '../errors/backup-error.ts'
 
 const count = z.int().nonnegative()
 const time = z.iso.datetime()
@@ -6,6 +7,13 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 const position = z.looseObject({ chain: z.string(), value: z.record(z.string(), z.string()) })
 const check = z.looseObject({ name: z.string(), expected: z.string(), found: z.string(), passed: z.boolean() })
 const failure = z.looseObject({ code: z.string().min(1), message: z.string(), hint: z.string().optional() })
+
+const goal = z.union([
+  z.strictObject({ latest: z.literal(true) }),
+  z.strictObject({ random: count }),
+  z.strictObject({ backup: z.string().min(1) }),
+  z.strictObject({ at: time }),
+])
 
 const evidence = z.strictObject({
   format: z.literal('backup-planet/drill-evidence/1'),
@@ -16,12 +24,7 @@ const evidence = z.strictObject({
   beganAt: time,
   endedAt: time,
   seconds: z.number().nonnegative(),
-  goal: z.union([
-    z.strictObject({ latest: z.literal(true) }),
-    z.strictObject({ random: count }),
-    z.strictObject({ backup: z.string().min(1) }),
-    z.strictObject({ at: time }),
-  ]),
+  goal,
   restorePoint: z
     .looseObject({
       at: time,
@@ -60,6 +63,26 @@ export const signedEvidenceSchema = z.strictObject({
   evidence,
   signature: z.strictObject({ algorithm: z.literal('Ed25519'), keyId: sha256, value: z.string().regex(/^[0-9a-f]{128}$/) }),
 })
+
+/** Throws `INVALID_INPUT` for a goal that a record could not name: nobody is to find out when the drill is over. */
+export function assertDrillGoal(asked: unknown): void {
+  if (goal.safeParse(asked).success) return
+  throw new BackupError(`${JSON.stringify(asked)} is no goal of a drill`, {
+    code: 'INVALID_INPUT',
+    hint: 'Ask for { latest: true }, { random: 7 } with a whole number, { backup: ID }, or { at: TIME } with a time in UTC such as 2026-07-24T02:00:00Z, and nothing beside it.',
+  })
+}
+
+/** Throws `INVALID_INPUT` for a record that its readers would refuse. */
+export function assertEvidence(record: unknown): void {
+  const { error } = evidence.safeParse(record)
+  if (error === undefined) return
+  const problems = error.issues.map(({ path, message }) => `${path.map(String).join('.') || 'evidence'}: ${message}`)
+  throw new BackupError(`a record of a drill with these values could not be read again, and is not signed: ${problems.join('; ')}`, {
+    code: 'INVALID_INPUT',
+    hint: 'The agent or the caller gives values that the format of records does not have: update the package of the agent.',
+  })
+}
 
 /** Where the schema of this format is found, without an account or an installation. It changes with the format, not with a release. */
 const schemaAddress = 'https://raw.githubusercontent.com/backup-planet/agents/main/packages/core/drill-evidence.schema.json'

@@ -5,7 +5,7 @@ import { describe, expect, expectTypeOf, test } from 'vitest'
 import type * as z from 'zod'
 import { canonicalJson } from '../manifest/canonical-json.ts'
 import { sampleEvidence } from './__fixtures__/sample-evidence.ts'
-import type { SignedEvidence } from './drill-evidence.ts'
+import type { DrillEvidence, SignedEvidence } from './drill-evidence.ts'
 import { evidenceJsonSchema, type signedEvidenceSchema } from './evidence-schema.ts'
 import { createEvidenceKey, evidenceKeyId, publicKeyOf, signEvidence, verifyEvidence } from './evidence-signature.ts'
 
@@ -57,6 +57,47 @@ describe('verifyEvidence', () => {
   test('gives back what was signed, from text and from bytes', () => {
     expect(verifyEvidence(stored, publicKey)).toEqual(sampleEvidence)
     expect(verifyEvidence(Buffer.from(stored), publicKey)).toEqual(sampleEvidence)
+  })
+})
+
+describe('signEvidence', () => {
+  const odd: readonly unknown[] = [
+    undefined,
+    null,
+    '',
+    'x',
+    -1,
+    1.5,
+    '2026-07-24T02:00:00+02:00',
+    '2026-07-24',
+    {},
+    [],
+    { at: '2026-07-24T02:00:00Z', nearest: true },
+  ]
+
+  test('signs what can be verified again, and refuses everything else', () => {
+    const [names, seen] = [Object.keys(sampleEvidence), { refused: 0, signed: 0 }]
+    for (const name of [...names, 'note'])
+      for (const value of odd) {
+        const record = { ...sampleEvidence, [name]: value } as DrillEvidence
+        let made: SignedEvidence
+        try {
+          made = signEvidence(record, privateKey)
+        } catch (error) {
+          expect(error, `${name}: ${JSON.stringify(value)}`).toMatchObject({
+            code: 'INVALID_INPUT',
+            message: expect.stringContaining(name),
+          })
+          seen.refused++
+          continue
+        }
+        expect(canonicalJson(verifyEvidence(canonicalJson(made), publicKey)), `${name}: ${JSON.stringify(value)}`).toBe(
+          canonicalJson(record),
+        )
+        seen.signed++
+      }
+    expect(seen.refused).toBeGreaterThan(100)
+    expect(seen.signed).toBeGreaterThan(10)
   })
 })
 

@@ -2,6 +2,7 @@ import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, typ
 import { BackupError } from '../errors/backup-error.ts'
 import { canonicalJson } from '../manifest/canonical-json.ts'
 import type { DrillEvidence, SignedEvidence } from './drill-evidence.ts'
+import { assertEvidence } from './evidence-schema.ts'
 import { parseEvidence } from './parse-evidence.ts'
 
 /** A new pair of keys as PEM: whoever has the private one makes records, whoever has the public one can check them. */
@@ -22,9 +23,13 @@ export function evidenceKeyId(publicKey: string): string {
   return keyIdOf(readKey(publicKey, 'public'))
 }
 
-/** Throws `INVALID_SETTINGS` for anything but an Ed25519 private key as PEM. */
+/**
+ * Signs what `verifyEvidence` takes again, and nothing else. Throws `INVALID_SETTINGS` for anything but an Ed25519 private key as PEM, and `INVALID_INPUT` for
+ * evidence that is not as the schema of records says.
+ */
 export function signEvidence(evidence: DrillEvidence, privateKey: string): SignedEvidence {
   const key = readKey(privateKey, 'private')
+  assertEvidence(evidence)
   const value = sign(null, signedBytes(evidence), key).toString('hex')
   return { evidence, signature: { algorithm: 'Ed25519', keyId: keyIdOf(createPublicKey(key)), value } }
 }
