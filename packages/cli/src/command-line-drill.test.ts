@@ -1,4 +1,4 @@
-import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { createEvidenceKey } from '@backup-planet/core'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -104,6 +104,23 @@ test('one changed byte of a record is found', async () => {
   await writeFile(file, text.slice(1))
   expect(await run('evidence', 'shop', '--verify')).toMatchObject({ code: 1, stderr: expect.stringContaining('is damaged') })
   expect(await run('evidence', 'shop')).toMatchObject({ code: 3 })
+})
+
+test('records of one job prove nothing of another, although the same key has signed them', async () => {
+  const other = memoryConfiguration.replace('{ shop: {', '{ crm: {')
+  await writeFile(here.file, other, { mode: 0o600 })
+  expect(await run('run', 'crm')).toMatchObject({ code: 0 })
+  expect(await run('drill', 'crm')).toMatchObject({ code: 0 })
+  await writeFile(here.file, memoryConfiguration, { mode: 0o600 })
+  for (const name of await readdir(here.directory, { recursive: true })) {
+    if (!/drills\/crm\/.*\.json$/.test(name)) continue
+    const copied = join(here.directory, name.replace('drills/crm/', 'drills/shop/'))
+    await mkdir(dirname(copied), { recursive: true })
+    await copyFile(join(here.directory, name), copied)
+  }
+  const listed = await run('evidence', 'shop', '--verify')
+  expect(listed).toMatchObject({ code: 1, stdout: expect.stringContaining('0 of 0 records verified') })
+  expect(listed.stderr).toContain('of job crm')
 })
 
 test('a key of the configuration signs, and --new-key never replaces one', async () => {

@@ -36,6 +36,29 @@ test('records of one job are listed in order, and those of others are not', asyn
   expect([...uploader.objects.keys()].every((key) => !key.includes('..'))).toBe(true)
 })
 
+test('a record of another job or drill that was copied to this one is told, and counts for nothing', async () => {
+  const uploader = createMemoryUploader()
+  const others = [
+    await storeEvidence(uploader, signedAs({ job: 'crm' })),
+    await storeEvidence(uploader, signedAs({ id: '20261123T000000Z-b' })),
+  ]
+  const places = [`${evidencePrefix('shop')}${sampleEvidence.id}.json`, `${evidencePrefix('shop')}20261124T000000Z-c.json`]
+  for (const [at, key] of places.entries()) {
+    const copied = uploader.objects.get(others[at] ?? '')
+    if (copied === undefined) throw new TypeError('there is nothing to copy')
+    uploader.objects.set(key, copied)
+  }
+  const problems: Problem[] = []
+  const listed = await collect(
+    listEvidence(uploader, 'shop', { onProgress: (progress) => progress.type === 'problem' && problems.push(progress.problem) }),
+  )
+  expect(listed.map(({ evidence }) => evidence.id)).toEqual(['20261123T000000Z-b'])
+  expect(problems.map(({ code, message }) => [code, message])).toEqual([
+    ['INCONSISTENT', expect.stringContaining('of job crm')],
+    ['INCONSISTENT', expect.stringContaining('of drill 20261123T000000Z-b of job shop')],
+  ])
+})
+
 test('a record that cannot be read is told, and does not hide the others', async () => {
   const uploader = createMemoryUploader()
   await storeEvidence(uploader, signedAs({}))

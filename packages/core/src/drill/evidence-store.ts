@@ -23,8 +23,7 @@ export interface StoredEvidence extends SignedEvidence {
 
 /** Stores a record, once: it is never replaced. Returns its key. Throws `ALREADY_EXISTS`, and what uploading throws. */
 export async function storeEvidence(uploader: Uploader, signed: SignedEvidence, options: OperationOptions = {}): Promise<string> {
-  const { id, job } = signed.evidence
-  const key = `${evidencePrefix(job)}${encodeSegment(id)}.json`
+  const key = keyOf(signed)
   throwIfAborted(options.signal, 'storing the record of the drill')
   if ((await uploader.stat(key, options)) !== undefined) {
     throw new BackupError(`there is a record ${key} in ${uploader.destination} already`, {
@@ -48,7 +47,10 @@ export async function storeEvidence(uploader: Uploader, signed: SignedEvidence, 
   return key
 }
 
-/** All records of a job, oldest first. One that cannot be read is told as a problem and left out. */
+/**
+ * All records of a job, oldest first. One that cannot be read is told as a problem and left out, as is one of another job or drill that somebody has
+ * put in its place: a signature says nothing of where a record lies.
+ */
 export async function* listEvidence(
   uploader: Uploader,
   job: string,
@@ -62,12 +64,25 @@ export async function* listEvidence(
     try {
       if (size > longestRecord) throw tooLong(key, size)
       const content = await textOf(uploader, key, options)
-      yield { key, content, ...parseEvidence(content, key) }
+      const signed = parseEvidence(content, key)
+      if (signed.evidence.job !== job || keyOf(signed) !== key) throw misplaced(key, signed)
+      yield { key, content, ...signed }
     } catch (error) {
       if (!BackupError.is(error) || error.code === 'ABORTED') throw error
       options.onProgress?.({ type: 'problem', problem: unreadable(error) })
     }
   }
+}
+
+function keyOf({ evidence }: SignedEvidence): string {
+  return `${evidencePrefix(evidence.job)}${encodeSegment(evidence.id)}.json`
+}
+
+function misplaced(key: string, { evidence }: SignedEvidence): BackupError {
+  return new BackupError(`the record ${key} is not of this drill, but of drill ${evidence.id} of job ${evidence.job}`, {
+    code: 'INCONSISTENT',
+    hint: 'It proves nothing here. Find out who can write to the repository, and remove it.',
+  })
 }
 
 async function textOf(uploader: Uploader, key: string, options: OperationOptions): Promise<string> {
