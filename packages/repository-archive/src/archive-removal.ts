@@ -33,7 +33,11 @@ class Removal {
   async object(key: string, size: number): Promise<boolean> {
     throwIfAborted(this.#options.signal, 'the removal')
     try {
-      await this.#uploader.remove(key, below(this.#options))
+      const [refused] = await removeObjects(this.#uploader, [key], below(this.#options))
+      if (refused !== undefined) {
+        this.retained.push(refused)
+        return false
+      }
     } catch (error) {
       const code = BackupError.is(error) ? error.code : this.#uploader.classify(error)
       if (passing.has(code)) throw error

@@ -1,4 +1,4 @@
-import { BackupError, uploaderLayer } from '@backup-planet/core'
+import { uploaderLayer } from '@backup-planet/core'
 import { describeRepositoryContract } from '@backup-planet/core/conformance'
 import { createMemoryUploader } from '@backup-planet/core/testing'
 import { vi } from 'vitest'
@@ -24,11 +24,12 @@ for (const [name, settings] of Object.entries(kinds)) {
     async makeRepository() {
       const memory = createMemoryUploader()
       const locked = new Set<string>()
+      const isLocked = (key: string) => key.endsWith('/manifest.json') && [...locked].some((id) => key.includes(id))
       const uploader = uploaderLayer(memory, {
-        async remove(key, options) {
-          if (key.endsWith('/manifest.json') && [...locked].some((id) => key.includes(id)))
-            throw new BackupError(`${key} is locked`, { code: 'ACCESS_DENIED' })
-          await memory.remove(key, options)
+        // A store that keeps versions would hide what is locked by `remove`.
+        async removeAll(keys, options) {
+          for (const key of keys) if (!isLocked(key)) await memory.remove(key, options)
+          return keys.filter(isLocked).map((key) => ({ key, reason: 'it is locked' }))
         },
       })
       return {

@@ -1,4 +1,4 @@
-import { BackupError, uploaderLayer } from '@backup-planet/core'
+import { uploaderLayer } from '@backup-planet/core'
 import { describeRepositoryContract } from '@backup-planet/core/conformance'
 import { createMemoryUploader } from '@backup-planet/core/testing'
 import { initializeRepository } from './repository-access.ts'
@@ -11,9 +11,10 @@ describeRepositoryContract('the restic repository', {
     const memory = createMemoryUploader()
     const locked = new Set<string>()
     const uploader = uploaderLayer(memory, {
-      async remove(key, options) {
-        if (locked.has(key)) throw new BackupError(`${key} is locked`, { code: 'ACCESS_DENIED' })
-        await memory.remove(key, options)
+      // A store that keeps versions would hide what is locked by `remove`.
+      async removeAll(keys, options) {
+        for (const key of keys) if (!locked.has(key)) await memory.remove(key, options)
+        return keys.filter((key) => locked.has(key)).map((key) => ({ key, reason: 'it is locked' }))
       },
     })
     // The cheapest password there can be: each of the many sessions here asks for it.

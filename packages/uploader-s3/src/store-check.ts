@@ -156,8 +156,10 @@ function trialsOf(store: S3Store, folder: string, signal: AbortSignal | undefine
       severity: 'warning',
       otherwise: 'objects are removed one by one',
       async run() {
-        await removeObjects(store, [small, second, large], signal)
-        if ((await headObject(store, small, signal)) !== undefined) throw unexpected('an object that was removed is still there')
+        const retained = await removeObjects(store, [small, second, large], signal)
+        // A bucket may lock everything by default.
+        const isLeft = retained.some(({ key }) => key === small)
+        if (!isLeft && (await headObject(store, small, signal)) !== undefined) throw unexpected('an object that was removed is still there')
       },
     },
   ]

@@ -41,7 +41,7 @@ export interface Uploader extends AsyncDisposable {
   remove(key: string, options?: OperationOptions): Promise<void>
   /**
    * Removes all of them, in as few requests as the store allows; succeeds where there is none. Resolves with those that the store refuses to remove now,
-   * such as locked ones: all others are gone. Rejects with anything else, and then any of them may be gone. Left out by an uploader that
+   * such as locked ones, which stay where they are, also where `remove` could hide them: all others are gone. Rejects with anything else, and then any of them may be gone. Left out by an uploader that
    * has nothing better than `remove`.
    */
   removeAll?(keys: readonly string[], options?: OperationOptions): Promise<readonly RetainedObject[]>

@@ -1,4 +1,11 @@
-import { type Backup, BackupError, type OperationOptions, type RemovalReport, throwIfAborted } from '@backup-planet/core'
+import {
+  type Backup,
+  type OperationOptions,
+  type RemovalReport,
+  type RetainedObject,
+  removeObjects,
+  throwIfAborted,
+} from '@backup-planet/core'
 import { writableConfig } from '../repository-access.ts'
 import { lockRepository } from '../repository-lock.ts'
 import { below, objectKey } from '../repository-objects.ts'
@@ -20,20 +27,17 @@ export async function removeBackups(session: ResticSession, backups: readonly Ba
   )
   const { snapshots } = await findSnapshots(session, options)
   const removed: string[] = []
-  const retained: { readonly key: string; readonly reason: string }[] = []
+  const retained: RetainedObject[] = []
   for (const { id, job } of backups) {
     const found = snapshots.filter((snapshot) => isBackup(snapshot, { id, job }))
     let kept = false
     for (const snapshot of found) {
       throwIfAborted(options.signal, 'removing backups')
       const key = objectKey('snapshots', snapshot.id)
-      try {
-        await session.uploader.remove(key, below(options))
-      } catch (error) {
-        if (!BackupError.is(error) || error.code !== 'ACCESS_DENIED') throw error
-        kept = true
-        retained.push({ key, reason: error.message })
-      }
+      // Not hidden where it is locked, as `remove` may: what stays in the store stays in the list.
+      const refused = await removeObjects(session.uploader, [key], below(options))
+      kept ||= refused.length > 0
+      retained.push(...refused)
     }
     if (kept) break
     if (found.length > 0) removed.push(id)

@@ -70,6 +70,9 @@ export function createMemoryS3(): MemoryS3 {
 
   const acts: Readonly<Record<string, (input: S3Input) => object>> = {
     HeadBucket: () => ({}),
+    GetObjectLockConfiguration: () => {
+      throw s3Failure('ObjectLockConfigurationNotFoundError', 404)
+    },
     PutObject(input) {
       const bytes = Buffer.from(input.Body ?? [])
       const etag = md5(bytes).toString('hex')

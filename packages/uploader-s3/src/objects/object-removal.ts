@@ -1,17 +1,17 @@
-import { DeleteObjectCommand, DeleteObjectsCommand, type HeadObjectCommandOutput } from '@aws-sdk/client-s3'
+import { DeleteObjectCommand, DeleteObjectsCommand } from '@aws-sdk/client-s3'
 import { BackupError, type RetainedObject, throwIfAborted } from '@backup-planet/core'
 import { patiently } from '../client/patient-requests.ts'
 import type { S3Store } from '../client/s3-store.ts'
 import { classifyS3Error, isS3Error, statusOf } from '../s3-errors.ts'
+import { lockOf, locksOf } from './object-locks.ts'
 import { keyParameters } from './object-parameters.ts'
-import { headObject } from './object-stat.ts'
 
 /** Limit of one request (Amazon S3 API Reference, DeleteObjects). */
 const mostKeys = 1000
 
 /**
- * Succeeds when there is none. A bucket with object lock keeps versions: there a removal hides what is locked, and only where the store
- * refuses it is it an error, which says until when the object is locked.
+ * Succeeds when there is none. A bucket with object lock keeps versions: there this removal hides what is locked, as must be possible for locks of
+ * repositories where the bucket locks everything, and only where the store refuses it is it an error, which says until when the object is locked.
  */
 export async function removeObject(store: S3Store, key: string, signal: AbortSignal | undefined): Promise<void> {
   try {
@@ -23,16 +23,6 @@ export async function removeObject(store: S3Store, key: string, signal: AbortSig
   }
 }
 
-/** What locks an object, in words; `undefined` when nothing does, or nobody may know. */
-async function lockOf(store: S3Store, key: string, signal: AbortSignal | undefined): Promise<string | undefined> {
-  const found: HeadObjectCommandOutput | undefined = await headObject(store, key, signal).catch(() => undefined)
-  const until = found?.ObjectLockRetainUntilDate
-  if (found?.ObjectLockLegalHoldStatus === 'ON') return 'by a legal hold'
-  return until !== undefined && until > new Date()
-    ? `until ${until.toISOString()} (${found?.ObjectLockMode ?? 'no mode given'})`
-    : undefined
-}
-
 function locked(store: S3Store, key: string, lock: string, cause: unknown): BackupError {
   return new BackupError(`removal of ${key} was refused at ${store.place.destination}: it is locked ${lock}`, {
     code: 'ACCESS_DENIED',
@@ -42,10 +32,21 @@ function locked(store: S3Store, key: string, lock: string, cause: unknown): Back
 }
 
 /**
- * Many in one request, where the store can; one by one where it cannot. Resolves with what the store refuses to remove, each with its reason: all
- * others are gone.
+ * Many in one request, where the store can; one by one where it cannot. Resolves with what is locked, which is left where it is and not hidden, and with what
+ * the store refuses to remove, each with its reason: all others are gone.
  */
 export async function removeObjects(
+  store: S3Store,
+  keys: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<readonly RetainedObject[]> {
+  const locks = await locksOf(store, keys, signal)
+  const free = locks.size === 0 ? keys : keys.filter((key) => !locks.has(key))
+  const retained = [...locks].map(([key, lock]) => ({ key, reason: `it is locked ${lock} at ${store.place.destination}` }))
+  return [...retained, ...(await removeUnlocked(store, free, signal))]
+}
+
+async function removeUnlocked(
   store: S3Store,
   keys: readonly string[],
   signal: AbortSignal | undefined,
