@@ -98,6 +98,33 @@ test('a secret in a name of an item does not come into the page', async () => {
   expect(page).toMatch(/restic<\/span><\/td>.*\d : 1<\/span>/)
 })
 
+test('records are checked with the own key where there is one, and shown unchecked where it cannot be read', async () => {
+  const { privateKey, publicKey } = createEvidenceKey()
+  expect((await here.run(['run', 'shop'])).code).toBe(0)
+  await using offsite = createDirectoryUploader({ directory: join(here.directory, 'offsite') })
+  await storeEvidence(offsite, signEvidence({ ...sampleEvidence, id: '20261201T000000Z-own' }, privateKey))
+  await storeEvidence(offsite, signEvidence({ ...sampleEvidence, id: '20261202T000000Z-other' }, createEvidenceKey().privateKey))
+  const configuration = await readFile(here.file, 'utf8')
+  const signatures = async (evidence: string) => {
+    await writeFile(here.file, `${configuration}${evidence}`)
+    const { code, lines, stderr } = await here.run(['report', '--json'])
+    const report = lines.at(-1)?.report as ReportData
+    return { code, stderr, signatures: report.jobs[0]?.drills.map(({ signature }) => signature) }
+  }
+  expect(await signatures('')).toMatchObject({ code: 0, signatures: ['unchecked', 'unchecked'] })
+  await writeFile(join(here.directory, 'my.pub'), publicKey, { mode: 0o600 })
+  const named = `evidence: { publicKey: "\${file:${join(here.directory, 'my.pub')}}" }\n`
+  expect(await signatures(named)).toMatchObject({ code: 0, signatures: ['refused', 'verified'] })
+  await writeFile(join(here.directory, 'my.pub'), 'no key')
+  for (const evidence of [named, `evidence: { key: "\${env:NO_SUCH_KEY}" }\n`]) {
+    const unread = await signatures(evidence)
+    expect(unread).toMatchObject({ code: 3, signatures: ['unchecked', 'unchecked'] })
+    expect(unread.stderr).toContain('records of drills are not checked')
+  }
+  await writeFile(join(here.directory, 'staging', 'evidence.key'), privateKey, { mode: 0o600 })
+  expect(await signatures('')).toMatchObject({ code: 0, signatures: ['refused', 'verified'] })
+})
+
 test('records of drills are shown, and those that another key has signed are refused', async () => {
   const { privateKey, publicKey } = createEvidenceKey()
   const key = join(here.directory, 'evidence.pub')

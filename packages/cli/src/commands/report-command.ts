@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { describeBytes } from '@backup-planet/core'
+import { BackupError, describeBytes, evidenceKeyId } from '@backup-planet/core'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -11,6 +11,7 @@ import type { ReportData } from '../report/report-data.ts'
 import { reportPage } from '../report/report-page.ts'
 import { UsageError } from '../usage-error.ts'
 import { publicKeyIn } from '../workspace/evidence-key-file.ts'
+import type { Workspace } from '../workspace/workspace.ts'
 import { examples } from './command-options.ts'
 
 interface ReportOptions {
@@ -27,7 +28,10 @@ export function addReportCommand(program: Command, context: CommandContext): voi
     )
     .argument('[job...]', 'only these jobs')
     .option('--html <file>', 'where to; with --json it may be left out')
-    .option('--public-key <file>', 'checks the signatures of the records of drills with this key, as PEM')
+    .option(
+      '--public-key <file>',
+      'checks the signatures of the records of drills with this key, as PEM; with the one of the configuration, or of this machine, when left out',
+    )
     .addHelpText(
       'after',
       examples(
@@ -41,8 +45,8 @@ export function addReportCommand(program: Command, context: CommandContext): voi
       if (options.html === undefined && !output.json) throw new UsageError('--html names no file', 'Write it like --html report.html.')
       const workspace = await context.workspace()
       for (const job of jobs) workspace.configuration.job(job)
-      const publicKey = options.publicKey === undefined ? undefined : await publicKeyIn(options.publicKey)
-      const request = { jobs: jobs.length === 0 ? workspace.jobs : [...new Set(jobs)], publicKey, now: context.now() }
+      const own = options.publicKey === undefined ? await ownPublicKey(workspace, context) : { key: await publicKeyIn(options.publicKey) }
+      const request = { jobs: jobs.length === 0 ? workspace.jobs : [...new Set(jobs)], publicKey: own.key, now: context.now() }
       const { data, unread } = await collectReport(workspace, request, toldOptions(context))
       // Before it becomes markup, in which a secret would be written otherwise.
       const masked = mask.hideIn(data) as ReportData
@@ -53,8 +57,29 @@ export function addReportCommand(program: Command, context: CommandContext): voi
         report: masked,
       })
       if (options.html !== undefined) await write(resolve(options.html), masked, context)
-      if (unread > 0) context.end(exitCodes.partial)
+      if (unread > 0 || own.unread === true) context.end(exitCodes.partial)
     })
+}
+
+interface OwnPublicKey {
+  /** Left out where there is none yet. */
+  readonly key?: string | undefined
+  readonly unread?: true
+}
+
+/** A report is also made where the secrets are not: that its own key cannot be read is told, and records are shown unchecked. */
+async function ownPublicKey(workspace: Workspace, context: CommandContext): Promise<OwnPublicKey> {
+  try {
+    const key = await workspace.evidencePublicKey()
+    if (key !== undefined) evidenceKeyId(key)
+    return { key }
+  } catch (error) {
+    if (!BackupError.is(error) || error.code === 'ABORTED') throw error
+    const { code, message, hint = 'Name the public key with --public-key.' } = error
+    const problem = { severity: 'warning', code, message: `records of drills are not checked: ${message}`, hint } as const
+    toldOptions(context).onProgress?.({ type: 'problem', problem })
+    return { unread: true }
+  }
 }
 
 async function write(file: string, data: ReportData, { output }: CommandContext): Promise<void> {
