@@ -1,5 +1,6 @@
 import { access, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { publicKeyOf } from '@backup-planet/core'
 import { expect, onTestFinished, test } from 'vitest'
 import { type CommandResult, commandLineOf, sampleConfiguration } from './__fixtures__/command-line-run.ts'
 import { daemonLineTexts } from './documentation/event-documentation.ts'
@@ -119,7 +120,13 @@ test('drills and prunes by the schedule as the commands do', async () => {
     )
     .toBe(3)
   await daemon.until('"task":"full"', 6)
-  await daemon.stop()
+  await daemon.until('"type":"drilled"', 2)
+  const { stderr } = await daemon.stop()
+  const keyFile = join(line.directory, 'staging', 'evidence.key')
+  expect(stderr.split('there was no key that signs records of drills').length - 1).toBe(1)
+  expect(stderr).toContain(`openssl pkey -in '${keyFile}' -pubout`)
+  const publicKey = publicKeyOf(await readFile(keyFile, 'utf8'))
+  expect(stderr).toContain(`public half ${publicKey.split('\n')[1]}`)
   const { stdout } = await line.run(['list'])
   expect(stdout.split('\n').filter((text) => text.startsWith('shop')).length).toBeLessThanOrEqual(2)
 }, 30_000)
