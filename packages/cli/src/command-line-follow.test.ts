@@ -1,3 +1,6 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { startHttpReceiver } from '@backup-planet/tooling/http-receiver'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { commandLineOf } from './__fixtures__/command-line-run.ts'
 import { type MemoryServers, memoryConfiguration, memoryPlugin, memoryServers } from './__fixtures__/memory-plugin.ts'
@@ -5,7 +8,10 @@ import { type MemoryServers, memoryConfiguration, memoryPlugin, memoryServers } 
 let here: Awaited<ReturnType<typeof commandLineOf>>
 let servers: MemoryServers
 let controller: AbortController
+/** How far the clock of the command is ahead, in milliseconds. */
+let ahead: number
 beforeEach(async () => {
+  ahead = 0
   here = await commandLineOf(memoryConfiguration)
   servers = memoryServers()
   controller = new AbortController()
@@ -28,6 +34,7 @@ function follow(...argv: readonly string[]) {
   const ended = here.run(['follow', 'shop', '--every', '100ms', ...argv], {
     plugins: plugins(),
     signal: controller.signal,
+    now: () => Date.now() + ahead,
     stdout: { write },
     stderr: { write },
   })
@@ -73,6 +80,47 @@ test('people are told what it does, and until when everything can be restored', 
   expect(text).toMatch(/\nfollowed job shop: \d+ backups stored; restorable until \S+Z\n$/)
   expect(code).toBe(0)
 })
+
+test.skipIf(process.platform === 'win32')('hooks are run around it, and channels told that it begins, fails and works again', async () => {
+  await using receiver = await startHttpReceiver()
+  const log = join(here.directory, 'hooks')
+  const hook = `[{ command: [sh, -c, 'echo "$BACKUP_PLANET_HOOK $BACKUP_PLANET_KIND $BACKUP_PLANET_OUTCOME" >> ${log}'] }]`
+  const on = '[run-started, failed, recovered]'
+  const channels = `notifications: { channels: { chat: { kind: webhook, url: "${receiver.url}/hook", insecure: true, on: ${on} } } }\n`
+  const configuration = memoryConfiguration.replace('{ agent: memory,', `{ hooks: { before: ${hook}, after: ${hook} }, agent: memory,`)
+  await writeFile(here.file, `${configuration}${channels}`, { mode: 0o600 })
+  const { ended, said } = follow('--notify')
+  await said('following the server of job shop')
+  servers.source.stop()
+  await said('trying again in')
+  ahead = 61_000
+  await said('trying again in', 2)
+  servers.source.start()
+  await said('following the server of job shop', 2)
+  const told = () => receiver.requests.map(({ body }) => (JSON.parse(body) as { readonly subject: string }).subject)
+  const expected = ['shop: following begins', 'shop: following failed (UNREACHABLE)', 'shop: following works again']
+  await expect.poll(told, { timeout: 10_000 }).toEqual(expected)
+  controller.abort()
+  expect(await ended).toMatchObject({ code: 0 })
+  expect(await readFile(log, 'utf8')).toBe('before log \nafter log done\n')
+  expect(told()).toEqual(expected)
+})
+
+test.skipIf(process.platform === 'win32')(
+  'an essential hook that fails prevents it, and nobody is told where that was not asked for',
+  async () => {
+    await using receiver = await startHttpReceiver()
+    const channels = `notifications: { onRun: true, channels: { chat: { kind: webhook, url: "${receiver.url}/hook", insecure: true } } }\n`
+    const hooks = '{ hooks: { before: [{ command: ["false"], essential: true }] }, agent: memory,'
+    await writeFile(here.file, `${memoryConfiguration.replace('{ agent: memory,', hooks)}${channels}`, { mode: 0o600 })
+    const run = (...argv: readonly string[]) => here.run(['follow', 'shop', ...argv], { plugins: plugins() })
+    const prevented = { code: 1, stderr: expect.stringContaining('because this hook is essential') }
+    expect(await run('--no-notify')).toMatchObject(prevented)
+    expect(receiver.requests).toEqual([])
+    expect(await run()).toMatchObject(prevented)
+    expect(receiver.requests.map(({ body }) => (JSON.parse(body) as { readonly type: string }).type)).toEqual(['failed'])
+  },
+)
 
 test('other runs of the job are made beside it, a second one that follows is refused', async () => {
   const { ended, said } = follow()

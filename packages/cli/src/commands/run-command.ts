@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
 import { describeDuration } from '../configuration/duration.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { openNotifier } from '../notifying/open-notifier.ts'
+import { addNotifyOptions, askedNotifier, type NotifyChoice } from '../notifying/asked-notifier.ts'
 import { printable } from '../output/output.ts'
 import { capturePlanText, count } from '../output/plan-text.ts'
 import { followEvents } from '../progress/run-events.ts'
@@ -14,15 +14,14 @@ import type { Workspace } from '../workspace/workspace.ts'
 import { examples, itemOption, itemsOf, kindNamed, kindOf, kindOption } from './command-options.ts'
 import { sizeOf } from './list-command.ts'
 
-interface RunOptions {
+interface RunOptions extends NotifyChoice {
   readonly kind: string
   readonly item?: readonly string[]
   readonly plan?: true
-  readonly notify?: boolean
 }
 
 export function addRunCommand(program: Command, context: CommandContext): void {
-  program
+  const command = program
     .command('run')
     .summary('make one backup')
     .description(
@@ -32,8 +31,7 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     .addOption(kindOption())
     .addOption(itemOption('only this item, in a backup that nothing builds on'))
     .option('--plan', 'print the numbered steps of this very run, and do nothing')
-    .option('--notify', 'tell the channels of the configuration how it went; as "notifications.onRun: true" does always')
-    .option('--no-notify', 'tell nobody, whatever the configuration says')
+  addNotifyOptions(command)
     .addHelpText(
       'after',
       examples(
@@ -64,12 +62,10 @@ async function showPlan(workspace: Workspace, job: string, options: RunOptions, 
 }
 
 async function makeBackup(workspace: Workspace, job: string, options: RunOptions, context: CommandContext): Promise<void> {
-  const { mask, now, output, signal } = context
+  const { mask, now, signal } = context
   const kind = kindNamed(options.kind)
-  const isTold = options.notify ?? workspace.configuration.content.notifications?.onRun === true
-  const warn = (text: string) => output.remark(`warning: ${text}`)
   workspace.configuration.job(job)
-  await using notifier = isTold ? await openNotifier({ workspace, mask, warn, now }) : undefined
+  await using notifier = await askedNotifier(workspace, options, context)
   notifier?.started({ job, task: kind, at: new Date(now()).toISOString() })
   using follower = followEvents(context)
   const onProblem = (problem: Problem) => follower.onEvent({ type: 'problem', problem })

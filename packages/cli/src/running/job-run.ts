@@ -2,11 +2,10 @@ import { type BackUpReport, backUp, type CaptureKind, type Problem, type RunEven
 import type { TaskOutcome } from '@backup-planet/notifications'
 import { kindOf } from '../commands/command-options.ts'
 import { sizeOf } from '../commands/list-command.ts'
-import type { JobConfiguration } from '../configuration/configuration-schema.ts'
 import type { SecretMask } from '../configuration/secret-mask.ts'
-import { referencedSecretVariables } from '../configuration/secret-references.ts'
 import { failureFacts } from '../output/failure-text.ts'
 import type { Workspace } from '../workspace/workspace.ts'
+import { jobHooks } from './job-hooks.ts'
 
 export interface JobRunRequest {
   readonly workspace: Workspace
@@ -36,10 +35,9 @@ export interface JobRun {
 
 /** One backup of a job with its hooks, from opening what it needs to closing it. Never rejects. */
 export async function runJob({ workspace, job, kind, items, mask, now }: JobRunRequest, options: JobRunOptions): Promise<JobRun> {
-  const { hooks = {} } = workspace.configuration.job(job)
   const ended = await runWithHooks(
     {
-      hooks: coreHooks(hooks),
+      ...jobHooks(workspace, job, mask),
       facts: { job, kind },
       run: async () => {
         await using agent = await workspace.agentOf(job)
@@ -50,8 +48,6 @@ export async function runJob({ workspace, job, kind, items, mask, now }: JobRunR
         return { report, destination: repository.destination }
       },
       finished: ({ report }) => ({ outcome: report.backup.status === 'partial' ? 'partial' : 'done', backup: outcomeBackup(report) }),
-      environment: Object.fromEntries(referencedSecretVariables(workspace.configuration.content).map((name) => [name, undefined])),
-      secrets: mask.remembered,
     },
     options,
   )
@@ -71,17 +67,6 @@ export async function runJob({ workspace, job, kind, items, mask, now }: JobRunR
     },
     ...(result === undefined ? { error } : { made: result }),
   }
-}
-
-type ConfiguredHooks = NonNullable<JobConfiguration['hooks']>
-
-function coreHooks({ before = [], after = [] }: ConfiguredHooks) {
-  const hookOf = ({ command: [program = '', ...rest], timeout, essential }: NonNullable<ConfiguredHooks['before']>[number]) => ({
-    command: [program, ...rest] as const,
-    timeoutMs: timeout,
-    essential,
-  })
-  return { before: before.map(hookOf), after: after.map(hookOf) }
 }
 
 function outcomeBackup({ backup, storedBytes }: BackUpReport) {

@@ -7,8 +7,9 @@ export function shownText(text: string): string {
   return plain.length <= longestText ? plain : `${plain.slice(0, longestText).toWellFormed()} …`
 }
 
-/** What is done, in words: `log backup`, `drill`. */
+/** What is done, in words: `log backup`, `following`, `drill`. */
 export function taskText(task: string): string {
+  if (task === 'follow') return 'following'
   return ['full', 'differential', 'log'].includes(task) ? `${task} backup` : task
 }
 

@@ -3,7 +3,7 @@ import type { CaptureKind, Problem } from '@backup-planet/core'
 /** How one run of one task of a job ended. Plain data, holds no secret. */
 export interface TaskOutcome {
   readonly job: string
-  /** `full`, `differential`, `log`, `drill`, `prune`, or another word for what was done. */
+  /** `full`, `differential`, `log`, `follow`, `drill`, `prune`, or another word for what was done. */
   readonly task: string
   /** When it ended, ISO 8601 in UTC. */
   readonly at: string
