@@ -38,6 +38,7 @@ async function withReceiver(configuration: string) {
     ...here,
     receiver,
     run: (...argv: readonly string[]) => here.run(argv, { environment }),
+    runAt: (now: number, ...argv: readonly string[]) => here.run(argv, { environment, now: () => now }),
     async [Symbol.asyncDispose]() {
       await here[Symbol.asyncDispose]()
       await receiver[Symbol.asyncDispose]()
@@ -138,6 +139,25 @@ test('a token in a header is shown to nobody, whatever its service repeats of it
   expect(JSON.stringify([broken, stdout, stderr])).not.toContain(token)
   const state = await readFile(join(here.directory, 'staging', 'notifications', 'state.json'), 'utf8')
   expect(state).not.toContain(token)
+})
+
+test('a digest says until when can be restored by what is in the repositories, whoever made it', async () => {
+  await using here = await withReceiver(
+    configured(
+      `  onRun: true\n  digest: { every: daily, at: "07:00", timezone: UTC }\n  channels:\n${webhook.replace(' }', ', on: [digest] }')}`,
+    ),
+  )
+  expect((await here.run('run', 'shop')).code).toBe(0)
+  expect((await here.run('run', 'shop', '--no-notify')).code).toBe(0)
+  const { lines } = await here.run('windows', 'shop', '--json')
+  const until = String(lines.at(-1)?.restorableUntil).replace(/T(.*)\.\d+Z$/, ' $1 UTC')
+  here.server.fault = 'unreachable'
+  const tomorrow = Date.now() + 86_400_000
+  expect((await here.runAt(tomorrow, 'run', 'shop')).code).toBe(1)
+  const [digest, ...more] = told(here.receiver)
+  expect(more).toEqual([])
+  expect(digest).toMatchObject({ type: 'digest', subject: expect.stringContaining('failing: shop') })
+  expect(digest?.body).toContain(`restorable until ${until}`)
 })
 
 test('notify --test says what each channel answered', async () => {

@@ -6,6 +6,7 @@ export { type ChannelSettings, channelSettingsSchema } from './notification-sett
 export { createNotifier, type Notifier, type NotifierSettings } from './notifier.ts'
 export { applyDigest } from './rules/digest-rules.ts'
 export type { DigestSchedule } from './rules/digest-schedule.ts'
+export type { ListedWindow } from './rules/listed-window.ts'
 export { type AskedMessageType, type MessageType, messageTypes, type NotificationMessage } from './rules/notification-message.ts'
 export { applyOutcome, applyStart } from './rules/notification-rules.ts'
 export { emptyNotificationState, type NotificationState } from './rules/notification-state.ts'

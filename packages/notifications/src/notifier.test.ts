@@ -317,6 +317,37 @@ describe('time', () => {
     expect(channel.sent[1]?.body).toContain('shop (failing)')
   })
 
+  it('that brings a digest has the windows of the jobs looked up once, and not without end', async () => {
+    const channel = scriptedChannel('chat')
+    const digest = { every: 'daily', at: '07:00', day: 'mon', timezone: 'UTC' } as const
+    const looks: number[] = []
+    const until = '2026-07-24T06:30:00.000Z'
+    const windows = async () => {
+      looks.push(clock.now)
+      return { shop: { until, problem: { code: 'UNREACHABLE', message: 'far: sw0rdfish' } } }
+    }
+    const { settings, process, clock, warnings } = machine([channel], {
+      digest,
+      windows,
+      hide: (text) => text.replaceAll('sw0rdfish', '***'),
+    })
+    await process()
+    clock.now += 7 * 60 * minute
+    await process()
+    await process()
+    expect(looks).toEqual([clock.now])
+    expect(channel.sent[0]?.body).toContain('  restorable until 2026-07-24 06:30:00 UTC, 30m before\n  not all of its')
+    expect(channel.sent[0]?.body).toContain('UNREACHABLE far: ***')
+
+    clock.now += 24 * 60 * minute
+    const hanging = () => new Promise<never>(() => undefined)
+    {
+      await using _notifier = createNotifier({ ...settings, windows: hanging, flushMs: 100 })
+    }
+    expect(types(channel)).toEqual(['digest', 'digest'])
+    expect(warnings).toEqual([expect.stringContaining('what can be restored could not be looked up for the digest')])
+  })
+
   it('is looked at by itself while the process runs', async () => {
     const channel = scriptedChannel('chat')
     const { settings, clock } = machine([channel], { jobs: { shop: { windowLimitMs: 45 * minute } }, lookEveryMs: 20 })

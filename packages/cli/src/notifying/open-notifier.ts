@@ -5,10 +5,11 @@ import type { ConfigurationContent } from '../configuration/configuration-schema
 import type { SecretMask } from '../configuration/secret-mask.ts'
 import { failureFacts } from '../output/failure-text.ts'
 import type { Workspace } from '../workspace/workspace.ts'
+import { listedWindows } from './listed-windows.ts'
 import { longestInterval } from './log-interval.ts'
 
 export interface NotifierParts {
-  readonly workspace: Pick<Workspace, 'configuration' | 'channel' | 'notificationFile'>
+  readonly workspace: Workspace
   readonly mask: SecretMask
   /** Told what goes wrong with telling. */
   readonly warn: (text: string) => void
@@ -31,6 +32,7 @@ export async function openNotifier({ workspace, mask, warn, now }: NotifierParts
     channels,
     jobs: jobsOf(content, now()),
     digest: digest === undefined ? undefined : { ...digest, timezone: digest.timezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone },
+    windows: (options) => listedWindows(workspace, options),
     file: workspace.notificationFile,
     hide: mask.hide,
     warn,

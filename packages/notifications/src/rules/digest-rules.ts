@@ -1,5 +1,6 @@
 import { describeBytes } from '@backup-planet/core'
 import { type DigestSchedule, nextDigest } from './digest-schedule.ts'
+import { isListedBadly, type ListedWindow, windowLines } from './listed-window.ts'
 import { idOf } from './message-id.ts'
 import { durationText, momentText, taskText } from './message-text.ts'
 import type { NotificationMessage } from './notification-message.ts'
@@ -11,6 +12,7 @@ import type { RuleFacts, RuleResult } from './rule-result.ts'
  * the first of its times after it was first asked for.
  *
  * @param jobs that are configured: what else is remembered is of jobs that are gone, and is forgotten
+ * @param listed what can be restored of them, as it was looked up just now; of those that are left out it is said as far as runs have told it
  */
 export function applyDigest(
   before: NotificationState,
@@ -18,6 +20,7 @@ export function applyDigest(
   schedule: DigestSchedule,
   jobs: readonly string[],
   facts: RuleFacts,
+  listed: Readonly<Record<string, ListedWindow>> = {},
 ): RuleResult {
   const time = Date.parse(now)
   const due = new Date(nextDigest(schedule, time)).toISOString()
@@ -27,10 +30,26 @@ export function applyDigest(
     return { state: { ...before, digest: { countedSince: digest?.countedSince ?? now, due } }, messages: [] }
   }
   if (time < Date.parse(digest.due)) return { state: before, messages: [] }
-  const message = digestMessage(before, now, digest.countedSince, jobs, facts)
+  const known = jobs.map((name) => ({
+    name,
+    job: jobStateOf(before, name),
+    listed: Object.hasOwn(listed, name) ? listed[name] : undefined,
+  }))
+  const message = digestMessage(before, now, digest.countedSince, known, facts)
   const kept = jobs.map((name) => [name, countedAnew(jobStateOf(before, name))] as const)
   const state = { messages: before.messages + 1, jobs: Object.fromEntries(kept), digest: { countedSince: now, due } }
   return { state, messages: [message] }
+}
+
+/** Whether `applyDigest` would make one. */
+export function isDigestDue({ digest }: NotificationState, now: string): boolean {
+  return digest !== undefined && Date.parse(digest.due) <= Date.parse(now)
+}
+
+interface DigestedJob {
+  readonly name: string
+  readonly job: JobState
+  readonly listed: ListedWindow | undefined
 }
 
 function countedAnew(job: JobState): JobState {
@@ -41,11 +60,10 @@ function digestMessage(
   state: NotificationState,
   now: string,
   since: string,
-  jobs: readonly string[],
+  jobs: readonly DigestedJob[],
   { host }: RuleFacts,
 ): NotificationMessage {
-  const known = jobs.map((name) => [name, jobStateOf(state, name)] as const)
-  const failing = known.filter(([, job]) => isFailing(job)).map(([name]) => name)
+  const failing = jobs.filter(isFailing).map(({ name }) => name)
   const standing = failing.length === 0 ? 'all well' : `failing: ${failing.join(', ')}`
   return {
     id: idOf(state, now, 'digest'),
@@ -56,26 +74,23 @@ function digestMessage(
     subject: `backups of ${host}: ${standing}`,
     body: [
       `What ran on ${host} from ${momentText(since)} to ${momentText(now)}: ${standing}.`,
-      ...known.flatMap(([name, job]) => ['', ...jobLines(name, job, now)]),
-      ...(known.length === 0 ? ['', 'No job is configured.'] : []),
+      ...jobs.flatMap((digested) => ['', ...jobLines(digested, now)]),
+      ...(jobs.length === 0 ? ['', 'No job is configured.'] : []),
     ].join('\n'),
   }
 }
 
-function isFailing({ tasks, window }: JobState): boolean {
-  return window?.told !== undefined || Object.values(tasks).some(({ streak }) => streak !== undefined)
+function isFailing({ job: { tasks, window }, listed }: DigestedJob): boolean {
+  return window?.told !== undefined || isListedBadly(listed) || Object.values(tasks).some(({ streak }) => streak !== undefined)
 }
 
-function jobLines(name: string, job: JobState, now: string): readonly string[] {
+function jobLines(digested: DigestedJob, now: string): readonly string[] {
+  const { name, job, listed } = digested
   const tasks = Object.entries(job.tasks)
-  const until = job.window?.until
   return [
-    `${name}${isFailing(job) ? ' (failing)' : ''}`,
+    `${name}${isFailing(digested) ? ' (failing)' : ''}`,
     ...(tasks.length === 0 ? ['  nothing has run'] : tasks.flatMap(([task, state]) => taskLines(task, state, now))),
-    ...(until === undefined
-      ? []
-      : [`  restorable until ${momentText(until)}, ${durationText(Date.parse(now) - Date.parse(until))} before`]),
-    ...(job.window?.told === undefined ? [] : [`  which has not moved since ${momentText(job.window.movedAt)}`]),
+    ...windowLines(job.window, listed, now),
   ]
 }
 

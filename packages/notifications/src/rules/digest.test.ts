@@ -2,8 +2,10 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { applyDigest } from './digest-rules.ts'
 import { type DigestSchedule, nextDigest, weekdays } from './digest-schedule.ts'
+import type { ListedWindow } from './listed-window.ts'
 import { applyOutcome } from './notification-rules.ts'
 import { emptyNotificationState, type NotificationState } from './notification-state.ts'
+import { applyWindowLimits } from './window-rules.ts'
 
 const facts = { host: 'db1' }
 const daily: DigestSchedule = { every: 'daily', at: '07:00', day: 'mon', timezone: 'Europe/Paris' }
@@ -80,6 +82,29 @@ crm
     const next = look(after, '2026-07-25T05:00:00.000Z').messages[0]
     expect(next?.body).toContain('log backup: did not run, last done 1d 9h before')
     expect(next?.body).toContain('failing since 2026-07-23 20:15:00 UTC')
+  })
+
+  it('says of what can be restored what a look into the repositories has shown, and what is remembered where nobody could look', () => {
+    const begun = look(emptyNotificationState, '2026-07-23T10:00:00.000Z').state
+    const windowEnd = '2026-07-23T20:00:00.000Z'
+    const seen = applyOutcome(begun, { job: 'shop', task: 'log', at: windowEnd, outcome: 'done', windowEnd }, facts).state
+    const digest = (listed: Readonly<Record<string, ListedWindow>>, state = seen) => {
+      const [message] = applyDigest(state, '2026-07-24T05:00:00.000Z', daily, ['shop'], facts, listed).messages
+      return [message?.subject, ...(message?.body.split('\n').filter((line) => /restor|looked|moved/.test(line)) ?? [])]
+    }
+    const [well, failing] = ['backups of db1: all well', 'backups of db1: failing: shop']
+    const problem = { code: 'UNREACHABLE', message: 'nobody answers\nat all' }
+    const until = '2026-07-24T04:00:00.000Z'
+    expect(digest({ shop: { until } })).toEqual([well, '  restorable until 2026-07-24 04:00:00 UTC, 1h before'])
+    expect(digest({ crm: { until } })).toEqual([well, '  restorable until 2026-07-23 20:00:00 UTC, 9h before'])
+    expect(digest({ shop: {} })).toEqual([failing, '  nothing of it can be restored'])
+    const why = '  not all of its repositories could be looked into: UNREACHABLE nobody answers'
+    expect(digest({ shop: { until, problem } })).toEqual([failing, '  restorable until 2026-07-24 04:00:00 UTC, 1h before', why])
+    const remembered = '  restorable until 2026-07-23 20:00:00 UTC, 9h before, by the last run that is known here'
+    expect(digest({ shop: { problem } })).toEqual([failing, remembered, why])
+    const told = applyWindowLimits(seen, '2026-07-23T23:00:00.000Z', { shop: 60_000 }, facts).state
+    expect(digest({ shop: { until: windowEnd } }, told)).toContain('  which has not moved since 2026-07-23 20:00:00 UTC')
+    expect(digest({ shop: { until } }, told)).not.toContain('  which has not moved since 2026-07-23 20:00:00 UTC')
   })
 
   it('that was missed comes once, and jobs that are gone are forgotten', () => {
