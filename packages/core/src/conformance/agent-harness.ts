@@ -16,6 +16,7 @@ import type {
   RestorePlan,
   RestoreReport,
   RestoreTarget,
+  Scratch,
   ScratchRequest,
 } from '../contracts/index.ts'
 import { stall } from '../testing/faults.ts'
@@ -74,6 +75,11 @@ export interface ScratchHarness {
   readonly directory?: string
   /** Everything that a place leaves where it is not removed: folders, processes, sessions, names on the server of the target. Equal where nothing is left. */
   remains(): Promise<unknown>
+  /**
+   * Something that was restored to this place, on the server of the target, cannot be removed from now on; disposing lets it go, and removes it. Left out where
+   * a test cannot bring that about: what an agent says then is not checked there.
+   */
+  hinder?(scratch: Scratch): Promise<AsyncDisposable>
 }
 
 export interface Captured {

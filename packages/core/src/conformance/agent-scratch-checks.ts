@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { RestorePlan, RestoreReport, Scratch, ScratchRequest } from '../contracts/index.ts'
+import { BackupError } from '../errors/backup-error.ts'
 import {
   type AgentHarness,
   assertNoErrors,
@@ -85,6 +86,28 @@ export const agentScratchChecks: readonly ConformanceCheck<AgentHarness>[] = [
         }
         await assertReleased(target, 'an aborted scratch place')
         assert.deepEqual(await remains(), before, 'nothing may be left of a scratch place that was aborted')
+      }),
+  },
+  {
+    name: 'says of a scratch place what stays of it and how to remove that, and removes all else',
+    run: (harness) =>
+      forEachPlace(harness, async (open, { place, remains }) => {
+        const { hinder } = harness.scratch ?? {}
+        if (hinder === undefined || place !== 'server') return
+        const captured = await backUpOnce(harness.source.agent)
+        const before = await remains()
+        const scratch = await open(captured)
+        await restoreInto(scratch, captured)
+        {
+          await using _ = await hinder(scratch)
+          const said: unknown = await scratch[Symbol.asyncDispose]().then(
+            () => undefined,
+            (error: unknown) => error,
+          )
+          assert.ok(BackupError.is(said), 'disposing of a place of which something stays must throw what it is')
+          assert.ok(said.hint !== undefined && said.hint !== '', 'it must be said how to remove what stays')
+        }
+        assert.deepEqual(await remains(), before, 'all else of the place must be gone')
       }),
   },
   {

@@ -434,6 +434,19 @@ const broken: Readonly<Record<string, Fault<(sound: MemoryAgent) => Partial<Agen
     caughtBy: 'leaves nothing of it',
     breakIt: (sound) => withScratch(sound, () => ({ [Symbol.asyncDispose]: async () => undefined })),
   },
+  'says nothing of what stays of a scratch place': {
+    caughtBy: 'what stays of it and how to remove that',
+    breakIt: (sound) =>
+      withScratch(sound, (scratch) => ({ [Symbol.asyncDispose]: () => scratch[Symbol.asyncDispose]().then(undefined, () => undefined) })),
+  },
+  'does not say how to remove what stays of a scratch place': {
+    caughtBy: 'what stays of it and how to remove that',
+    breakIt: (sound) =>
+      withScratch(sound, (scratch) => ({
+        [Symbol.asyncDispose]: () =>
+          scratch[Symbol.asyncDispose]().then(undefined, () => Promise.reject(new BackupError('something stays', { code: 'UNKNOWN' }))),
+      })),
+  },
   'restores to the server itself in place of a scratch place': {
     caughtBy: 'leaves nothing of it',
     breakIt: (sound) => withScratch(sound, () => ({ agent: sound, target: { overwrite: true } })),

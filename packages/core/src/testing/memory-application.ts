@@ -27,6 +27,8 @@ export interface MemoryApplication {
   readonly sessions: ReadonlySet<string>
   /** Items that cannot be read, as a database with a damaged table. */
   readonly unreadable: Set<string>
+  /** Items that cannot be removed, as a database whose account has lost a right. */
+  readonly unremovable: Set<string>
   write(item: string, content: Uint8Array | string): void
   remove(item: string): void
   connect(name: string): MemorySession
@@ -75,12 +77,16 @@ export function createMemoryApplication(
     },
     sessions,
     unreadable: new Set(),
+    unremovable: new Set(),
     write(item, content) {
       const bytes = Buffer.from(content)
       held.set(item, bytes)
       record(item, bytes)
     },
     remove(item) {
+      if (application.unremovable.has(item)) {
+        throw new BackupError(`item ${item} of ${id} cannot be removed`, { code: 'ACCESS_DENIED', hint: 'Let it go first.' })
+      }
       if (held.delete(item)) record(item)
     },
     connect(name) {

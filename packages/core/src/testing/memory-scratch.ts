@@ -57,8 +57,15 @@ function placeOn(
       })
     },
     async [Symbol.asyncDispose]() {
-      if (request.keep !== true) for (const to of [...used.items.keys()]) if (own || to.startsWith(`${id}-`)) used.remove(to)
+      const mine = request.keep === true ? [] : [...used.items.keys()].filter((to) => own || to.startsWith(`${id}-`))
+      for (const to of mine) if (!used.unremovable.has(to)) used.remove(to)
       session.disconnect()
+      const left = mine.filter((to) => used.items.has(to))
+      if (left.length === 0) return
+      throw new BackupError(`${left.join(', ')} of ${used.id} cannot be removed`, {
+        code: 'ACCESS_DENIED',
+        hint: `Let go of ${left.join(', ')}, and remove what is there from ${used.id}.`,
+      })
     },
   }
 }

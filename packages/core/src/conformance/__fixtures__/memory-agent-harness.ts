@@ -17,6 +17,16 @@ export function memoryAgentHarness(change: (sound: MemoryAgent) => Agent = (soun
     scratch: {
       places: ['private', 'server'],
       remains: async () => ({ sessions: [...target.sessions], items: [...target.items.keys()] }),
+      async hinder() {
+        const [held = ''] = [...target.items.keys()].filter((item) => item.startsWith('scratch-'))
+        target.unremovable.add(held)
+        return {
+          async [Symbol.asyncDispose]() {
+            target.unremovable.delete(held)
+            target.remove(held)
+          },
+        }
+      },
     },
   }
 }
