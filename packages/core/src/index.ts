@@ -116,6 +116,7 @@ export {
 export { nearest } from './settings/nearest.ts'
 export { parseSettings } from './settings/parse-settings.ts'
 export { describeBytes } from './sizes/describe-bytes.ts'
+export { isAbandoned } from './staging/abandoned-place.ts'
 export { createDirectoryStaging, type DirectoryStagingSettings } from './staging/directory-staging.ts'
 export { freeBytes } from './staging/disk-errors.ts'
 export { currentOwner, ownedName, ownerInName, ownerState, type ProcessOwner } from './staging/process-owner.ts'

@@ -1,7 +1,7 @@
 import { lstat, mkdir, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { currentOwner, ownedName, ownerInName, ownerState } from '@backup-planet/core'
+import { currentOwner, isAbandoned, ownedName, ownerInName } from '@backup-planet/core'
 
 const prefix = 'backup-planet-mysql'
 
@@ -34,11 +34,11 @@ export class ToolDirectory implements AsyncDisposable {
 async function removeRemains(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
     const owner = ownerInName(prefix, name)
-    if (owner === undefined || (await ownerState(owner)) !== 'dead') continue
+    if (owner === undefined) continue
     const path = join(tmpdir(), name)
     const facts = await lstat(path).catch(() => undefined)
     // Everybody may make such a name there; what is another user's is left to them.
-    if (facts?.isDirectory() === true && facts.uid === process.getuid?.())
+    if (facts?.isDirectory() === true && facts.uid === process.getuid?.() && (await isAbandoned(path, owner)))
       await rm(path, { recursive: true, force: true }).catch(() => undefined)
   }
 }

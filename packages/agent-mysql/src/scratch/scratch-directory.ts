@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { chown, lstat, mkdir, readdir, readFile, realpath, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { BackupError, currentOwner, ownedName, ownerInName, ownerState } from '@backup-planet/core'
+import { BackupError, currentOwner, isAbandoned, ownedName, ownerInName } from '@backup-planet/core'
 import { closedFolder } from '../physical/closed-folder.ts'
 import { type DatadirState, userOfServers } from '../physical/datadir-state.ts'
 import { standingIn } from '../physical/datadir-users.ts'
@@ -96,10 +96,10 @@ async function placeByDefault(): Promise<string> {
 async function removeRemains(parent: string): Promise<void> {
   for (const name of await readdir(parent)) {
     const owner = ownerInName(prefix, name)
-    if (owner === undefined || (await ownerState(owner)) !== 'dead') continue
+    if (owner === undefined) continue
     const path = join(parent, name)
     const facts = await lstat(path).catch(() => undefined)
-    if (facts?.isDirectory() !== true || !(await isOurs(facts.uid))) continue
+    if (facts?.isDirectory() !== true || !(await isOurs(facts.uid)) || !(await isAbandoned(path, owner))) continue
     await endServersIn(path)
     await rm(path, { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined)
   }

@@ -267,7 +267,7 @@ describe('restoring', () => {
     const scratch = path.join(directory, 'scratch')
     const owner = await currentOwner()
     const alive = ownedName('restore', owner)
-    const dead = ownedName('restore', { ...owner, started: 'unborn.1' })
+    const dead = ownedName('restore', { ...owner, pid: 2 ** 22 + 1 })
     const foreign = ownedName('restore', { ...owner, host: 'elsewhere' })
     for (const name of [alive, dead, foreign, 'mine']) {
       await mkdir(path.join(scratch, name), { recursive: true })

@@ -2,8 +2,9 @@ import { mkdir, readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { OperationOptions } from '../contracts/index.ts'
 import { abortError, throwIfAborted } from '../errors/backup-error.ts'
+import { isAbandoned } from '../staging/abandoned-place.ts'
 import { diskError, FreeSpaceGuard, freeBytes } from '../staging/disk-errors.ts'
-import { currentOwner, ownedName, ownerInName, ownerState } from '../staging/process-owner.ts'
+import { currentOwner, ownedName, ownerInName } from '../staging/process-owner.ts'
 import { minimumFreeByDefault, namedSettings, type StagingSettingNames } from '../staging/setting-names.ts'
 
 const prefix = 'restore'
@@ -41,9 +42,8 @@ export class ScratchSpace implements AsyncDisposable {
       await mkdir(directory, { recursive: true, mode: 0o700 })
       for (const name of await readdir(directory)) {
         const owner = ownerInName(prefix, name)
-        if (owner !== undefined && (await ownerState(owner)) === 'dead') {
-          await rm(path.join(directory, name), { recursive: true, force: true, maxRetries: 3 })
-        }
+        const left = path.join(directory, name)
+        if (owner !== undefined && (await isAbandoned(left, owner))) await rm(left, { recursive: true, force: true, maxRetries: 3 })
       }
       await mkdir(folder, { mode: 0o700 })
     } catch (error) {

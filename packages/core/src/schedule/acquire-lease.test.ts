@@ -3,6 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Uploader } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
 import { currentOwner, ownedName, type ProcessOwner } from '../staging/process-owner.ts'
+import { otherBoot, otherNamespace } from '../staging/__fixtures__/other-owners.ts'
 import { reopenable } from '../testing/chunks-of.ts'
 import { createMemoryUploader, type MemoryUploader } from '../testing/memory-uploader.ts'
 import { VirtualTime } from './__fixtures__/virtual-time.ts'
@@ -126,6 +127,16 @@ describe('a lease that was left behind', () => {
     expect(keys(uploader)).toHaveLength(1)
     await time.run(lease.release())
   })
+
+  test.runIf(process.platform === 'linux').for([otherBoot, otherNamespace])(
+    'by another machine or container with the same host name, is not taken for dead: %s',
+    async (other) => {
+      const uploader = createMemoryUploader()
+      const key = await leftBehind(uploader, other(await currentOwner()))
+      expect(await failureOf(time.run(acquireLease(uploader, shop())))).toMatchObject({ code: 'CONFLICT' })
+      expect(keys(uploader)).toEqual([key])
+    },
+  )
 
   test('by another host, is taken over once nothing of it changed for so long, over several attempts', async () => {
     const uploader = createMemoryUploader()

@@ -47,7 +47,7 @@ export interface LookForRivals {
 }
 
 /**
- * The leases of others that may be held now. One is not, and is removed, when its process on this host is gone, or when nothing of it has changed
+ * The leases of others that may be held now. One is not, and is removed, when its process was one of this boot and container and is gone, or when nothing of it has changed
  * for so long: by the own clock from the moment it was seen first, so that nobody's clock needs to agree with another.
  */
 export async function findRivals(look: LookForRivals, options: OperationOptions): Promise<readonly Rival[]> {

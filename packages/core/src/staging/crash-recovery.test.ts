@@ -1,14 +1,13 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { appendFile, cp, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
-import { hostname, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { CaptureFacts, Json, RunStage, StagedFile, StageEvent } from '../contracts/index.ts'
-import { encodeSegment } from '../naming/path-segment.ts'
 import { createDirectoryStaging } from './directory-staging.ts'
-import { ownedName } from './process-owner.ts'
+import { currentOwner, ownedName } from './process-owner.ts'
 
 const facts: CaptureFacts = {
   application: 'test',
@@ -36,8 +35,7 @@ async function crash(directory: string): Promise<string> {
   await cp(directory, copy, { recursive: true, preserveTimestamps: true })
   const job = path.join(copy, 'shop')
   for (const name of await readdir(job)) if (name.startsWith('lock~')) await rm(path.join(job, name))
-  const host = encodeSegment(hostname())
-  await writeFile(path.join(job, ownedName('lock', { host, pid: process.pid, started: 'unborn.1' })), '')
+  await writeFile(path.join(job, ownedName('lock', { ...(await currentOwner()), pid: 2 ** 22 + 1 })), '')
   return copy
 }
 

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { acquireFollowLock, acquireJobLock, type JobLock } from './job-lock.ts'
-import { currentOwner, ownedName, ownerInName, ownerState } from './process-owner.ts'
+import { earlierProcess, otherBoot, otherNamespace } from './__fixtures__/other-owners.ts'
+import { currentOwner, ownedName } from './process-owner.ts'
 
 let folder: string
 beforeEach(async () => {
@@ -84,10 +85,10 @@ describe('the lock of a job', () => {
 
   test.for([
     { what: 'a process that is gone', change: { pid: 2 ** 22 + 1 } },
-    { what: 'an earlier process with the number of a living one', change: { started: '00000000.1' } },
+    { what: 'an earlier process with the number of a living one', change: 'earlier' as const },
   ])('of $what is taken over at once', async ({ change }, { skip }) => {
-    skip('started' in change && process.platform !== 'linux', 'Linux alone says when a process began')
-    await leave(change)
+    skip(change === 'earlier' && process.platform !== 'linux', 'Linux alone says when a process began')
+    await leave(change === 'earlier' ? earlierProcess(await currentOwner()) : change)
     const lock = await acquireJobLock(folder, 'shop')
     expect(await readdir(folder)).toHaveLength(1)
     await lock.release()
@@ -103,26 +104,24 @@ describe('the lock of a job', () => {
     expect(await readdir(folder)).toEqual([name])
   })
 
+  test.runIf(process.platform === 'linux').for([
+    { what: 'another container', other: otherNamespace },
+    { what: 'another boot', other: otherBoot },
+  ])('of $what with the same host name is respected while it is fresh, and not taken for that of this process', async ({ other }) => {
+    const name = await leave(other(await currentOwner()), 20 * 60)
+    await expect(acquireJobLock(folder, 'shop')).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringMatching(/is being backed up by process \d+ on host/),
+    })
+    expect(await readdir(folder)).toEqual([name])
+    await rm(path.join(folder, name))
+    await leave(other(await currentOwner()), 31 * 60)
+    await (await acquireJobLock(folder, 'shop')).release()
+  })
+
   test('of another host that has not refreshed it for half an hour is taken over', async () => {
     await leave({ host: 'elsewhere' }, 31 * 60)
     await (await acquireJobLock(folder, 'shop')).release()
     expect(await readdir(folder)).toEqual([])
-  })
-})
-
-describe('the owner of a name', () => {
-  test('is read back from it, and from nothing else', async () => {
-    const owner = { host: 'db%2E1', pid: 12, started: 'ab12.34' }
-    expect(ownerInName('lock', ownedName('lock', owner))).toEqual(owner)
-    for (const name of ['lock', 'lock~', 'lock~a~b~c~d', ownedName('restore', owner), `${ownedName('lock', owner)}x`]) {
-      expect(ownerInName('lock', name)).toBeUndefined()
-    }
-  })
-
-  test('lives as long as its process', async () => {
-    const owner = await currentOwner()
-    expect(await ownerState(owner)).toBe('alive')
-    expect(await ownerState({ ...owner, pid: 2 ** 22 + 1 })).toBe('dead')
-    expect(await ownerState({ ...owner, host: 'elsewhere' })).toBe('unknown')
   })
 })

@@ -4,14 +4,14 @@ import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { OperationOptions } from '../contracts/index.ts'
 import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
-import { currentOwner, ownedName, ownerInName, ownerState, type ProcessOwner } from './process-owner.ts'
+import { currentOwner, isSameOwner, ownedName, ownerInName, ownerState, type ProcessOwner } from './process-owner.ts'
 
 const runs = 'lock'
 /** The lock of a run that stores what was followed. */
 const followedRuns = 'storing'
 const follows = 'follow'
 const refreshSeconds = 60
-/** A process of another host cannot be asked; it refreshes its lock every minute. */
+/** A process of another host, boot or container cannot be asked; it refreshes its lock every minute. */
 const foreignStaleSeconds = 30 * 60
 
 /** Who follows a job stores for moments only: for so long a run waits for one of them. */
@@ -63,9 +63,8 @@ async function endsSoon(folder: string): Promise<boolean> {
   const followedHolders = names.some((name) => ownerInName(followedRuns, name) !== undefined)
   if (followedHolders || holders.length === 0) return true
   const own = await currentOwner()
-  const isSame = (a: ProcessOwner, b: ProcessOwner) => a.host === b.host && a.pid === b.pid && a.started === b.started
-  const followers = names.flatMap((name) => ownerInName(follows, name) ?? []).filter((follower) => !isSame(follower, own))
-  return followers.some((follower) => holders.some((holder) => isSame(holder, follower)))
+  const followers = names.flatMap((name) => ownerInName(follows, name) ?? []).filter((follower) => !isSameOwner(follower, own))
+  return followers.some((follower) => holders.some((holder) => isSameOwner(holder, follower)))
 }
 
 /** Which locks stand in the way of one. */
@@ -99,7 +98,7 @@ async function acquire(folder: string, prefix: string, conflictWith: (holder: st
     if (holder === undefined) return heldLock(file)
     await rm(file, { force: true })
     const holderOwner = ownerOf(prefixes, holder)
-    const own = holderOwner?.pid === owner.pid && holderOwner.host === owner.host
+    const own = holderOwner !== undefined && isSameOwner(holderOwner, owner)
     // Two that begin in the same instant both step back; the random pause lets one of them win.
     if (own || attempt === 4) throw conflictWith(holder, own)
     await delay(randomInt(20, 120))

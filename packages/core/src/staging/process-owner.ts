@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readFile, readlink } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { encodeSegment } from '../naming/path-segment.ts'
 
@@ -7,12 +7,15 @@ import { encodeSegment } from '../naming/path-segment.ts'
 export interface ProcessOwner {
   readonly host: string
   readonly pid: number
-  /** Boot and moment of start on Linux; `unknown` where the platform does not say. */
+  /**
+   * On Linux `<boot>.<ticks>.<namespace>`: the boot, the moment of start in it, and the PID namespace in which `pid` is its number. Earlier releases wrote no
+   * namespace. `unknown` where the platform does not say.
+   */
   readonly started: string
 }
 
 export async function currentOwner(): Promise<ProcessOwner> {
-  return { host: encodeSegment(hostname()), pid: process.pid, started: (await startOf(process.pid)) ?? 'unknown' }
+  return { host: encodeSegment(hostname()), pid: process.pid, started: await ownStart() }
 }
 
 /** `<prefix>~<host>~<pid>~<started>~<random>`: the name says it all, so that a file or folder carrying it is complete once it exists. */
@@ -28,13 +31,28 @@ export function ownerInName(prefix: string, name: string): ProcessOwner | undefi
   return host === undefined || pid === undefined || started === undefined ? undefined : { host, pid: Number(pid), started }
 }
 
-/** Whether the process still runs; `unknown` for one of another host. */
+export function isSameOwner(one: ProcessOwner, other: ProcessOwner): boolean {
+  return one.host === other.host && one.pid === other.pid && one.started === other.started
+}
+
+/**
+ * Whether the process still runs. `unknown` for one that cannot be asked for here: of another host, and, since hosts and containers may share a name, of another
+ * boot or PID namespace. Of those only what they write tells whether they live. Where the platform knows neither boots nor namespaces the name of the host decides.
+ */
 export async function ownerState(owner: ProcessOwner): Promise<'alive' | 'dead' | 'unknown'> {
   if (owner.host !== encodeSegment(hostname())) return 'unknown'
-  if (!exists(owner.pid)) return 'dead'
-  const started = await startOf(owner.pid)
-  if (started === undefined || owner.started === 'unknown') return 'alive'
-  return started === owner.started ? 'alive' : 'dead'
+  const own = await ownStart()
+  if (own === 'unknown' && owner.started === 'unknown') return exists(owner.pid) ? 'alive' : 'dead'
+  const [boot, , namespace] = own.split('.')
+  const [itsBoot, itsTicks, itsNamespace] = owner.started.split('.')
+  if (itsBoot !== boot || (itsNamespace !== undefined && itsNamespace !== namespace)) return 'unknown'
+  const isThere = exists(owner.pid)
+  const start = isThere ? await startOf(owner.pid) : undefined
+  if (start === `${itsBoot}.${itsTicks}`) return 'alive'
+  // An earlier release did not say by which namespace the number is.
+  if (itsNamespace === undefined) return 'unknown'
+  // Of one that is there and does not say since when, it is not known that it is another.
+  return isThere && start === undefined ? 'alive' : 'dead'
 }
 
 function exists(pid: number): boolean {
@@ -44,6 +62,12 @@ function exists(pid: number): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
+}
+
+async function ownStart(): Promise<string> {
+  const [start, namespace] = await Promise.all([startOf(process.pid), ownNamespace()])
+  if (start === undefined) return 'unknown'
+  return namespace === undefined ? start : `${start}.${namespace}`
 }
 
 /** Field 22 of /proc/<pid>/stat (proc_pid_stat(5)), with the identity of the boot it counts from. */
@@ -56,4 +80,11 @@ async function startOf(pid: number): Promise<string | undefined> {
   } catch {
     return undefined
   }
+}
+
+/** The number in `pid:[4026531836]`, by which the kernel names the PID namespace (pid_namespaces(7), namespaces(7)). */
+async function ownNamespace(): Promise<string | undefined> {
+  if (process.platform !== 'linux') return undefined
+  const target = await readlink('/proc/self/ns/pid').catch(() => '')
+  return /^pid:\[(\d+)\]$/.exec(target)?.[1]
 }

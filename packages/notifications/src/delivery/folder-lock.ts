@@ -7,7 +7,7 @@ import { currentOwner, ownedName, ownerInName, ownerState } from '@backup-planet
 const prefix = 'writing'
 /** Held for the time of one small write. */
 const patienceMs = 15_000
-/** A process of another host cannot be asked whether it lives. */
+/** A process of another host, boot or container cannot be asked whether it lives. */
 const foreignStaleMs = 60_000
 
 /**

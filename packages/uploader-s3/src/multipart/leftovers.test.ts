@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ownedName, type Reopenable } from '@backup-planet/core'
+import { currentOwner, ownedName, type Reopenable } from '@backup-planet/core'
 import { sha256Of } from '@backup-planet/core/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createMemoryS3, type MemoryS3, type MemoryUpload, type S3Call, s3Failure } from '../__fixtures__/memory-s3.ts'
@@ -285,10 +285,11 @@ describe('an upload that nobody can go on with', () => {
     const first = createS3Uploader(settings)
     await first.upload('key', streamed)
     await first[Symbol.asyncDispose]()
-    const [beginning = '', host = ''] = left?.name.split('~') ?? []
-    const killed = ownedName(beginning, { host, pid: 2 ** 22 + 1, started: 'unknown' })
+    const owner = await currentOwner()
+    const [beginning = ''] = left?.name.split('~') ?? []
+    const killed = ownedName(beginning, { ...owner, pid: 2 ** 22 + 1 })
     await writeFile(join(directory, killed), left?.text.replace(/upload-\d+/, 'left') ?? '')
-    await writeFile(join(directory, ownedName(beginning, { host, pid: 2 ** 22 + 1, started: 'unknown' })), '{"cut')
+    await writeFile(join(directory, ownedName(beginning, { ...owner, pid: 2 ** 22 + 1 })), '{"cut')
     const second = createS3Uploader(settings)
     await second.upload('key', streamed)
     await expectStored(second)

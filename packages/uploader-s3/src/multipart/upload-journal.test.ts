@@ -1,7 +1,7 @@
 import { appendFile, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ownedName } from '@backup-planet/core'
+import { currentOwner, ownedName } from '@backup-planet/core'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createUploadJournals, type UploadFacts } from './upload-journal.ts'
 
@@ -122,8 +122,9 @@ describe('a journal', () => {
     await claim?.release()
     expect(await readdir(directory)).toEqual([])
 
-    const [prefix = '', host = ''] = name.split('~')
-    const living = join(directory, ownedName(prefix, { host, pid: process.ppid, started: 'unknown' }))
+    const owner = await currentOwner()
+    const [prefix = ''] = name.split('~')
+    const living = join(directory, ownedName(prefix, owner))
     await writeFile(living, '')
     expect(await journals.claim(facts.key)).toBeUndefined()
     expect(await readdir(directory)).toHaveLength(1)
@@ -133,7 +134,7 @@ describe('a journal', () => {
     await writeFile(before, '')
     expect(await journals.claim(facts.key)).toBeUndefined()
     await utimes(before, new Date(), new Date(Date.now() - 600_000))
-    await writeFile(join(directory, ownedName(prefix, { host, pid: 2 ** 22 + 1, started: 'unknown' })), '')
+    await writeFile(join(directory, ownedName(prefix, { ...owner, pid: 2 ** 22 + 1 })), '')
     const next = await journals.claim(facts.key)
     expect(await readdir(directory)).toHaveLength(1)
     await next?.release()
