@@ -74,6 +74,7 @@ export { acquireLease, type LeaseRequest } from './schedule/acquire-lease.ts'
 export { checkPolicy, type PolicyProblem } from './schedule/check-policy.ts'
 export { type DueReport, type DueRun, due, type MissedSlots } from './schedule/due.ts'
 export type { HeldLease } from './schedule/held-lease.ts'
+export { isLeaseConflict, leaseConflict } from './schedule/lease-conflict.ts'
 export { type LeaseObservations, leaseKeyPrefix } from './schedule/lease-objects.ts'
 export {
   createJobList,

@@ -2,6 +2,7 @@ import type { OperationOptions, Uploader } from '../contracts/index.ts'
 import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
 import { currentOwner, type ProcessOwner } from '../staging/process-owner.ts'
 import { type HeldLease, holdLease } from './held-lease.ts'
+import { leaseConflict } from './lease-conflict.ts'
 import { findRivals, heartbeat, type LeaseObservations, type LookForRivals, leaseKey, type Rival } from './lease-objects.ts'
 import { type ScheduleClock, systemClock } from './schedule-clock.ts'
 
@@ -30,7 +31,7 @@ const tieMilliseconds = 5000
  * withdraws, and tries again after a random wait. The holder stores it again and again, and lets go when it could not for two thirds of the time after
  * which others take it over.
  *
- * Throws `CONFLICT` while somebody else holds it, naming him, and what the store fails with.
+ * Throws `CONFLICT` while somebody else holds it, naming him, which `isLeaseConflict` tells from any other, and what the store fails with.
  */
 export async function acquireLease(uploader: Uploader, request: LeaseRequest, options: OperationOptions = {}): Promise<HeldLease> {
   const { job, staleSeconds = 120, waitSeconds = 0, observed = new Map(), clock = systemClock, random = Math.random } = request
@@ -50,7 +51,7 @@ export async function acquireLease(uploader: Uploader, request: LeaseRequest, op
     }
     const patience = tied ? Math.max(waitSeconds * 1000, tieMilliseconds) : waitSeconds * 1000
     const wait = tied ? random() * 500 + 50 : Math.min(staleMilliseconds / 6, 5000) * (0.5 + random())
-    if (clock.monotonic() - began + wait > patience) throw conflict(job, rivals)
+    if (clock.monotonic() - began + wait > patience) throw leaseConflict(job, whoIs(rivals))
     await clock.wait(wait, signal)
     throwIfAborted(signal, `taking the lease of job "${job}"`)
   }
@@ -95,13 +96,8 @@ async function stake(parts: Stake, { signal }: OperationOptions): Promise<HeldLe
   }
 }
 
-function conflict(job: string, [rival]: readonly Rival[]): BackupError {
-  const who = rival === undefined ? 'another process' : `process ${rival.owner.pid} on host ${rival.owner.host}`
-  return new BackupError(`job "${job}" is being worked on by ${who}`, {
-    code: 'CONFLICT',
-    retryable: true,
-    hint: 'Wait until that process has ended. A lease that it left behind is taken over after some minutes.',
-  })
+function whoIs([rival]: readonly Rival[]): string {
+  return rival === undefined ? 'another process' : `process ${rival.owner.pid} on host ${rival.owner.host}`
 }
 
 function tooSlow({ destination }: Uploader): BackupError {

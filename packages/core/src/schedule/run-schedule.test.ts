@@ -5,6 +5,7 @@ import { createMemoryUploader, type MemoryObject } from '../testing/memory-uploa
 import { backupOf } from './__fixtures__/listed-backups.ts'
 import { VirtualTime } from './__fixtures__/virtual-time.ts'
 import { acquireLease } from './acquire-lease.ts'
+import { leaseConflict } from './lease-conflict.ts'
 import { createJobList, runSchedule, type ScheduledResult, type ScheduleParts, type ScheduleState } from './run-schedule.ts'
 import type { ScheduledRun, ScheduleEvent } from './schedule-event.ts'
 import { rememberedHistory } from './schedule-history.ts'
@@ -311,7 +312,7 @@ describe('stopping', () => {
 })
 
 describe('with a lease', () => {
-  const taken = new BackupError('job "shop" is being worked on by process 7 on host db2', { code: 'CONFLICT', retryable: true })
+  const taken = leaseConflict('shop', 'process 7 on host db2')
 
   test('that somebody else holds, a run is deferred, and that is no failure', async () => {
     let held = true
@@ -329,6 +330,22 @@ describe('with a lease', () => {
     expect(machine.of('run-deferred').at(0)).toMatchObject({ seconds: 30, problem: { message: taken.message } })
     expect(machine.of('run-ended')).toMatchObject([{ outcome: 'done', run: { attempt: 1 } }])
     expect([...uploader.objects.keys()]).toEqual([])
+  })
+
+  test.each(['lease', 'execute'] as const)('another conflict than its own is a failure as any other, at the %s', async (part) => {
+    const conflict = new BackupError('the repository is locked', { code: 'CONFLICT', retryable: true, hint: 'Unlock it.' })
+    const machine = new Machine({
+      policies: [policyOf('shop', { full: '0 2 * * *' }, { retries: { times: 2, waitSeconds: 60 } })],
+      [part]: failing(conflict),
+    }).start()
+    await machine.pass(60 * minutes)
+    await machine.stop()
+    expect(machine.of('run-deferred')).toEqual([])
+    expect(machine.of('run-ended')).toMatchObject([
+      { outcome: 'failed', run: { attempt: 1 }, failure: { code: 'CONFLICT', hint: 'Unlock it.' } },
+      { outcome: 'failed', run: { attempt: 2 } },
+      { outcome: 'failed', run: { attempt: 3 }, givenUp: true },
+    ])
   })
 
   test('that is lost, the run is stopped, and has failed', async () => {

@@ -44,7 +44,8 @@ export interface ScheduleParts {
   /** Does the work. What it throws is a failure, unless it was aborted. */
   readonly execute: (run: ScheduledRun, options: { readonly signal: AbortSignal }) => Promise<ScheduledResult>
   /**
-   * Before each run; throws `CONFLICT` while another machine works on the job, and the run is deferred. Runs are made without it when left out.
+   * Before each run; throws a `leaseConflict` while another machine works on the job, and the run is deferred. Whatever else it throws is a failure. Runs are made without it when left
+   * out.
    */
   readonly lease?: (job: string, options: OperationOptions) => Promise<HeldLease>
   /** What is known of the runs of a job elsewhere: asked when nothing is known of it here, and after each lease. */

@@ -49,7 +49,7 @@ export type ScheduleEvent =
       /** It failed, and its slots are not tried any more. */
       readonly givenUp: boolean
     }
-  /** It could not begin, since somebody else works on the job, and is tried again after so many seconds. */
+  /** It could not begin, since somebody else holds the lease of the job, and is tried again after so many seconds. */
   | { readonly type: 'run-deferred'; readonly run: ScheduledRun; readonly seconds: number; readonly problem: Problem }
   /** Another machine had made it when it could begin. */
   | { readonly type: 'run-fulfilled-elsewhere'; readonly run: ScheduledRun }

@@ -2,6 +2,7 @@ import type { Problem } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
 import { type DueRun, due } from './due.ts'
 import type { HeldLease } from './held-lease.ts'
+import { isLeaseConflict } from './lease-conflict.ts'
 import { problemOf } from './run-failure.ts'
 import type { ScheduledResult } from './run-schedule.ts'
 import type { ScheduledRun, ScheduleEvent } from './schedule-event.ts'
@@ -35,7 +36,8 @@ export async function runOnce(parts: RunOnceParts, wanted: DueRun): Promise<void
     lease = await parts.lease(policy.job, { signal: stop })
   } catch (error) {
     if (stop.aborted) return
-    return await end(parts, begunOf(wanted, clock.now()), runOf(policy.job, wanted, clock.now()), { error })
+    const [begun, run] = [begunOf(wanted, clock.now()), runOf(policy.job, wanted, clock.now())]
+    return isLeaseConflict(error) ? await defer(parts, begun, run, error) : await end(parts, begun, run, { error })
   }
   try {
     const still = await stillDue(parts, wanted)
@@ -95,7 +97,16 @@ interface Failed {
   readonly cut?: boolean
 }
 
+type EndedRun = Exclude<RunEnd, { readonly outcome: 'deferred' }>
+
 type Ended = { readonly result: ScheduledResult; readonly seconds: number } | Failed
+
+/** Nothing has begun, and nothing has failed: somebody else does it, or holds the lease for a moment more. */
+async function defer(parts: RunOnceParts, begun: BegunRun, run: ScheduledRun, error: BackupError): Promise<void> {
+  const { policy, clock } = parts
+  await parts.note(endRun(parts.history(), begun, { outcome: 'deferred', seconds: deferredSeconds }, clock.now(), policy).history)
+  parts.tell({ type: 'run-deferred', run, seconds: deferredSeconds, problem: problemOf(error) })
+}
 
 async function end(parts: RunOnceParts, begun: BegunRun, run: ScheduledRun, ended: Ended): Promise<void> {
   const { policy, clock } = parts
@@ -103,10 +114,6 @@ async function end(parts: RunOnceParts, begun: BegunRun, run: ScheduledRun, ende
   const now = clock.now()
   const { history, givenUp } = endRun(parts.history(), begun, runEnd, now, policy)
   await parts.note(history)
-  if (runEnd.outcome === 'deferred') {
-    parts.tell({ type: 'run-deferred', run, seconds: runEnd.seconds, problem: problemOf('error' in ended ? ended.error : undefined) })
-    return
-  }
   const attempts = history.tasks[begun.task]?.attempts
   parts.tell({
     type: 'run-ended',
@@ -126,16 +133,14 @@ function failureOf(ended: Ended): { readonly failure?: Problem } {
   return ended.result.failure === undefined ? {} : { failure: ended.result.failure }
 }
 
-function resultEnd({ outcome, backup }: ScheduledResult): RunEnd {
+function resultEnd({ outcome, backup }: ScheduledResult): EndedRun {
   if (outcome === 'failed') return { outcome, retry: false }
   return { outcome, ...(backup === undefined ? {} : { kind: backup.kind }) }
 }
 
-/** A conflict that passes is somebody else who works on the job, by hand or on another machine. */
-function endOf({ error, aborted = false, cut = false }: Failed): RunEnd {
+function endOf({ error, aborted = false, cut = false }: Failed): EndedRun {
   if (aborted) return { outcome: 'aborted' }
   if (cut || !BackupError.is(error)) return { outcome: 'failed' }
-  if (error.code === 'CONFLICT' && error.retryable) return { outcome: 'deferred', seconds: deferredSeconds }
   return { outcome: 'failed', retry: !permanent.has(error.code) }
 }
 

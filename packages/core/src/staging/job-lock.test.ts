@@ -2,8 +2,8 @@ import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { acquireFollowLock, acquireJobLock, type JobLock } from './job-lock.ts'
 import { earlierProcess, otherBoot, otherNamespace } from './__fixtures__/other-owners.ts'
+import { acquireFollowLock, acquireJobLock, type JobLock } from './job-lock.ts'
 import { currentOwner, ownedName } from './process-owner.ts'
 
 let folder: string
