@@ -50,6 +50,13 @@ export function abortError(signal: AbortSignal, during: string): BackupError {
   return new BackupError(`${during} was aborted`, { code: 'ABORTED', retryable: false, cause: signal.reason })
 }
 
+/** What ended an operation: the failure that its signal was aborted with, such as a limit of time, where nobody asked for the end. Any other error as it is. */
+export function endedBy(error: unknown): unknown {
+  let found = error
+  while (BackupError.is(found) && found.code === 'ABORTED' && BackupError.is(found.cause)) found = found.cause
+  return found
+}
+
 /** Throws when the signal is aborted; the first statement of every operation with a side effect. */
 export function throwIfAborted(signal: AbortSignal | undefined, during: string): void {
   if (signal?.aborted) throw abortError(signal, during)

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Phase, Progress } from '../contracts/index.ts'
-import { BackupError } from '../errors/backup-error.ts'
+import { abortError, BackupError } from '../errors/backup-error.ts'
 import { ProgressAggregator } from './progress-aggregator.ts'
 import type { RunEvent } from './run-event.ts'
 import { RunReporter, reportRun } from './run-reporter.ts'
@@ -162,4 +162,19 @@ describe('the reporter', () => {
     expect(events).toMatchObject([{ type: 'finished', outcome }])
     expect(vi.getTimerCount()).toBe(0)
   })
+})
+
+test('a run that was cut, such as by a limit of time, is told as failed, and one that somebody aborted as aborted', async () => {
+  const outcomeOf = async (reason: unknown) => {
+    const events: RunEvent[] = []
+    const signal = AbortSignal.abort(reason)
+    const run = async (): Promise<never> => {
+      throw abortError(signal, 'the backup')
+    }
+    await expect(reportRun({ onEvent: (event) => events.push(event) }, run)).rejects.toMatchObject({ code: 'ABORTED' })
+    return events.at(-1)
+  }
+  expect(await outcomeOf(new BackupError('took too long', { code: 'TIMED_OUT' }))).toMatchObject({ type: 'finished', outcome: 'failed' })
+  expect(await outcomeOf(new BackupError('stopped', { code: 'ABORTED' }))).toMatchObject({ outcome: 'aborted' })
+  expect(await outcomeOf(new Error('SIGTERM'))).toMatchObject({ outcome: 'aborted' })
 })

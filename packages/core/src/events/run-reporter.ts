@@ -1,5 +1,5 @@
 import type { Phase, Problem, Progress } from '../contracts/index.ts'
-import { BackupError } from '../errors/backup-error.ts'
+import { BackupError, endedBy } from '../errors/backup-error.ts'
 import { ProgressAggregator } from './progress-aggregator.ts'
 import type { RunEvent, RunEventListener, RunOutcome } from './run-event.ts'
 
@@ -109,7 +109,13 @@ export async function reportRun<T>(
     reporter.finish(outcome)
     return result
   } catch (error) {
-    reporter.finish(BackupError.is(error) && error.code === 'ABORTED' ? 'aborted' : 'failed')
+    reporter.finish(outcomeOfError(error))
     throw error
   }
+}
+
+/** `aborted` only by who asked for it: what was cut, such as by a limit of time, has failed. */
+export function outcomeOfError(error: unknown): 'aborted' | 'failed' {
+  const cause = endedBy(error)
+  return BackupError.is(cause) && cause.code === 'ABORTED' ? 'aborted' : 'failed'
 }

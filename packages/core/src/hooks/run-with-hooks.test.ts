@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { eventually } from '../conformance/conformance-check.ts'
-import { BackupError } from '../errors/backup-error.ts'
+import { abortError, BackupError } from '../errors/backup-error.ts'
 import { scriptedCommandRunner } from '../testing/scripted-command-runner.ts'
 import type { FinishedRunFacts, Hook } from './hook.ts'
 import { type HookedParts, runWithHooks } from './run-with-hooks.ts'
@@ -156,6 +156,18 @@ describe.skipIf(onWindows)('an abort', () => {
       expect(await running).toMatchObject({ outcome: 'aborted', error: { code: 'ABORTED' } })
       expect(isGone(pid())).toBe(true)
       expect(readFileSync(`${directory}/outcome`, 'utf8')).toBe('aborted\n')
+    })
+  })
+
+  it('that nobody asked for, such as by a limit of time, is a failure with the code of that', async () => {
+    await withDirectory(async (directory) => {
+      const after = [shell(`echo "$BACKUP_PLANET_OUTCOME $BACKUP_PLANET_CODE $BACKUP_PLANET_MESSAGE" > ${directory}/outcome`)]
+      const signal = AbortSignal.abort(new BackupError('took too long', { code: 'TIMED_OUT' }))
+      const run = async () => {
+        throw abortError(signal, 'the backup')
+      }
+      expect(await runWithHooks(partsOf({ after }, { run }), { signal })).toMatchObject({ outcome: 'failed' })
+      expect(readFileSync(`${directory}/outcome`, 'utf8')).toBe('failed TIMED_OUT took too long\n')
     })
   })
 

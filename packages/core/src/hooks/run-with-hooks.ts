@@ -1,6 +1,7 @@
 import type { Problem } from '../contracts/index.ts'
-import { BackupError } from '../errors/backup-error.ts'
+import { BackupError, endedBy } from '../errors/backup-error.ts'
 import type { RunOutcome } from '../events/run-event.ts'
+import { outcomeOfError } from '../events/run-reporter.ts'
 import type { CommandRunner } from '../process/command.ts'
 import { commandRunner } from '../process/command-runner.ts'
 import { maskSecrets } from '../process/secret-masking.ts'
@@ -125,8 +126,8 @@ async function runAfter(
 }
 
 function failureOf(error: unknown, secrets: readonly string[]): Pick<FinishedRunFacts, 'outcome' | 'failure'> {
-  const { code, message } = asBackupError(error)
-  return { outcome: code === 'ABORTED' ? 'aborted' : 'failed', failure: { code, message: maskSecrets(message, secrets) } }
+  const { code, message } = asBackupError(endedBy(error))
+  return { outcome: outcomeOfError(error), failure: { code, message: maskSecrets(message, secrets) } }
 }
 
 function asBackupError(error: unknown): BackupError {

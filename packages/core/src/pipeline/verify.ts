@@ -1,6 +1,6 @@
 import type { Finding, Progress, Repository } from '../contracts/index.ts'
 import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
-import { type RunOptions, RunReporter } from '../events/run-reporter.ts'
+import { outcomeOfError, type RunOptions, RunReporter } from '../events/run-reporter.ts'
 
 export interface VerifyParts {
   readonly repository: Repository
@@ -46,7 +46,7 @@ export async function* verify(parts: VerifyParts, options: RunOptions = {}): Asy
     reporter.finish(damaged ? 'failed' : 'done')
   } catch (error) {
     ended = true
-    reporter.finish(BackupError.is(error) && error.code === 'ABORTED' ? 'aborted' : 'failed')
+    reporter.finish(outcomeOfError(error))
     throw error
   } finally {
     if (!ended) reporter.finish('aborted')

@@ -128,15 +128,15 @@ describe('a lease that was left behind', () => {
     await time.run(lease.release())
   })
 
-  test.runIf(process.platform === 'linux').for([otherBoot, otherNamespace])(
-    'by another machine or container with the same host name, is not taken for dead: %s',
-    async (other) => {
-      const uploader = createMemoryUploader()
-      const key = await leftBehind(uploader, other(await currentOwner()))
-      expect(await failureOf(time.run(acquireLease(uploader, shop())))).toMatchObject({ code: 'CONFLICT' })
-      expect(keys(uploader)).toEqual([key])
-    },
-  )
+  test.runIf(process.platform === 'linux').for([
+    { what: 'machine', other: otherBoot },
+    { what: 'container', other: otherNamespace },
+  ])('by another $what with the same host name, is not taken for dead', async ({ other }) => {
+    const uploader = createMemoryUploader()
+    const key = await leftBehind(uploader, other(await currentOwner()))
+    expect(await failureOf(time.run(acquireLease(uploader, shop())))).toMatchObject({ code: 'CONFLICT' })
+    expect(keys(uploader)).toEqual([key])
+  })
 
   test('by another host, is taken over once nothing of it changed for so long, over several attempts', async () => {
     const uploader = createMemoryUploader()

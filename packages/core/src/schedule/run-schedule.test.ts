@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { BackupError } from '../errors/backup-error.ts'
+import { abortError, BackupError } from '../errors/backup-error.ts'
 import { createMemoryUploader, type MemoryObject } from '../testing/memory-uploader.ts'
 import { backupOf } from './__fixtures__/listed-backups.ts'
 import { VirtualTime } from './__fixtures__/virtual-time.ts'
@@ -196,6 +196,23 @@ describe('what goes wrong does not end it', () => {
       },
     ])
   })
+})
+
+test('a run that is cut and slow to end has failed, though the schedule is stopped meanwhile', async () => {
+  const machine: Machine = new Machine({
+    policies: [policyOf('shop', { full: '0 2 * * *' }, { maximumDurationSeconds: 600 })],
+    execute: async (_run, { signal }) => {
+      await machine.clock.wait(3_600_000, signal)
+      await machine.clock.wait(5 * minutes)
+      throw abortError(signal, 'the backup')
+    },
+  }).start()
+  await machine.pass(22 * minutes)
+  await machine.stop()
+  expect(machine.of('run-ended')).toMatchObject([
+    { outcome: 'failed', retryAt: expect.any(String), failure: { code: 'TIMED_OUT', hint: expect.stringContaining('maximumDuration') } },
+  ])
+  expect(machine.saved?.jobs.shop?.tasks.full).toMatchObject({ attempts: { failures: 1 }, lastRun: { outcome: 'failed' } })
 })
 
 describe('runs', () => {

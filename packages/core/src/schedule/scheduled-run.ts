@@ -81,9 +81,10 @@ async function perform(parts: RunOnceParts, wanted: DueRun, lease: HeldLease | u
     const result = await parts.execute(run, { signal })
     await end(parts, begun, run, { result, seconds: seconds() })
   } catch (error) {
-    const stopped = [tooLong.signal, lease?.signal].find((each) => each?.aborted === true)
-    const cut = stopped === undefined ? { error } : { error: stopped.reason, cut: true }
-    await end(parts, begun, run, { ...cut, seconds: seconds(), aborted: abort.aborted })
+    // What came first has ended it: a run that was cut has failed, also where the schedule is stopped before it has come to its end.
+    const isCut = signal.aborted && signal.reason !== abort.reason
+    const why = isCut ? { error: signal.reason, cut: true } : { error, aborted: abort.aborted }
+    await end(parts, begun, run, { ...why, seconds: seconds() })
   } finally {
     ended.abort()
   }
@@ -92,8 +93,9 @@ async function perform(parts: RunOnceParts, wanted: DueRun, lease: HeldLease | u
 interface Failed {
   readonly error: unknown
   readonly seconds?: number
-  /** By who stopped the schedule, or by the schedule itself. */
+  /** By who stopped the schedule, */
   readonly aborted?: boolean
+  /** or by its longest duration or the loss of its lease, which `error` says. */
   readonly cut?: boolean
 }
 
