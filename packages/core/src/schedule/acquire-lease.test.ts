@@ -119,6 +119,51 @@ describe('a lease that is held', () => {
   })
 })
 
+describe('a machine that slept while it held a lease', () => {
+  /** A clock that stands still while the machine sleeps, as that of Linux does; the time of day goes on. */
+  const sleeper = () => {
+    let slept = 0
+    const clock = { ...time.clock(), now: () => time.time + slept }
+    return { clock, sleep: (milliseconds: number) => (slept += milliseconds) }
+  }
+
+  test('gives up when somebody has taken it over, and names him', async () => {
+    const uploader = createMemoryUploader()
+    const { clock, sleep } = sleeper()
+    const first = await time.run(acquireLease(uploader, shop({ owner: elsewhere('db1'), clock })))
+    uploader.objects.clear()
+    const second = await time.run(acquireLease(uploader, shop({ owner: elsewhere('db2') })))
+    sleep(600_000)
+    expect(first.isHeld()).toBe(false)
+    await time.run(time.clock().wait(11_000))
+    expect(first.signal.reason).toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringContaining('was taken over by process 4711 on host db2'),
+      hint: expect.stringContaining('slept'),
+    })
+    await time.run(first.release())
+    expect(second.isHeld()).toBe(true)
+    expect(keys(uploader)).toHaveLength(1)
+    await time.run(second.release())
+  })
+
+  test('goes on when nobody has, as soon as it could look', async () => {
+    const uploader = createMemoryUploader()
+    const { clock, sleep } = sleeper()
+    await using lease = await time.run(acquireLease(uploader, shop({ owner: elsewhere('db1'), clock })))
+    uploader.injectFault({ operation: 'list', occurrence: 3, action: 'fail' })
+    sleep(600_000)
+    await time.run(time.clock().wait(10_001))
+    expect(uploader.calls.list).toBe(3)
+    expect(lease.isHeld()).toBe(false)
+    await time.run(time.clock().wait(20_000))
+    expect(lease.isHeld()).toBe(true)
+    expect(lease.signal.aborted).toBe(false)
+    expect(uploader.calls.list).toBe(4)
+    await time.run(lease.release())
+  })
+})
+
 describe('a lease that was left behind', () => {
   test('by a process of this host that is gone, is taken over at once', async () => {
     const uploader = createMemoryUploader()
@@ -167,6 +212,19 @@ describe('a store that fails', () => {
     const lease = await time.run(acquireLease(uploader, shop()))
     await time.run(lease.release())
     expect(keys(uploader)).toHaveLength(1)
+  })
+
+  test('that does not answer when a lease is given back is not waited for, and the lease belongs to nobody', async () => {
+    const store = createMemoryUploader()
+    const uploader: Uploader = { ...store, remove: () => new Promise(() => undefined) }
+    const observed: LeaseObservations = new Map()
+    const lease = await time.run(acquireLease(uploader, shop({ observed })))
+    const began = time.time
+    await time.run(lease.release())
+    expect(time.time - began).toBe(30_000)
+    const next = await time.run(acquireLease(store, shop({ observed })))
+    await time.run(next.release())
+    expect(keys(store)).toEqual([])
   })
 
   test('where nothing may be removed, leases are taken all the same: here at once, elsewhere when they are stale', async () => {

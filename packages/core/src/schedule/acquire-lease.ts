@@ -1,10 +1,11 @@
 import type { OperationOptions, Uploader } from '../contracts/index.ts'
 import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
 import { currentOwner, type ProcessOwner } from '../staging/process-owner.ts'
-import { type HeldLease, holdLease } from './held-lease.ts'
+import { doneWithin } from './bounded-work.ts'
+import { giveBackMilliseconds, type HeldLease, holdLease } from './held-lease.ts'
 import { leaseConflict } from './lease-conflict.ts'
-import { findRivals, heartbeat, type LeaseObservations, type LookForRivals, leaseKey, type Rival } from './lease-objects.ts'
-import { type ScheduleClock, systemClock } from './schedule-clock.ts'
+import { findRivals, heartbeat, type LeaseObservations, type LookForRivals, leaseKey, nameOf, type Rival } from './lease-objects.ts'
+import { momentOf, mostSince, type ScheduleClock, systemClock } from './schedule-clock.ts'
 
 export interface LeaseRequest {
   readonly job: string
@@ -29,7 +30,7 @@ const tieMilliseconds = 5000
  *
  * Every taker first stores an object of its own and looks at the others afterwards, so of two at least one sees the other; who sees another that may be held
  * withdraws, and tries again after a random wait. The holder stores it again and again, and lets go when it could not for two thirds of the time after
- * which others take it over.
+ * which others take it over. After a heartbeat that came so late, such as once the machine has slept, it looks for others again.
  *
  * Throws `CONFLICT` while somebody else holds it, naming him, which `isLeaseConflict` tells from any other, and what the store fails with.
  */
@@ -51,7 +52,7 @@ export async function acquireLease(uploader: Uploader, request: LeaseRequest, op
     }
     const patience = tied ? Math.max(waitSeconds * 1000, tieMilliseconds) : waitSeconds * 1000
     const wait = tied ? random() * 500 + 50 : Math.min(staleMilliseconds / 6, 5000) * (0.5 + random())
-    if (clock.monotonic() - began + wait > patience) throw leaseConflict(job, whoIs(rivals))
+    if (clock.monotonic() - began + wait > patience) throw leaseConflict(job, nameOf(rivals[0]))
     await clock.wait(wait, signal)
     throwIfAborted(signal, `taking the lease of job "${job}"`)
   }
@@ -80,13 +81,16 @@ async function stake(parts: Stake, { signal }: OperationOptions): Promise<HeldLe
     clock,
     lastsMilliseconds: (staleMilliseconds * 2) / 3,
     beatMilliseconds: staleMilliseconds / 6,
+    rivals: (options: OperationOptions) => findRivals(look(key), options),
   }
-  const storedAt = clock.monotonic()
-  const withdraw = () => uploader.remove(key).catch(() => observed.set(key, 'given back'))
+  const storedAt = momentOf(clock)
+  const withdraw = async (): Promise<void> => {
+    if (!(await doneWithin(clock, giveBackMilliseconds, (late) => uploader.remove(key, { signal: late })))) observed.set(key, 'given back')
+  }
   try {
     await uploader.upload(key, heartbeat(owner, 0), { signal })
     const rivals = await findRivals(look(key), { signal })
-    if (rivals.length === 0 && clock.monotonic() - storedAt < held.lastsMilliseconds) return holdLease(held, storedAt)
+    if (rivals.length === 0 && mostSince(clock, storedAt) < held.lastsMilliseconds) return holdLease(held, storedAt)
     if (rivals.length === 0) throw tooSlow(uploader)
     await withdraw()
     return { rivals }
@@ -94,10 +98,6 @@ async function stake(parts: Stake, { signal }: OperationOptions): Promise<HeldLe
     await withdraw()
     throw error
   }
-}
-
-function whoIs([rival]: readonly Rival[]): string {
-  return rival === undefined ? 'another process' : `process ${rival.owner.pid} on host ${rival.owner.host}`
 }
 
 function tooSlow({ destination }: Uploader): BackupError {

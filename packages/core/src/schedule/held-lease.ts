@@ -1,17 +1,18 @@
-import type { Uploader } from '../contracts/index.ts'
+import type { OperationOptions, Uploader } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
 import type { ProcessOwner } from '../staging/process-owner.ts'
-import { heartbeat, type LeaseObservations } from './lease-objects.ts'
-import type { ScheduleClock } from './schedule-clock.ts'
+import { doneWithin } from './bounded-work.ts'
+import { heartbeat, type LeaseObservations, nameOf, type Rival } from './lease-objects.ts'
+import { type ClockMoment, momentOf, mostSince, type ScheduleClock } from './schedule-clock.ts'
 
 /** A lease that was taken. What is done under it ends when its signal is aborted. */
 export interface HeldLease extends AsyncDisposable {
   readonly job: string
   /** Aborted when the lease is lost, with a `BackupError` of code `CONFLICT` as its reason. */
   readonly signal: AbortSignal
-  /** False as soon as somebody else may take it, even where the process was suspended and no signal could be told yet. */
+  /** False as soon as somebody else may take it, even where the process was suspended and no signal could be told yet; true again when nobody has. */
   isHeld(): boolean
-  /** Gives it back; never fails, since a lease that could not be removed is taken over later. */
+  /** Gives it back, within half a minute; never fails, since a lease that could not be removed is taken over later. */
   release(): Promise<void>
 }
 
@@ -26,28 +27,47 @@ export interface LeaseToHold {
   readonly lastsMilliseconds: number
   /** and is stored after every so many. */
   readonly beatMilliseconds: number
+  /** Others that may hold it now. */
+  readonly rivals: (options: OperationOptions) => Promise<readonly Rival[]>
 }
 
-/** @param storedAt monotonic moment at which storing it was begun */
-export function holdLease(lease: LeaseToHold, storedAt: number): HeldLease {
+/** For so long it is tried to give a lease back. */
+export const giveBackMilliseconds = 30_000
+/** A machine that has slept is noticed within this. */
+const longestNap = 10_000
+
+/** @param storedAt when storing it was begun */
+export function holdLease(lease: LeaseToHold, storedAt: ClockMoment): HeldLease {
   const { uploader, job, key, observed, clock, lastsMilliseconds } = lease
   const lost = new AbortController()
   const ended = new AbortController()
-  let heldUntil = storedAt + lastsMilliseconds
-  const isHeld = (): boolean => !lost.signal.aborted && !ended.signal.aborted && clock.monotonic() < heldUntil
+  let renewed = storedAt
+  const isOver = (): boolean => lost.signal.aborted || ended.signal.aborted
   const over = AbortSignal.any([lost.signal, ended.signal])
-  const watching = watch(clock, over, () => heldUntil).then((isLost) => {
-    if (isLost) lost.abort(lostError(job, uploader.destination))
+  const stored = new Set<Promise<void>>()
+  const watching = watch(clock, over, () => renewed.monotonic + lastsMilliseconds).then((isLost) => {
+    if (isLost && !isOver()) lost.abort(lostError(job, uploader.destination))
   })
-  const beating = beat(lease, storedAt, over, (at) => {
-    if (isHeld()) heldUntil = at + lastsMilliseconds
+  const beating = beat({ ...lease, stored }, over, {
+    renewed: () => renewed,
+    renew: (at) => {
+      if (!isOver() && clock.monotonic() < renewed.monotonic + lastsMilliseconds) renewed = at
+    },
+    lose: (rival) => {
+      if (!isOver()) lost.abort(takenError(job, uploader.destination, nameOf(rival)))
+    },
   })
   const release = async (): Promise<void> => {
     ended.abort()
-    await Promise.all([watching, beating])
     // Also of one that was lost: what a late heartbeat stored would keep others waiting.
-    await uploader.remove(key).catch(() => observed.set(key, 'given back'))
+    const isGone = await doneWithin(clock, giveBackMilliseconds, async (late) => {
+      await Promise.all([watching, beating])
+      await Promise.all(stored)
+      await uploader.remove(key, { signal: late })
+    })
+    if (!isGone) observed.set(key, 'given back')
   }
+  const isHeld = (): boolean => !isOver() && mostSince(clock, renewed) < lastsMilliseconds
   return { job, signal: lost.signal, isHeld, release, [Symbol.asyncDispose]: release }
 }
 
@@ -60,35 +80,58 @@ async function watch(clock: ScheduleClock, over: AbortSignal, heldUntil: () => n
   }
 }
 
-async function beat(lease: LeaseToHold, storedAt: number, over: AbortSignal, stored: (at: number) => void): Promise<void> {
-  const { clock, beatMilliseconds } = lease
-  let next = storedAt + beatMilliseconds
+interface BeatingLease extends LeaseToHold {
+  /** What was given up and may still have its effect. */
+  readonly stored: Set<Promise<void>>
+}
+
+interface Renewal {
+  renewed(): ClockMoment
+  renew(at: ClockMoment): void
+  lose(rival: Rival): void
+}
+
+async function beat(lease: BeatingLease, over: AbortSignal, { renewed, renew, lose }: Renewal): Promise<void> {
+  const { clock, beatMilliseconds, lastsMilliseconds } = lease
+  const isLate = () => mostSince(clock, renewed()) >= lastsMilliseconds
+  let next = renewed().monotonic + beatMilliseconds
+  let earliest = 0
   for (let count = 1; ; count++) {
-    await clock.wait(Math.max(0, next - clock.monotonic()), over)
+    while (clock.monotonic() < next && !(isLate() && clock.monotonic() >= earliest) && !over.aborted)
+      await clock.wait(Math.min(next - clock.monotonic(), longestNap), over)
     if (over.aborted) return
-    const at = clock.monotonic()
-    if (await beatOnce(lease, count, over)) stored(at)
-    next = Math.max(at + beatMilliseconds, clock.monotonic() + beatMilliseconds / 4)
+    const at = momentOf(clock)
+    // Others may have taken it over meanwhile. They are looked for once it is stored again, as by who takes it: of two at least one sees the other.
+    const rivals = isLate() ? lease.rivals : undefined
+    const seen = await beatOnce(lease, count, rivals, over)
+    const [rival] = seen ?? []
+    if (rival !== undefined) return lose(rival)
+    if (seen !== undefined) renew(at)
+    earliest = clock.monotonic() + beatMilliseconds / 4
+    next = Math.max(at.monotonic + beatMilliseconds, earliest)
   }
 }
 
-/** One that hangs is given up in time for another, and when the lease is over nothing is stored any more. */
+/** Whom it sees; `undefined` where it failed. One that hangs is given up in time for another, and when the lease is over nothing is stored any more. */
 async function beatOnce(
-  { uploader, key, owner, clock, beatMilliseconds }: LeaseToHold,
+  { uploader, key, owner, clock, beatMilliseconds, stored }: BeatingLease,
   count: number,
+  rivals: LeaseToHold['rivals'] | undefined,
   over: AbortSignal,
-): Promise<boolean> {
-  const ended = new AbortController()
-  const late = new AbortController()
-  void clock.wait(beatMilliseconds * 1.5, AbortSignal.any([ended.signal, over])).then(() => late.abort())
-  try {
-    await uploader.upload(key, heartbeat(owner, count), { signal: AbortSignal.any([late.signal, over]) })
-    return true
-  } catch {
-    return false
-  } finally {
-    ended.abort()
-  }
+): Promise<readonly Rival[] | undefined> {
+  let seen: readonly Rival[] = []
+  const isDone = await doneWithin(clock, beatMilliseconds * 1.5, async (late) => {
+    const signal = AbortSignal.any([late, over])
+    const upload = uploader.upload(key, heartbeat(owner, count), { signal })
+    const settled: Promise<void> = upload.then(forget, forget)
+    stored.add(settled)
+    function forget(): void {
+      stored.delete(settled)
+    }
+    await upload
+    if (rivals !== undefined) seen = await rivals({ signal })
+  })
+  return isDone ? seen : undefined
 }
 
 function lostError(job: string, destination: string): BackupError {
@@ -96,5 +139,13 @@ function lostError(job: string, destination: string): BackupError {
     code: 'CONFLICT',
     retryable: true,
     hint: 'The run was stopped, since another machine may begin one now; see why the store could not be reached, or why this process was suspended.',
+  })
+}
+
+function takenError(job: string, destination: string, who: string): BackupError {
+  return new BackupError(`the lease of job "${job}" in ${destination} was taken over by ${who} while this one could not renew it`, {
+    code: 'CONFLICT',
+    retryable: true,
+    hint: 'The run was stopped, since the other works on the job now; see why this machine slept or stood still, or why its clock was set.',
   })
 }

@@ -13,6 +13,11 @@ export interface Rival {
   readonly owner: ProcessOwner
 }
 
+/** Printable. */
+export function nameOf(rival: Rival | undefined): string {
+  return rival === undefined ? 'another process' : `process ${rival.owner.pid} on host ${rival.owner.host}`
+}
+
 /** When which state of the leases of others was seen first, by the monotonic clock of who looks; and which were given back here and could not be removed. */
 export type LeaseObservations = Map<string, { readonly state: string; readonly since: number } | 'given back'>
 

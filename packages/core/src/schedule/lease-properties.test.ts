@@ -57,7 +57,10 @@ class Machines {
 
   async #machine(host: string): Promise<void> {
     let suspendedUntil = 0
-    const clock = this.time.clock({ suspendedUntil: () => suspendedUntil })
+    let slept = 0
+    const standsStill = this.#random() < 0.5
+    const shown = this.time.clock({ suspendedUntil: () => suspendedUntil })
+    const clock = { ...shown, monotonic: () => shown.monotonic() - slept }
     let observed: LeaseObservations = new Map()
     const uploader = this.#uploader(clock)
     for (let round = 0; round < 6; round++) {
@@ -81,7 +84,11 @@ class Machines {
       this.assertOneAtMost()
       this.taken++
       const works = clock.wait(this.#random() * 400_000, lease.signal)
-      if (this.#random() * 100 < this.#trouble.suspended) suspendedUntil = this.time.time + this.#random() * 400_000
+      if (this.#random() * 100 < this.#trouble.suspended) {
+        const length = this.#random() * 400_000
+        suspendedUntil = this.time.time + length
+        if (standsStill) slept += length
+      }
       await works
       if (this.#random() * 100 < this.#trouble.vanishing) {
         // As if the process were killed: nothing of it happens any more.

@@ -8,6 +8,21 @@ export interface ScheduleClock {
   wait(milliseconds: number, signal?: AbortSignal): Promise<void>
 }
 
+/** A moment by both clocks. */
+export interface ClockMoment {
+  readonly wall: number
+  readonly monotonic: number
+}
+
+export function momentOf(clock: ScheduleClock): ClockMoment {
+  return { wall: clock.now(), monotonic: clock.monotonic() }
+}
+
+/** How many milliseconds may have passed since then: the clock that nobody sets stands still while a machine sleeps, as it does on Linux, and the other may be set. */
+export function mostSince(clock: ScheduleClock, { wall, monotonic }: ClockMoment): number {
+  return Math.max(clock.now() - wall, clock.monotonic() - monotonic)
+}
+
 export const systemClock: ScheduleClock = {
   now: Date.now,
   monotonic: () => performance.now(),
