@@ -1,10 +1,10 @@
 import type { OperationOptions, Uploader } from '../contracts/index.ts'
 import { BackupError, throwIfAborted } from '../errors/backup-error.ts'
 import { currentOwner, type ProcessOwner } from '../staging/process-owner.ts'
-import { doneWithin } from './bounded-work.ts'
-import { giveBackMilliseconds, type HeldLease, holdLease } from './held-lease.ts'
+import { giveBack } from './give-back.ts'
+import { type HeldLease, holdLease } from './held-lease.ts'
 import { leaseConflict } from './lease-conflict.ts'
-import { findRivals, heartbeat, type LeaseObservations, type LookForRivals, leaseKey, nameOf, type Rival } from './lease-objects.ts'
+import { findRivals, freeLeaseKey, heartbeat, type LeaseObservations, type LookForRivals, nameOf, type Rival } from './lease-objects.ts'
 import { momentOf, mostSince, type ScheduleClock, systemClock } from './schedule-clock.ts'
 
 export interface LeaseRequest {
@@ -40,10 +40,17 @@ export async function acquireLease(uploader: Uploader, request: LeaseRequest, op
   throwIfAborted(signal, `taking the lease of job "${job}"`)
   const owner = request.owner ?? (await currentOwner())
   const staleMilliseconds = staleSeconds * 1000
-  const look = (own: string | undefined): LookForRivals => ({ uploader, job, own, observed, staleMilliseconds, monotonic: clock.monotonic })
+  const look = (own: ReadonlySet<string>): LookForRivals => ({
+    uploader,
+    job,
+    own,
+    observed,
+    staleMilliseconds,
+    monotonic: clock.monotonic,
+  })
   const began = clock.monotonic()
   for (;;) {
-    let rivals = await findRivals(look(undefined), { signal })
+    let rivals = await findRivals(look(new Set()), { signal })
     const tied = rivals.length === 0
     if (tied) {
       const claim = await stake({ uploader, job, owner, observed, clock, staleMilliseconds, look }, options)
@@ -65,31 +72,31 @@ interface Stake {
   readonly observed: LeaseObservations
   readonly clock: ScheduleClock
   readonly staleMilliseconds: number
-  readonly look: (own: string) => LookForRivals
+  readonly look: (own: ReadonlySet<string>) => LookForRivals
 }
 
 /** Holds the lease, or has withdrawn from it for these. */
 async function stake(parts: Stake, { signal }: OperationOptions): Promise<HeldLease | { readonly rivals: readonly Rival[] }> {
   const { uploader, job, owner, observed, clock, staleMilliseconds, look } = parts
-  const key = leaseKey(job, owner)
+  const key = freeLeaseKey(job, owner, observed)
+  const keys = new Set([key])
   const held = {
     uploader,
     job,
-    key,
+    keys,
     owner,
     observed,
     clock,
     lastsMilliseconds: (staleMilliseconds * 2) / 3,
     beatMilliseconds: staleMilliseconds / 6,
-    rivals: (options: OperationOptions) => findRivals(look(key), options),
+    patienceMilliseconds: staleMilliseconds / 4,
+    rivals: (options: OperationOptions) => findRivals(look(keys), options),
   }
   const storedAt = momentOf(clock)
-  const withdraw = async (): Promise<void> => {
-    if (!(await doneWithin(clock, giveBackMilliseconds, (late) => uploader.remove(key, { signal: late })))) observed.set(key, 'given back')
-  }
+  const withdraw = () => giveBack(key, held, { storedAt, lastsMilliseconds: held.lastsMilliseconds })
   try {
     await uploader.upload(key, heartbeat(owner, 0), { signal })
-    const rivals = await findRivals(look(key), { signal })
+    const rivals = await findRivals(look(keys), { signal })
     if (rivals.length === 0 && mostSince(clock, storedAt) < held.lastsMilliseconds) return holdLease(held, storedAt)
     if (rivals.length === 0) throw tooSlow(uploader)
     await withdraw()

@@ -2,7 +2,8 @@ import type { OperationOptions, Uploader } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
 import type { ProcessOwner } from '../staging/process-owner.ts'
 import { doneWithin } from './bounded-work.ts'
-import { heartbeat, type LeaseObservations, nameOf, type Rival } from './lease-objects.ts'
+import { giveBack } from './give-back.ts'
+import { heartbeat, type LeaseObservations, leaseKey, nameOf, type Rival } from './lease-objects.ts'
 import { type ClockMoment, momentOf, mostSince, type ScheduleClock } from './schedule-clock.ts'
 
 /** A lease that was taken. What is done under it ends when its signal is aborted. */
@@ -19,7 +20,8 @@ export interface HeldLease extends AsyncDisposable {
 export interface LeaseToHold {
   readonly uploader: Uploader
   readonly job: string
-  readonly key: string
+  /** Of its objects: one, or several where none may be replaced. The last is stored again. */
+  readonly keys: Set<string>
   readonly owner: ProcessOwner
   readonly clock: ScheduleClock
   readonly observed: LeaseObservations
@@ -27,18 +29,20 @@ export interface LeaseToHold {
   readonly lastsMilliseconds: number
   /** and is stored after every so many. */
   readonly beatMilliseconds: number
+  /** A heartbeat that takes longer is given up. */
+  readonly patienceMilliseconds: number
   /** Others that may hold it now. */
   readonly rivals: (options: OperationOptions) => Promise<readonly Rival[]>
 }
 
-/** For so long it is tried to give a lease back. */
-export const giveBackMilliseconds = 30_000
+/** For so long heartbeats on their way are waited for when it is given back. */
+const lastBeatMilliseconds = 15_000
 /** A machine that has slept is noticed within this. */
 const longestNap = 10_000
 
 /** @param storedAt when storing it was begun */
 export function holdLease(lease: LeaseToHold, storedAt: ClockMoment): HeldLease {
-  const { uploader, job, key, observed, clock, lastsMilliseconds } = lease
+  const { uploader, job, keys, clock, lastsMilliseconds } = lease
   const lost = new AbortController()
   const ended = new AbortController()
   let renewed = storedAt
@@ -59,13 +63,12 @@ export function holdLease(lease: LeaseToHold, storedAt: ClockMoment): HeldLease 
   })
   const release = async (): Promise<void> => {
     ended.abort()
-    // Also of one that was lost: what a late heartbeat stored would keep others waiting.
-    const isGone = await doneWithin(clock, giveBackMilliseconds, async (late) => {
+    await doneWithin(clock, lastBeatMilliseconds, async () => {
       await Promise.all([watching, beating])
       await Promise.all(stored)
-      await uploader.remove(key, { signal: late })
     })
-    if (!isGone) observed.set(key, 'given back')
+    // Also of one that was lost: what a late heartbeat stored would keep others waiting.
+    await Promise.all([...keys].map((key) => giveBack(key, lease, { storedAt: renewed, lastsMilliseconds })))
   }
   const isHeld = (): boolean => !isOver() && mostSince(clock, renewed) < lastsMilliseconds
   return { job, signal: lost.signal, isHeld, release, [Symbol.asyncDispose]: release }
@@ -108,30 +111,48 @@ async function beat(lease: BeatingLease, over: AbortSignal, { renewed, renew, lo
     if (rival !== undefined) return lose(rival)
     if (seen !== undefined) renew(at)
     earliest = clock.monotonic() + beatMilliseconds / 4
-    next = Math.max(at.monotonic + beatMilliseconds, earliest)
+    next = seen === undefined ? earliest : Math.max(at.monotonic + beatMilliseconds, earliest)
   }
 }
 
 /** Whom it sees; `undefined` where it failed. One that hangs is given up in time for another, and when the lease is over nothing is stored any more. */
 async function beatOnce(
-  { uploader, key, owner, clock, beatMilliseconds, stored }: BeatingLease,
+  lease: BeatingLease,
   count: number,
   rivals: LeaseToHold['rivals'] | undefined,
   over: AbortSignal,
 ): Promise<readonly Rival[] | undefined> {
   let seen: readonly Rival[] = []
-  const isDone = await doneWithin(clock, beatMilliseconds * 1.5, async (late) => {
+  const isDone = await doneWithin(lease.clock, lease.patienceMilliseconds, async (late) => {
     const signal = AbortSignal.any([late, over])
-    const upload = uploader.upload(key, heartbeat(owner, count), { signal })
-    const settled: Promise<void> = upload.then(forget, forget)
-    stored.add(settled)
-    function forget(): void {
-      stored.delete(settled)
-    }
-    await upload
+    await storeAgain(lease, count, signal)
     if (rivals !== undefined) seen = await rivals({ signal })
   })
   return isDone ? seen : undefined
+}
+
+/** Where an object may not be replaced, each heartbeat is one of its own. */
+async function storeAgain(lease: BeatingLease, count: number, signal: AbortSignal): Promise<void> {
+  const { keys, job, owner } = lease
+  const last = [...keys].at(-1) ?? leaseKey(job, owner)
+  try {
+    await store(lease, last, count, signal)
+  } catch (error) {
+    if (!BackupError.is(error) || error.code !== 'ACCESS_DENIED') throw error
+    const next = leaseKey(job, owner)
+    keys.add(next)
+    await store(lease, next, count, signal)
+  }
+}
+
+async function store({ uploader, owner, stored }: BeatingLease, key: string, count: number, signal: AbortSignal): Promise<void> {
+  const upload = uploader.upload(key, heartbeat(owner, count), { signal })
+  const settled: Promise<void> = upload.then(forget, forget)
+  stored.add(settled)
+  function forget(): void {
+    stored.delete(settled)
+  }
+  await upload
 }
 
 function lostError(job: string, destination: string): BackupError {

@@ -23,6 +23,8 @@ interface Trouble {
   readonly slowness: number
   /** Of 100 operations. */
   readonly failing: number
+  /** Of 100 removals those that the store refuses. */
+  readonly refusing: number
   /** Of 100 holders those that vanish, or are suspended for a while. */
   readonly vanishing: number
   readonly suspended: number
@@ -33,6 +35,7 @@ const trouble: fc.Arbitrary<Trouble> = fc.record({
   machines: fc.integer({ min: 2, max: 4 }),
   slowness: fc.constantFrom(0, 10, 1000, 30_000, 200_000),
   failing: fc.constantFrom(0, 0, 10, 40),
+  refusing: fc.constantFrom(0, 0, 50, 100),
   vanishing: fc.constantFrom(0, 0, 20),
   suspended: fc.constantFrom(0, 30, 80),
 })
@@ -131,6 +134,7 @@ class Machines {
       },
       remove: async (key, options) => {
         await pass(options?.signal)
+        if (this.#random() * 100 < this.#trouble.refusing) throw new BackupError('refused', { code: 'ACCESS_DENIED' })
         await store.remove(key)
         await pass(options?.signal)
       },
