@@ -75,7 +75,7 @@ export { checkPolicy, type PolicyProblem } from './schedule/check-policy.ts'
 export { type DueReport, type DueRun, due, type MissedSlots } from './schedule/due.ts'
 export type { HeldLease } from './schedule/held-lease.ts'
 export { isLeaseConflict, leaseConflict } from './schedule/lease-conflict.ts'
-export { type LeaseObservations, leaseKeyPrefix } from './schedule/lease-objects.ts'
+export type { LeaseObservations } from './schedule/lease-objects.ts'
 export {
   createJobList,
   type JobList,

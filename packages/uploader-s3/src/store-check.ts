@@ -12,12 +12,11 @@ import type { S3Store } from './client/s3-store.ts'
 import { abortUpload, listParts, listUnfinishedUploads } from './multipart/unfinished-uploads.ts'
 import { downloadObject } from './objects/object-download.ts'
 import { listObjects } from './objects/object-listing.ts'
-import { customerKey, keyParameters, newObjectParameters } from './objects/object-parameters.ts'
+import { customerKey, keyParameters, newObjectParameters, withoutLock } from './objects/object-parameters.ts'
 import { removeObject, removeObjects } from './objects/object-removal.ts'
 import { headObject } from './objects/object-stat.ts'
 import { checksumsOf, multipartChecksumParameters, plainEtag } from './objects/sent-checksums.ts'
 import { classifyS3Error, s3Error, statusOf } from './s3-errors.ts'
-import type { ResolvedS3Settings } from './s3-settings.ts'
 
 interface Trial {
   readonly name: string
@@ -163,11 +162,6 @@ function trialsOf(store: S3Store, folder: string, signal: AbortSignal | undefine
       },
     },
   ]
-}
-
-/** An object that is locked could not be removed after the check: none is made with the lock of the settings. */
-function withoutLock(settings: ResolvedS3Settings): ResolvedS3Settings {
-  return { ...settings, objectLock: undefined }
 }
 
 /**

@@ -7,6 +7,17 @@ import type { RetainedObject } from './repository-maintenance.ts'
 /** Before the keys of objects that a check stores and removes again. No repository keeps anything there: names of jobs begin with a letter or digit. */
 export const checkKeyPrefix = '.backup-planet-check/'
 
+/** Before the keys of leases, which say who works on a job. No repository keeps anything there either. */
+export const leaseKeyPrefix = '.backup-planet-leases/'
+
+/**
+ * Whether an object is there for moments only, to be replaced and removed again. An uploader that keeps objects from being removed, such as by retention or a
+ * legal hold, does not do so with these: each heartbeat would be a version that nobody may remove.
+ */
+export function isPassingKey(key: string): boolean {
+  return key.startsWith(checkKeyPrefix) || key.startsWith(leaseKeyPrefix)
+}
+
 /**
  * Stores objects under keys in one remote place. Keys are `/`-separated, without empty, `.` or `..` segments.
  * The place must be durable and must show an object as soon as its upload has resolved.

@@ -9,7 +9,7 @@ import { momentOf, mostSince, type ScheduleClock, systemClock } from './schedule
 
 export interface LeaseRequest {
   readonly job: string
-  /** A lease whose heartbeat does not change for so long is taken over; the same for everybody who takes leases of the job. 120 when left out. */
+  /** A lease whose heartbeat does not change for so long is taken over; the same for everybody who takes leases of the job. 300, five minutes, when left out. */
   readonly staleSeconds?: number
   /** For so long the end of another's lease is waited for. 0 when left out. */
   readonly waitSeconds?: number
@@ -35,7 +35,7 @@ const tieMilliseconds = 5000
  * Throws `CONFLICT` while somebody else holds it, naming him, which `isLeaseConflict` tells from any other, and what the store fails with.
  */
 export async function acquireLease(uploader: Uploader, request: LeaseRequest, options: OperationOptions = {}): Promise<HeldLease> {
-  const { job, staleSeconds = 120, waitSeconds = 0, observed = new Map(), clock = systemClock, random = Math.random } = request
+  const { job, staleSeconds = 300, waitSeconds = 0, observed = new Map(), clock = systemClock, random = Math.random } = request
   const { signal } = options
   throwIfAborted(signal, `taking the lease of job "${job}"`)
   const owner = request.owner ?? (await currentOwner())
@@ -88,8 +88,8 @@ async function stake(parts: Stake, { signal }: OperationOptions): Promise<HeldLe
     observed,
     clock,
     lastsMilliseconds: (staleMilliseconds * 2) / 3,
-    beatMilliseconds: staleMilliseconds / 6,
-    patienceMilliseconds: staleMilliseconds / 4,
+    beatMilliseconds: staleMilliseconds / 5,
+    patienceMilliseconds: (staleMilliseconds * 3) / 20,
     rivals: (options: OperationOptions) => findRivals(look(keys), options),
   }
   const storedAt = momentOf(clock)

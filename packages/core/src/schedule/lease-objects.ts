@@ -1,10 +1,7 @@
-import type { OperationOptions, RemoteObject, Reopenable, Uploader } from '../contracts/index.ts'
+import { leaseKeyPrefix, type OperationOptions, type RemoteObject, type Reopenable, type Uploader } from '../contracts/index.ts'
 import { throwIfAborted } from '../errors/backup-error.ts'
 import { encodeSegment } from '../naming/path-segment.ts'
 import { isSameOwner, ownedName, ownerInName, ownerState, type ProcessOwner } from '../staging/process-owner.ts'
-
-/** Before the keys of leases. As with {@link checkKeyPrefix}, no repository keeps anything there. */
-export const leaseKeyPrefix = '.backup-planet-leases/'
 
 const namePrefix = 'lease'
 

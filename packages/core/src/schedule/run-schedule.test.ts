@@ -373,11 +373,11 @@ describe('with a lease', () => {
       lease: (job, options) =>
         acquireLease(uploader, { job, clock: machine.clock, owner: { host: 'db1', pid: 7, started: 'unknown' } }, options),
     }).start()
-    await machine.pass(12 * minutes)
+    await machine.pass(15 * minutes)
     await machine.stop()
     expect(machine.of('run-ended')[0]).toMatchObject({
       outcome: 'failed',
-      seconds: 80,
+      seconds: 200,
       failure: { code: 'CONFLICT', message: expect.stringContaining('was lost') },
     })
   })

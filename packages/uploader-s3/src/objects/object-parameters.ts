@@ -66,3 +66,8 @@ function lock({ objectLock }: ResolvedS3Settings, now: Date): Partial<PutObjectC
     ...(legalHold === undefined ? {} : { ObjectLockLegalHoldStatus: legalHold ? 'ON' : 'OFF' }),
   }
 }
+
+/** For what is there for moments only: an object that is locked could not be removed again. */
+export function withoutLock(settings: ResolvedS3Settings): ResolvedS3Settings {
+  return { ...settings, objectLock: undefined }
+}

@@ -5,6 +5,7 @@ import {
   BackupError,
   type CheckedContent,
   checkedContent,
+  isPassingKey,
   measuredContent,
   type RemoteObject,
   type Reopenable,
@@ -29,7 +30,7 @@ import { largestObjectBytes, mostParts, planParts } from '../multipart/part-size
 import { abortUpload, listParts } from '../multipart/unfinished-uploads.ts'
 import type { JournalClaim, OpenJournal, UploadJournals } from '../multipart/upload-journal.ts'
 import type { UploadMarks } from '../multipart/upload-marks.ts'
-import { creationFingerprint, keyParameters, newObjectParameters } from './object-parameters.ts'
+import { creationFingerprint, keyParameters, newObjectParameters, withoutLock } from './object-parameters.ts'
 import { assertFromStore } from './object-stat.ts'
 import { checksumsOf, contradicts, multipartChecksums } from './sent-checksums.ts'
 
@@ -127,7 +128,7 @@ async function putObject(
   const { output, at } = await store.send(
     new PutObjectCommand({
       ...keyParameters(store, key),
-      ...newObjectParameters(store.settings, { sha256, token }),
+      ...newObjectParameters(isPassingKey(key) ? withoutLock(store.settings) : store.settings, { sha256, token }),
       ...checksums.request,
       ContentLength: bytes.byteLength,
       Body: bytes,
