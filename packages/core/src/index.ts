@@ -72,6 +72,7 @@ export type { RetentionReason, RetentionReasonCode } from './retention/retention
 export type { KeepRules, RetentionRules } from './retention/retention-rules.ts'
 export { acquireLease, type LeaseRequest } from './schedule/acquire-lease.ts'
 export { checkPolicy, type PolicyProblem } from './schedule/check-policy.ts'
+export { afterClockWasSet } from './schedule/clock-correction.ts'
 export { type DueReport, type DueRun, due, type MissedSlots } from './schedule/due.ts'
 export type { HeldLease } from './schedule/held-lease.ts'
 export { isLeaseConflict, leaseConflict } from './schedule/lease-conflict.ts'
@@ -89,7 +90,6 @@ export {
 export { type ScheduleClock, systemClock } from './schedule/schedule-clock.ts'
 export type { ScheduledBackup, ScheduledOutcome, ScheduledRun, ScheduleEvent, ScheduleEventListener } from './schedule/schedule-event.ts'
 export {
-  afterClockWasSet,
   type BegunRun,
   beginRun,
   beginWatching,

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { backupOf } from './__fixtures__/listed-backups.ts'
 import { checkPolicy } from './check-policy.ts'
+import { afterClockWasSet } from './clock-correction.ts'
 import { type DueReport, due } from './due.ts'
 import {
-  afterClockWasSet,
   beginRun,
   beginWatching,
   endRun,
@@ -67,11 +67,31 @@ describe('what is due', () => {
     expect(due(moment('12-06T09:15:00'), after, log)).toMatchObject({ due: [], nextAt: moment('12-06T10:15:00') })
   })
 
-  test('after a clock that was wrong by days was corrected, the next slot', () => {
+  test.each([
+    ['10 minutes', '12-06T09:53:00', [], '12-06T10:15:00'],
+    ['16 minutes', '12-06T09:47:00', ['log 12-06T09:45 x1'], '12-06T10:00:00'],
+    ['two hours', '12-06T08:03:00', ['log 12-06T08:00 x1'], '12-06T08:15:00'],
+  ])('after a clock was set back by %s: no log is missing for longer than two intervals', (_, at, runs, nextAt) => {
+    const log = policyOf({ log: '*/15 * * * *', full: '0 2 * * 0' })
+    const after = ran(watched(log, '12-06T09:50:00'), log, 'log', '12-06T10:03:00', '12-06T10:04:00', { outcome: 'done', kind: 'log' })
+    const report = due(moment(at), afterClockWasSet(after, moment(at), log), log)
+    expect(shown(report)).toEqual(runs)
+    expect(report.nextAt).toBe(moment(nextAt))
+  })
+
+  test('what failed by a clock that was wrong does not keep what is due waiting', () => {
+    const log = policyOf({ log: '*/15 * * * *' })
+    const failed = ran(watched(log, '12-06T09:50:00'), log, 'log', '12-06T12:00:00', '12-06T12:00:01', { outcome: 'failed' })
+    expect(shown(due(moment('12-06T10:01:00'), afterClockWasSet(failed, moment('12-06T10:01:00'), log), log))).toEqual([
+      'log 12-06T10:00 x1',
+    ])
+  })
+
+  test('after a clock that was wrong by days was corrected, the newest slot that has passed', () => {
     const log = policyOf({ log: '*/15 * * * *' })
     const far = ran(watched(log, '12-06T09:50:00'), log, 'log', '12-31T10:03:00', '12-31T10:04:00', { outcome: 'done', kind: 'log' })
     const corrected = afterClockWasSet(far, moment('12-06T10:10:00'), log)
-    expect(due(moment('12-06T10:10:00'), corrected, log)).toMatchObject({ due: [], nextAt: moment('12-06T10:15:00') })
+    expect(shown(due(moment('12-06T10:10:00'), corrected, log))).toEqual(['log 12-06T10:00 x1'])
     expect(afterClockWasSet(corrected, moment('12-06T10:10:00'), log)).toBe(corrected)
   })
 
@@ -122,8 +142,8 @@ describe('a run that failed', () => {
 
   test('does not wait for longer than it would have, when the clock is set back', () => {
     const history = ran(watched(full, '12-06T01:30:00'), full, 'full', '12-06T02:00:00', '12-06T02:10:00', failed)
-    const corrected = afterClockWasSet(history, moment('12-05T02:10:00'), full)
-    expect(corrected.tasks.full?.attempts?.notBefore).toBe(moment('12-05T03:10:00'))
+    const corrected = afterClockWasSet(history, moment('12-06T00:10:00'), full)
+    expect(corrected.tasks.full?.attempts?.notBefore).toBe(moment('12-06T01:10:00'))
   })
 })
 

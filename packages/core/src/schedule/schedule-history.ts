@@ -105,28 +105,6 @@ export function leaveOut(history: JobHistory, task: ScheduleTask, slot: number):
   return withTask(history, task, { ...known, settledUntil: Math.max(known.settledUntil, slot) })
 }
 
-/** A clock that was set back by less than this repeats nothing; by more, it was wrong before, and what is settled in what is now the future counts until now. */
-export const correctedClockMilliseconds = 3 * 3_600_000
-
-/** The same history where nothing is to be corrected. */
-export function afterClockWasSet(
-  history: JobHistory,
-  now: number,
-  { retries = retriesByDefault }: Pick<SchedulePolicy, 'retries'>,
-): JobHistory {
-  let corrected = history
-  for (const task of Object.keys(history.tasks) as ScheduleTask[]) {
-    const known = taskOf(history, task, now)
-    const settledUntil = known.settledUntil > now + correctedClockMilliseconds ? now : known.settledUntil
-    const latest = known.attempts === undefined ? 0 : now + longestWait(retries) * 1000
-    const attempts =
-      known.attempts === undefined || known.attempts.notBefore <= latest ? known.attempts : { ...known.attempts, notBefore: latest }
-    if (settledUntil === known.settledUntil && attempts === known.attempts) continue
-    corrected = withTask(corrected, task, { ...known, settledUntil, ...(attempts === undefined ? {} : { attempts }) })
-  }
-  return corrected.watchedSince > now ? { ...corrected, watchedSince: now } : corrected
-}
-
 /**
  * A history of the backups that a repository lists, for who has lost his own. A full fulfils what a full or a differential was due for, as it does
  * when it is made by a schedule; not what a log was due for, since a log more costs little and a log less loses something. A backup that began after
@@ -183,7 +161,8 @@ function waitSeconds({ failures, interruptions }: Pick<SlotAttempts, 'failures' 
   return doublings < 0 ? 0 : Math.min(retries.waitSeconds * 2 ** doublings, longestWait(retries))
 }
 
-function longestWait({ waitSeconds }: RetryPolicy): number {
+/** Seconds. */
+export function longestWait({ waitSeconds }: RetryPolicy): number {
   return Math.max(waitSeconds, 3600)
 }
 
@@ -191,6 +170,6 @@ function taskOf(history: JobHistory, task: ScheduleTask, settledUntil: number): 
   return history.tasks[task] ?? { settledUntil }
 }
 
-function withTask(history: JobHistory, task: ScheduleTask, known: TaskHistory): JobHistory {
+export function withTask(history: JobHistory, task: ScheduleTask, known: TaskHistory): JobHistory {
   return { ...history, tasks: { ...history.tasks, [task]: known } }
 }

@@ -1,9 +1,10 @@
 import { BackupError } from '../errors/backup-error.ts'
+import { afterClockWasSet } from './clock-correction.ts'
 import { type DueRun, due } from './due.ts'
 import { problemOf } from './run-failure.ts'
 import type { ScheduleParts, ScheduleState } from './run-schedule.ts'
 import type { ScheduleEvent } from './schedule-event.ts'
-import { afterClockWasSet, beginWatching, type JobHistory, leaveOut, watchNewTasks } from './schedule-history.ts'
+import { beginWatching, type JobHistory, leaveOut, watchNewTasks } from './schedule-history.ts'
 import { type SchedulePolicy, scheduleTasks } from './schedule-policy.ts'
 import { runOnce } from './scheduled-run.ts'
 

@@ -1,17 +1,8 @@
 import type { CaptureKind } from '../../contracts/index.ts'
+import { afterClockWasSet, clockTolerance } from '../clock-correction.ts'
 import { entriesOf } from '../compiled-policy.ts'
 import { due } from '../due.ts'
-import {
-  afterClockWasSet,
-  beginRun,
-  beginWatching,
-  correctedClockMilliseconds,
-  endRun,
-  type JobHistory,
-  leaveOut,
-  type RunEnd,
-  rememberedHistory,
-} from '../schedule-history.ts'
+import { beginRun, beginWatching, endRun, type JobHistory, leaveOut, type RunEnd, rememberedHistory } from '../schedule-history.ts'
 import type { SchedulePolicy, ScheduleTask } from '../schedule-policy.ts'
 import { backupOf } from './listed-backups.ts'
 import { randomNumbers } from './random-numbers.ts'
@@ -141,7 +132,11 @@ export class SimulatedYear {
 
   /** Whether the clock was set back a long way shows when somebody looks at it. */
   #correctSettled(): void {
-    for (const [task, settled] of this.#settled) if (settled > this.#now + correctedClockMilliseconds) this.#settled.set(task, this.#now)
+    for (const { task, slots } of entriesOf(this.#policy)) {
+      const ahead = (this.#settled.get(task) ?? 0) - this.#now
+      if (ahead <= 0 || ahead <= clockTolerance(slots, this.#now)) continue
+      this.#settled.set(task, (slots.last(this.#life.from - 10 * 366 * day, this.#now) ?? this.#now + 1) - 1)
+    }
   }
 
   #run(run: { task: ScheduleTask; slot: number; slots: number; since: number }): void {
