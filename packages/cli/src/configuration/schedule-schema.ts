@@ -1,4 +1,4 @@
-import { checkPolicy, retriesByDefault, type SchedulePolicy, scheduleTasks, weekdays } from '@backup-planet/core'
+import { checkPolicy, type RetryPolicy, retriesByDefault, type SchedulePolicy, scheduleTasks, weekdays } from '@backup-planet/core'
 import * as z from 'zod'
 import { parseDuration } from './duration.ts'
 
@@ -41,7 +41,7 @@ export const scheduleSchema = z
     windows: z.array(windowSchema, 'expected a list of windows such as [{ from: "20:00", to: "06:00" }]').optional(),
     retries: z
       .strictObject({
-        times: z.int('expected a whole number').min(0, 'expected how often, 0 or more').max(100, 'expected 100 at most'),
+        times: z.int('expected a whole number').min(0, 'expected how often, 0 or more').max(100, 'expected 100 at most').optional(),
         wait: seconds.optional(),
       })
       .optional(),
@@ -69,9 +69,13 @@ export function schedulePolicy(job: string, schedule: ScheduleConfiguration): Sc
     ...(jitter === undefined ? {} : { jitterSeconds: jitter }),
     ...(runMissed === undefined ? {} : { runMissed }),
     ...(windows === undefined ? {} : { windows: windows.map(plainWindow) }),
-    ...(retries === undefined ? {} : { retries: { times: retries.times, waitSeconds: retries.wait ?? retriesByDefault.waitSeconds } }),
+    ...(retries === undefined ? {} : { retries: retryPolicy(retries) }),
     ...(maximumDuration === undefined ? {} : { maximumDurationSeconds: maximumDuration }),
   }
+}
+
+function retryPolicy({ times, wait = retriesByDefault.waitSeconds }: NonNullable<ScheduleConfiguration['retries']>): RetryPolicy {
+  return { waitSeconds: wait, ...(times === undefined ? {} : { times }) }
 }
 
 function plainWindow({ days, from, to, tasks }: z.output<typeof windowSchema>): NonNullable<SchedulePolicy['windows']>[number] {

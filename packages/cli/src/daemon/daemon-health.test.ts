@@ -14,7 +14,16 @@ function ended(task: ScheduledRun['task'], outcome: ScheduledOutcome): ScheduleE
     beganAt: '2026-03-01T02:00:00.000Z',
   } as ScheduledRun
   const failure = { severity: 'error', code: 'UNREACHABLE', message: 'away', hint: 'Wait.' } as const
-  return { type: 'run-ended', run, outcome, seconds: 1, problems: [], givenUp: false, ...(outcome === 'failed' ? { failure } : {}) }
+  return {
+    type: 'run-ended',
+    run,
+    outcome,
+    seconds: 1,
+    problems: [],
+    lasting: outcome === 'failed',
+    givenUp: false,
+    ...(outcome === 'failed' ? { failure } : {}),
+  }
 }
 
 test('is not well from the first failure of a task until that task succeeds, whatever others do', () => {

@@ -18,10 +18,19 @@ const run = {
   beganAt: '2026-03-01T02:00:00.000Z',
 } as const
 
-function ended(outcome: ScheduledOutcome, retryAt?: string): ScheduleEvent {
+function ended(outcome: ScheduledOutcome, retryAt?: string, lasting = outcome === 'failed' && retryAt === undefined): ScheduleEvent {
   const failure = { severity: 'error', code: 'UNREACHABLE', message: 'nobody answers', hint: 'Wait.' } as const
   const facts = { ...(outcome === 'failed' ? { failure } : {}), ...(retryAt === undefined ? {} : { retryAt }) }
-  return { type: 'run-ended', run, outcome, seconds: 1, problems: [], givenUp: outcome === 'failed' && retryAt === undefined, ...facts }
+  return {
+    type: 'run-ended',
+    run,
+    outcome,
+    seconds: 1,
+    problems: [],
+    lasting,
+    givenUp: outcome === 'failed' && retryAt === undefined,
+    ...facts,
+  }
 }
 
 /** What a channel was sent once these things had happened and the observer was closed. */
@@ -63,6 +72,11 @@ test('a failure is told once it is not tried again soon, and its recovery', asyn
   expect(types.filter((type) => !type.startsWith('run-'))).toEqual(['failed', 'recovered'])
   // Of what is said of each run, only the latest is kept until it can be sent.
   expect(types.filter((type) => type.startsWith('run-')).at(-1)).toBe('run-succeeded')
+})
+
+test('a failure that lasts is told although it is tried again', async () => {
+  const types = await told([ended('failed', '2026-03-01T02:15:00.000Z', true)])
+  expect(types.filter((type) => !type.startsWith('run-'))).toEqual(['failed'])
 })
 
 test('a run that succeeds when it is tried again has not failed', async () => {

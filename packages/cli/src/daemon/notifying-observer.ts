@@ -3,7 +3,7 @@ import type { TaskOutcome } from '@backup-planet/notifications'
 import { openNotifier } from '../notifying/open-notifier.ts'
 import type { DaemonObserverFactory } from './daemon-observer.ts'
 
-/** Tells how runs went through the channels of the configuration. A run that is tried again soon is not told of yet. */
+/** Tells how runs went through the channels of the configuration. A failure that may be one of a moment is not told of yet. */
 export const notifyingObserver: DaemonObserverFactory = ({ mask, output, now }, workspace) => {
   if (workspace.configuration.content.notifications === undefined) return {}
   const notifier = openNotifier({ workspace, mask, warn: (text) => output.remark(text), now })
@@ -15,7 +15,8 @@ export const notifyingObserver: DaemonObserverFactory = ({ mask, output, now }, 
     onScheduleEvent(event) {
       const at = new Date(now()).toISOString()
       if (event.type === 'run-started') withNotifier((opened) => opened.started({ job: event.run.job, task: event.run.task, at }))
-      if (event.type === 'run-ended' && event.retryAt === undefined) withNotifier((opened) => opened.observe(outcomeOf(event, at)))
+      if (event.type === 'run-ended' && (event.outcome !== 'failed' || event.lasting))
+        withNotifier((opened) => opened.observe(outcomeOf(event, at)))
     },
     async close() {
       await using _opened = await notifier

@@ -171,7 +171,7 @@ export const daemonLineTexts = {
   'configuration-refused': ['at', 'failure'],
   'daemon-stopping': ['at', 'graceSeconds'],
   'run-started': ['at', 'run'],
-  'run-ended': ['at', 'run', 'outcome', 'seconds', 'backup', 'failure', 'problems', 'retryAt', 'givenUp'],
+  'run-ended': ['at', 'run', 'outcome', 'seconds', 'backup', 'failure', 'problems', 'retryAt', 'lasting', 'givenUp'],
   'run-deferred': ['at', 'run', 'seconds', 'problem'],
   'run-fulfilled-elsewhere': ['at', 'run'],
   'slots-left-out': ['at', 'job', 'task', 'slot', 'slots'],

@@ -143,14 +143,68 @@ describe('what goes wrong does not end it', () => {
   })
 
   test.each([
-    [new BackupError('wrong', { code: 'WRONG_CREDENTIALS' }), 1],
-    [new TypeError('a bug'), 4],
-  ])('%s is tried as often as it may help', async (error, attempts) => {
+    [new BackupError('wrong', { code: 'WRONG_CREDENTIALS' }), 1, true],
+    [new TypeError('a bug'), 6, false],
+  ])('%s is tried as often as it may help', async (error, attempts, givenUp) => {
     const machine = new Machine({ policies: [policyOf('shop', { full: '0 2 * * *' })], execute: failing(error) }).start()
     await machine.pass(60 * minutes)
     await machine.stop()
     expect(machine.of('run-ended')).toHaveLength(attempts)
-    expect(machine.of('run-ended').at(-1)).toMatchObject({ givenUp: true, failure: { message: expect.stringContaining(error.message) } })
+    expect(machine.of('run-ended').at(-1)).toMatchObject({
+      givenUp,
+      lasting: true,
+      failure: { message: expect.stringContaining(error.message) },
+    })
+  })
+
+  test('a slot is tried until its next one comes due, which takes its place: it lasts from the fourth time on', async () => {
+    let running = 0
+    const machine: Machine = new Machine({
+      policies: [policyOf('shop', { full: '0 2,8 * * *' })],
+      execute: async () => {
+        if (++running > 1) throw new TypeError('two at once')
+        await machine.clock.wait(1000)
+        running--
+        throw new BackupError('away', { code: 'UNREACHABLE' })
+      },
+    }).start()
+    await machine.pass(6.25 * 60 * minutes)
+    await machine.stop()
+    const ended = machine.of('run-ended')
+    expect(ended.map(({ run }) => `${run.beganAt.slice(11, 16)} ${run.slot.slice(11, 13)} x${run.slots} ${run.attempt}`)).toEqual([
+      ...['02:00', '02:01', '02:03', '02:07', '02:15', '02:31', '03:03', '04:03', '05:03', '06:03', '07:03'].map(
+        (at, index) => `${at} 02 x1 ${index + 1}`,
+      ),
+      '08:00 08 x2 1',
+      '08:01 08 x2 2',
+      '08:03 08 x2 3',
+    ])
+    expect(ended.map(({ lasting }) => lasting)).toEqual([...Array(3).fill(false), ...Array(8).fill(true), ...Array(3).fill(false)])
+    expect(ended.some(({ givenUp }) => givenUp)).toBe(false)
+    expect(ended[10]?.retryAt).toBe('2026-12-06T08:00:00.000Z')
+  })
+
+  test('a slot whose next one comes before its fourth attempt has failed lastingly too', async () => {
+    const machine = new Machine({
+      policies: [policyOf('shop', { log: '*/5 * * * *' })],
+      execute: failing(new BackupError('away', { code: 'UNREACHABLE' })),
+    }).start()
+    await machine.pass(21 * minutes)
+    await machine.stop()
+    expect(
+      machine
+        .of('run-ended')
+        .slice(0, 7)
+        .map(({ run, lasting }) => [run.beganAt.slice(14, 16), lasting]),
+    ).toEqual([
+      ['55', false],
+      ['56', false],
+      ['58', true],
+      ['00', false],
+      ['01', false],
+      ['03', true],
+      ['05', false],
+    ])
   })
 
   test('a mistake around a run is told, and does not keep the processor busy', async () => {

@@ -91,7 +91,7 @@ export function endRun(
     return { history: fulfilled(withTask(history, run.task, known), run, end.kind), givenUp: false }
   }
   const counted = end.outcome === 'failed' ? { failures: failures + 1, interruptions } : { failures, interruptions: interruptions + 1 }
-  if (end.outcome === 'failed' && (end.retry === false || counted.failures > retries.times)) {
+  if (end.outcome === 'failed' && (end.retry === false || counted.failures > (retries.times ?? Number.POSITIVE_INFINITY))) {
     const { attempts: __, ...settled } = known
     return { history: withTask(history, run.task, { ...settled, settledUntil: Math.max(known.settledUntil, run.slot) }), givenUp: true }
   }

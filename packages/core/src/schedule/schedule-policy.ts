@@ -27,13 +27,13 @@ export interface SchedulePolicy {
 }
 
 export interface RetryPolicy {
-  /** How often a slot is tried again before it is given up. */
-  readonly times: number
+  /** How often a slot is tried again before it is given up; until the next slot of the task comes due, and never beyond it, when left out. */
+  readonly times?: number
   /** Before the first retry; doubled before each further one, up to an hour or to this if it is more. */
   readonly waitSeconds: number
 }
 
-export const retriesByDefault: RetryPolicy = { times: 3, waitSeconds: 60 }
+export const retriesByDefault: RetryPolicy = { waitSeconds: 60 }
 
 export const weekdays = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const
 

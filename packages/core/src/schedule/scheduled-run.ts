@@ -1,5 +1,6 @@
 import type { Problem } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
+import { entriesOf } from './compiled-policy.ts'
 import { type DueRun, due } from './due.ts'
 import type { HeldLease } from './held-lease.ts'
 import { isLeaseConflict } from './lease-conflict.ts'
@@ -23,6 +24,9 @@ export interface RunOnceParts extends RunnerParts {
 
 /** Somebody else works on the job: how soon it is tried again. */
 const deferredSeconds = 30
+
+/** So many may fail in a row before the failure counts as a lasting one. */
+const quietAttempts = 3
 
 /** What another attempt cannot change. */
 const permanent = new Set(['INVALID_SETTINGS', 'INVALID_INPUT', 'WRONG_CREDENTIALS', 'UNSUPPORTED'])
@@ -116,7 +120,8 @@ async function end(parts: RunOnceParts, begun: BegunRun, run: ScheduledRun, ende
   const now = clock.now()
   const { history, givenUp } = endRun(parts.history(), begun, runEnd, now, policy)
   await parts.note(history)
-  const attempts = history.tasks[begun.task]?.attempts
+  const attempts = runEnd.outcome === 'failed' && !givenUp ? history.tasks[begun.task]?.attempts : undefined
+  const nextDue = attempts === undefined ? Number.POSITIVE_INFINITY : nextDueAt(policy, begun)
   parts.tell({
     type: 'run-ended',
     run,
@@ -125,9 +130,16 @@ async function end(parts: RunOnceParts, begun: BegunRun, run: ScheduledRun, ende
     ...('result' in ended && ended.result.backup !== undefined ? { backup: ended.result.backup } : {}),
     ...failureOf(ended),
     problems: 'result' in ended ? (ended.result.problems ?? []) : [],
-    ...(runEnd.outcome === 'failed' && !givenUp && attempts !== undefined ? { retryAt: new Date(attempts.notBefore).toISOString() } : {}),
+    ...(attempts === undefined ? {} : { retryAt: new Date(Math.min(attempts.notBefore, nextDue)).toISOString() }),
+    lasting: givenUp || (attempts !== undefined && (attempts.failures > quietAttempts || attempts.notBefore >= nextDue)),
     givenUp,
   })
+}
+
+function nextDueAt(policy: SchedulePolicy, { task, slot }: BegunRun): number {
+  const entry = entriesOf(policy).find((candidate) => candidate.task === task)
+  const next = entry?.slots.next(slot)
+  return entry === undefined || next === undefined ? Number.POSITIVE_INFINITY : entry.dueAt(next)
 }
 
 function failureOf(ended: Ended): { readonly failure?: Problem } {

@@ -84,7 +84,7 @@ export const randomPolicy: fc.Arbitrary<SchedulePolicy> = fc.record(
     jitterSeconds: fc.constantFrom(0, 1, 300, 7200),
     windows: fc.array(randomWindow, { maxLength: 3 }),
     runMissed: fc.boolean(),
-    retries: fc.record({ times: fc.nat({ max: 3 }), waitSeconds: fc.constantFrom(1, 60, 1800, 7200) }),
+    retries: fc.record({ times: fc.nat({ max: 3 }), waitSeconds: fc.constantFrom(1, 60, 1800, 7200) }, { requiredKeys: ['waitSeconds'] }),
     maximumDurationSeconds: fc.constantFrom(60, 3600, 6 * 3600),
   },
   { requiredKeys: ['job', 'entries', 'timezone'] },
