@@ -92,7 +92,6 @@ export type { ScheduledBackup, ScheduledOutcome, ScheduledRun, ScheduleEvent, Sc
 export {
   type BegunRun,
   beginRun,
-  beginWatching,
   endRun,
   type JobHistory,
   type LastRun,
@@ -102,7 +101,7 @@ export {
   rememberedHistory,
   type SlotAttempts,
   type TaskHistory,
-  watchNewTasks,
+  type TaskSchedule,
 } from './schedule/schedule-history.ts'
 export {
   type RetryPolicy,
@@ -114,6 +113,7 @@ export {
   type Weekday,
   weekdays,
 } from './schedule/schedule-policy.ts'
+export { beginWatching, watchNewTasks } from './schedule/watched-tasks.ts'
 export { nearest } from './settings/nearest.ts'
 export { parseSettings } from './settings/parse-settings.ts'
 export { describeBytes } from './sizes/describe-bytes.ts'

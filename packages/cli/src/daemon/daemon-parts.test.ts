@@ -35,7 +35,10 @@ describe('the state file', () => {
     jobs: {
       shop: {
         watchedSince: 1,
-        tasks: { full: { settledUntil: 0, attempts, lastRun }, log: { settledUntil: 5, running: { slot: 5, beganAt: 6 } } },
+        tasks: {
+          full: { settledUntil: 0, attempts, lastRun, schedule: { expression: '0 2 * * *', timezone: 'UTC' } },
+          log: { settledUntil: 5, running: { slot: 5, beganAt: 6 } },
+        },
       },
     },
   }

@@ -1,4 +1,12 @@
-import { due, type JobHistory, type LastRun, type SchedulePolicy, type ScheduleTask, scheduleTasks } from '@backup-planet/core'
+import {
+  due,
+  type JobHistory,
+  type LastRun,
+  type SchedulePolicy,
+  type ScheduleTask,
+  scheduleTasks,
+  watchNewTasks,
+} from '@backup-planet/core'
 
 /** What is known of one task of a job. Times are ISO 8601 in UTC. */
 export interface TaskStatus {
@@ -15,11 +23,12 @@ export interface TaskStatus {
 
 /** @param now milliseconds since 1970 */
 export function taskStatuses(policy: SchedulePolicy, history: JobHistory | undefined, now: number): readonly TaskStatus[] {
+  const watched = watchNewTasks(history ?? { watchedSince: now, tasks: {} }, policy, now)
   return scheduleTasks.flatMap((task) => {
     const schedule = policy.entries[task]
     if (schedule === undefined) return []
-    const known = history?.tasks[task]
-    const report = due(now, history ?? { watchedSince: now, tasks: {} }, { ...policy, entries: { [task]: schedule } })
+    const known = watched.tasks[task]
+    const report = due(now, watched, { ...policy, entries: { [task]: schedule } })
     const next = report.due.length > 0 ? now : report.nextAt
     return [
       {

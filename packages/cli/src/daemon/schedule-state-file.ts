@@ -13,6 +13,7 @@ const taskSchema = z.object({
   lastRun: z
     .object({ slot: z.number(), beganAt: z.number(), endedAt: z.number(), outcome: z.enum(['done', 'partial', 'failed', 'aborted']) })
     .exactOptional(),
+  schedule: z.object({ expression: z.string(), timezone: z.string() }).exactOptional(),
 })
 
 const stateSchema = z.object({

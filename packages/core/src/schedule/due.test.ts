@@ -3,18 +3,10 @@ import { backupOf } from './__fixtures__/listed-backups.ts'
 import { checkPolicy } from './check-policy.ts'
 import { afterClockWasSet } from './clock-correction.ts'
 import { type DueReport, due } from './due.ts'
-import {
-  beginRun,
-  beginWatching,
-  endRun,
-  type JobHistory,
-  laterHistory,
-  leaveOut,
-  type RunEnd,
-  rememberedHistory,
-} from './schedule-history.ts'
+import { beginRun, endRun, type JobHistory, laterHistory, leaveOut, type RunEnd, rememberedHistory } from './schedule-history.ts'
 import type { SchedulePolicy, ScheduleTask, StartWindow } from './schedule-policy.ts'
 import { jitterOf } from './slot-jitter.ts'
+import { beginWatching, watchNewTasks } from './watched-tasks.ts'
 
 const moment = (text: string) => Date.parse(`2026-${text}Z`)
 const policyOf = (entries: SchedulePolicy['entries'], more: Partial<SchedulePolicy> = {}): SchedulePolicy => ({
@@ -301,7 +293,43 @@ describe('a history', () => {
       watchedSince: 0,
       tasks: { full: { settledUntil: moment('12-06T03:00:00') }, log: { settledUntil: moment('12-06T01:00:00') } },
     }
-    expect(laterHistory(own, other).tasks).toEqual({ ...own.tasks, full: { settledUntil: moment('12-06T03:00:00') } })
+    expect(laterHistory(own, other).tasks).toEqual({ ...own.tasks, full: { ...own.tasks.full, settledUntil: moment('12-06T03:00:00') } })
+  })
+})
+
+describe('a changed expression', () => {
+  const sundays = policyOf({ full: '0 2 * * 0' })
+  const made = ran(watched(sundays, '12-06T01:00:00'), sundays, 'full', '12-06T02:00:00', '12-06T02:10:00', {
+    outcome: 'done',
+    kind: 'full',
+  })
+  const changed = policyOf({ full: '0 3 * * *' })
+
+  test.each([
+    ['begins with its next slot', made, changed, '12-09T12:00:00', [], '12-10T03:00:00'],
+    ['as does a changed time zone', made, { ...sundays, timezone: 'Asia/Kathmandu' }, '12-12T23:00:00', [], '12-19T20:15:00'],
+    ['makes up for what the old one had missed', made, changed, '12-13T12:00:00', ['full 12-13T03:00 x8'], '12-14T03:00:00'],
+    ['is none when it is the same', made, sundays, '12-09T12:00:00', [], '12-13T02:00:00'],
+  ] as const)('%s', (_, history, policy, at, runs, nextAt) => {
+    const watchedNow = watchNewTasks(history, policy, moment(at))
+    const report = due(moment(at), watchedNow, policy)
+    expect(shown(report)).toEqual(runs)
+    expect(report.nextAt).toBe(moment(nextAt))
+    expect(watchNewTasks(watchedNow, policy, moment(at) + 1000)).toBe(watchedNow)
+  })
+
+  test('is tried at once where the old one is being tried again', () => {
+    const failed = ran(watched(sundays, '12-06T01:00:00'), sundays, 'full', '12-06T02:00:00', '12-06T02:10:00', { outcome: 'failed' })
+    const at = moment('12-06T02:10:30')
+    expect(shown(due(at, watchNewTasks(failed, policyOf({ full: '30 1 * * *' }), at), policyOf({ full: '30 1 * * *' })))).toEqual([
+      'full 12-06T01:30 x1',
+    ])
+  })
+
+  test('of which nothing is known, as of an earlier release, changes nothing', () => {
+    const { schedule: _, ...full } = made.tasks.full ?? { settledUntil: 0 }
+    const at = moment('12-09T12:00:00')
+    expect(shown(due(at, watchNewTasks({ ...made, tasks: { full } }, changed, at), changed))).toEqual(['full 12-09T03:00 x4'])
   })
 })
 

@@ -352,6 +352,19 @@ describe('runs', () => {
   })
 })
 
+test('an expression that is replaced begins with its next slot, also over a restart', async () => {
+  const nightly = [policyOf('shop', { full: '0 2 * * *' })]
+  const machine = new Machine({ policies: nightly }).start()
+  await machine.pass(25 * minutes)
+  machine.jobs.replace([policyOf('shop', { full: '5 2 * * *' })])
+  await machine.pass(25 * minutes)
+  await machine.stop()
+  const next = new Machine({ policies: [policyOf('shop', { full: '30 2 * * *' })] }, machine.time, machine.saved).start()
+  await next.pass(minutes)
+  await next.stop()
+  expect([...machine.runs, ...next.runs]).toEqual(['shop full 02:00 x1 at 02:00:00'])
+})
+
 describe('stopping', () => {
   test('lets what runs end within its grace', async () => {
     const machine = new Machine({ takes: 5 * minutes, graceSeconds: 600 }).start()

@@ -11,6 +11,13 @@ export interface TaskHistory {
   readonly attempts?: SlotAttempts
   /** The newest run that ended. */
   readonly lastRun?: LastRun
+  /** By which its slots come, as far as anybody has watched; left out in what is made of backups. */
+  readonly schedule?: TaskSchedule
+}
+
+export interface TaskSchedule {
+  readonly expression: string
+  readonly timezone: string
 }
 
 export interface SlotAttempts {
@@ -53,20 +60,6 @@ export type RunEnd =
   | { readonly outcome: 'failed'; readonly retry?: boolean }
   | { readonly outcome: 'aborted' }
   | { readonly outcome: 'deferred'; readonly seconds: number }
-
-/** Of a job that is watched from now on: what it has no history of begins with the next slot. */
-export function beginWatching(history: JobHistory | undefined, policy: SchedulePolicy, now: number): JobHistory {
-  return endUnfinished(watchNewTasks({ watchedSince: now, tasks: history?.tasks ?? {} }, policy, now), now, policy)
-}
-
-/** Of a job whose policy was changed; the same history where every task has one. */
-export function watchNewTasks(history: JobHistory, { entries }: SchedulePolicy, now: number): JobHistory {
-  let watched = history
-  for (const task of Object.keys(entries) as ScheduleTask[]) {
-    if (watched.tasks[task] === undefined) watched = withTask(watched, task, { settledUntil: now })
-  }
-  return watched
-}
 
 export function beginRun(history: JobHistory, { task, slot, beganAt }: BegunRun): JobHistory {
   return withTask(history, task, { ...taskOf(history, task, beganAt), running: { slot, beganAt } })
@@ -129,16 +122,6 @@ export function laterHistory(history: JobHistory, other: JobHistory): JobHistory
       merged = withTask(merged, task, settle(merged.tasks[task], settledUntil))
   }
   return merged
-}
-
-/** A process that ended in the middle of a run interrupted it. */
-function endUnfinished(history: JobHistory, now: number, policy: SchedulePolicy): JobHistory {
-  let ended = history
-  for (const task of Object.keys(history.tasks) as ScheduleTask[]) {
-    const running = history.tasks[task]?.running
-    if (running !== undefined) ended = endRun(ended, { task, ...running }, { outcome: 'aborted' }, now, policy).history
-  }
-  return ended
 }
 
 function fulfilled(history: JobHistory, { task, slot, beganAt }: BegunRun, kind: CaptureKind | undefined): JobHistory {

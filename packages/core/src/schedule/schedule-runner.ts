@@ -4,9 +4,10 @@ import { type DueRun, due } from './due.ts'
 import { problemOf } from './run-failure.ts'
 import type { ScheduleParts, ScheduleState } from './run-schedule.ts'
 import type { ScheduleEvent } from './schedule-event.ts'
-import { beginWatching, type JobHistory, leaveOut, watchNewTasks } from './schedule-history.ts'
+import { type JobHistory, leaveOut } from './schedule-history.ts'
 import { type SchedulePolicy, scheduleTasks } from './schedule-policy.ts'
 import { runOnce } from './scheduled-run.ts'
+import { beginWatching, watchNewTasks } from './watched-tasks.ts'
 
 export type RunnerParts = ScheduleParts & Required<Pick<ScheduleParts, 'clock' | 'concurrency' | 'graceSeconds'>>
 
