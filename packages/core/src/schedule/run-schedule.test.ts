@@ -275,15 +275,44 @@ describe('runs', () => {
     const machine = new Machine({ policies, takes: 10 * minutes, concurrency: 2 }).start()
     await machine.pass(75 * minutes)
     await machine.stop()
-    expect(machine.most).toBe(2)
+    expect(machine.most).toBe(3)
     expect(machine.runs.slice(0, 6)).toEqual([
       'a full 02:00 x1 at 02:00:00',
       'b full 02:00 x1 at 02:00:00',
-      'c full 02:00 x1 at 02:10:00',
+      'c log 02:00 x1 at 02:00:00',
       'a log 02:00 x1 at 02:10:00',
-      'b log 02:15 x2 at 02:20:00',
-      'c log 02:15 x2 at 02:20:00',
+      'b log 02:00 x1 at 02:10:00',
+      'c full 02:00 x1 at 02:10:00',
     ])
+  })
+
+  test('that take long leave a place for the logs of other jobs, and logs none too few for what takes long', async () => {
+    const names = ['a', 'b', 'c', 'd']
+    const policies = names.map((job) => policyOf(job, { full: '0 2 * * *', log: '*/15 * * * *' }))
+    let running: string[] = []
+    const most = { full: 0, log: 0, all: 0 }
+    const machine: Machine = new Machine({
+      policies,
+      concurrency: 2,
+      execute: async (run, { signal }) => {
+        running = [...running, run.task]
+        const count = (task: string) => running.filter((each) => each === task).length
+        most.full = Math.max(most.full, count('full'))
+        most.log = Math.max(most.log, count('log'))
+        most.all = Math.max(most.all, running.length)
+        machine.runs.push(`${run.job} ${run.task}`)
+        await machine.clock.wait(run.task === 'full' ? 300 * minutes : minutes, signal)
+        running.splice(running.indexOf(run.task), 1)
+        if (signal.aborted) throw new BackupError('stopped', { code: 'ABORTED' })
+        return resultOf(run)
+      },
+    }).start()
+    await machine.pass(10 * minutes + 295 * minutes)
+    for (const job of ['c', 'd']) expect(machine.runs.filter((run) => run === `${job} log`).length).toBe(20)
+    await machine.pass(30 * minutes)
+    await machine.stop()
+    for (const job of names) expect(machine.runs.filter((run) => run === `${job} full`)).toHaveLength(1)
+    expect(most).toEqual({ full: 2, log: 1, all: 3 })
   })
 
   test('missed ones are made once after a restart, and none twice', async () => {

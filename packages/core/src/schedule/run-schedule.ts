@@ -52,7 +52,7 @@ export interface ScheduleParts {
   readonly recall?: (job: string, options: OperationOptions) => Promise<JobHistory>
   readonly onEvent?: ScheduleEventListener
   readonly clock?: ScheduleClock
-  /** How many jobs run at once; 2 when left out. One job never runs twice at once. */
+  /** How many jobs run at once; 2 when left out. One more may run where it makes a log, for which runs of other jobs that take hours do not leave a place. One job never runs twice at once. */
   readonly concurrency?: number
   /** For so long what runs may go on after the schedule was stopped, before it is aborted; 0 when left out. */
   readonly graceSeconds?: number

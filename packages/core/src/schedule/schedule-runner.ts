@@ -5,7 +5,7 @@ import { problemOf } from './run-failure.ts'
 import type { ScheduleParts, ScheduleState } from './run-schedule.ts'
 import type { ScheduleEvent } from './schedule-event.ts'
 import { type JobHistory, leaveOut } from './schedule-history.ts'
-import { type SchedulePolicy, scheduleTasks } from './schedule-policy.ts'
+import { type SchedulePolicy, type ScheduleTask, scheduleTasks } from './schedule-policy.ts'
 import { runOnce } from './scheduled-run.ts'
 import { beginWatching, watchNewTasks } from './watched-tasks.ts'
 
@@ -13,6 +13,12 @@ export type RunnerParts = ScheduleParts & Required<Pick<ScheduleParts, 'clock' |
 
 /** The clock may be set while nothing happens, so it is looked at once a minute. */
 const longestWait = 60_000
+
+interface ActiveJob {
+  /** What is run; left out while it is only looked at. */
+  readonly task?: ScheduleTask
+  readonly done: Promise<void>
+}
 
 interface ReadyRun {
   readonly policy: SchedulePolicy
@@ -25,7 +31,7 @@ export class ScheduleRunner {
   readonly #stop: AbortSignal
   readonly #abortRuns = new AbortController()
   /** Jobs that are worked on, each until it is free again. */
-  readonly #active = new Map<string, Promise<void>>()
+  readonly #active = new Map<string, ActiveJob>()
   readonly #histories = new Map<string, JobHistory>()
   #remembered: Readonly<Record<string, JobHistory>> = {}
   #woken = new AbortController()
@@ -61,7 +67,7 @@ export class ScheduleRunner {
   }
 
   async #look(): Promise<void> {
-    const { clock, jobs, concurrency } = this.#parts
+    const { clock, jobs } = this.#parts
     this.#woken = new AbortController()
     const now = clock.now()
     // The machine slept, or its clock was set forward: nobody watched meanwhile.
@@ -76,13 +82,12 @@ export class ScheduleRunner {
         continue
       }
       const report = this.#ask(policy, wasAway ? { ...history, watchedSince: now } : history, now)
-      const [run] = report.due
-      if (run !== undefined) ready.push({ policy, run })
+      for (const run of report.due) ready.push({ policy, run })
       if (report.nextAt !== undefined && report.nextAt < nextAt) nextAt = report.nextAt
     }
-    for (const { policy, run } of ready.toSorted(byUrgency)) {
-      if (this.#active.size >= concurrency) break
-      this.#work(policy.job, () => runOnce(this.#runParts(policy), run))
+    for (const { policy, run } of inOrder(ready)) {
+      if (this.#active.has(policy.job) || !this.#hasPlace(run.task)) continue
+      this.#work(policy.job, () => runOnce(this.#runParts(policy), run), run.task)
     }
     this.tell({
       type: 'idle',
@@ -92,6 +97,13 @@ export class ScheduleRunner {
     const wait = Math.min(nextAt - now, longestWait)
     this.#lookAt = now + wait
     if (!this.#stop.aborted) await clock.wait(wait, this.#woken.signal)
+  }
+
+  /** One place more than there are is for logs alone, so that runs that take hours do not keep the logs of other jobs from being made. */
+  #hasPlace(task: ScheduleTask): boolean {
+    const running = [...this.#active.values()].flatMap((active) => active.task ?? [])
+    const { concurrency } = this.#parts
+    return running.length <= concurrency && (task === 'log' || running.filter((each) => each !== 'log').length < concurrency)
   }
 
   /** What is due of a job, after what time has made of its history. */
@@ -138,7 +150,7 @@ export class ScheduleRunner {
     }
   }
 
-  #work(job: string, work: () => Promise<void>): void {
+  #work(job: string, work: () => Promise<void>, task?: ScheduleTask): void {
     const done = work()
       // A bug must not end what has to go on for years: it is told, and the job looked at again after a while.
       .catch(async (error: unknown) => {
@@ -149,13 +161,13 @@ export class ScheduleRunner {
         this.#active.delete(job)
         this.#woken.abort()
       })
-    this.#active.set(job, done)
+    this.#active.set(job, { done, ...(task === undefined ? {} : { task }) })
   }
 
   async #end(): Promise<void> {
     const { clock, graceSeconds } = this.#parts
     const ended = new AbortController()
-    const all = Promise.all(this.#active.values()).finally(() => ended.abort())
+    const all = Promise.all([...this.#active.values()].map(({ done }) => done)).finally(() => ended.abort())
     if (graceSeconds > 0) await clock.wait(graceSeconds * 1000, ended.signal)
     this.#abortRuns.abort(new BackupError('the schedule was stopped', { code: 'ABORTED' }))
     await all
@@ -184,7 +196,15 @@ export class ScheduleRunner {
   }
 }
 
-/** What has been due longest, and of one moment the fulls. */
+/** What has been due longest, and of one moment the fulls; of one job in its own order, in which what has no place makes way for a log. */
+function inOrder(ready: readonly ReadyRun[]): readonly ReadyRun[] {
+  const first = new Map<string, DueRun>()
+  for (const { policy, run } of ready) if (!first.has(policy.job)) first.set(policy.job, run)
+  const isFirst = ({ policy, run }: ReadyRun) => first.get(policy.job) === run
+  const logs = ready.filter((each) => !isFirst(each) && each.run.task === 'log')
+  return [...ready.filter(isFirst).toSorted(byUrgency), ...logs.toSorted(byUrgency)]
+}
+
 function byUrgency({ run: a }: ReadyRun, { run: b }: ReadyRun): number {
   return a.since - b.since || scheduleTasks.indexOf(a.task) - scheduleTasks.indexOf(b.task)
 }
