@@ -114,6 +114,31 @@ describe('the clocks are set back', () => {
     ])
   })
 
+  test('an expression whose times are close together leaves out nothing for longer than on other days', () => {
+    expect(nextOf(slots('*/30 1-23 * * *', 'Europe/Berlin'), '2026-10-25T00:00:00Z', 4)).toEqual([
+      '2026-10-25T00:30:00.000Z',
+      '2026-10-25T01:00:00.000Z',
+      '2026-10-25T01:30:00.000Z',
+      '2026-10-25T02:00:00.000Z',
+    ])
+    expect(nextOf(slots('0 2,3 * * *', 'Europe/Berlin'), '2026-10-24T12:00:00Z', 3)).toEqual([
+      '2026-10-25T00:00:00.000Z',
+      '2026-10-25T01:00:00.000Z',
+      '2026-10-25T02:00:00.000Z',
+    ])
+    expect(nextOf(slots('*/15 21-23 * * *', 'Europe/Berlin'), '2026-10-24T21:40:00Z', 2)).toEqual([
+      '2026-10-24T21:45:00.000Z',
+      '2026-10-25T20:00:00.000Z',
+    ])
+  })
+
+  test('times that are further apart come once', () => {
+    expect(nextOf(slots('0 */2 * * *', 'Europe/Berlin'), '2026-10-24T22:30:00Z', 2)).toEqual([
+      '2026-10-25T00:00:00.000Z',
+      '2026-10-25T03:00:00.000Z',
+    ])
+  })
+
   test('by half an hour, on Lord Howe', () => {
     expect(nextOf(slots('45 1 * * *', 'Australia/Lord_Howe'), '2026-04-04T00:00:00Z', 2)).toEqual([
       '2026-04-04T14:45:00.000Z',
@@ -179,6 +204,33 @@ test('at every change of the clocks of a year', () => {
       { numRuns: 6, seed },
     )
   }
+}, 30_000)
+
+test('between two slots never more time passes than on the wall and what the clocks are set back, and not more than that where they are closer together', () => {
+  const changes = [
+    ['Europe/Berlin', '2026-10-25T01:00:00Z', 60],
+    ['America/New_York', '2026-11-01T06:00:00Z', 60],
+    ['America/Santiago', '2026-04-05T03:00:00Z', 60],
+    ['Australia/Lord_Howe', '2026-04-04T15:00:00Z', 30],
+    ['Africa/Casablanca', '2026-02-15T02:00:00Z', 60],
+  ] as const
+  fc.assert(
+    fc.property(cronText({ seconds: false }), fc.constantFrom(...changes), (text, [zone, at, back]) => {
+      const [times, wall] = [slots(text, zone), slots(text)]
+      const { stretchAt } = timeZone(zone)
+      const onWall = (moment: number) => moment + stretchAt(moment).offset
+      expect(stretchAt(Date.parse(at) - 1).offset - stretchAt(Date.parse(at)).offset).toBe(back * 60_000)
+      let before = times.next(Date.parse(at) - 30 * 3_600_000)
+      for (let next = before; before !== undefined && before < Date.parse(at) + 30 * 3_600_000; before = next) {
+        next = times.next(before)
+        if (next === undefined) return
+        const interval = (wall.next(onWall(before)) ?? Number.POSITIVE_INFINITY) - onWall(before)
+        const longest = interval <= back * 60_000 ? back * 60_000 : interval + back * 60_000
+        expect(next - before).toBeLessThanOrEqual(longest)
+      }
+    }),
+    { numRuns: 150, seed },
+  )
 }, 30_000)
 
 test('with seconds, next, last and count agree', () => {

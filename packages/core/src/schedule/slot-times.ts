@@ -1,4 +1,5 @@
 import { type CronExpression, dayMilliseconds, firstDay, lowerBound, yearOfDay } from './cron-expression.ts'
+import { madeOnce } from './made-once.ts'
 import type { TimeZone, ZoneStretch } from './time-zone.ts'
 
 /** The slots of a cron expression in a time zone, as milliseconds since 1970. */
@@ -13,7 +14,8 @@ export interface SlotTimes {
 
 /**
  * - A time of the day that is skipped when clocks are set forward: its slot is the moment after the skipped time. All that are skipped make one slot.
- * - A time of the day that comes twice when clocks are set back: its slot is the first.
+ * - A time of the day that comes twice when clocks are set back: its slot is the first. Both are slots of an expression whose times are no further apart there than
+ *   the clocks are set back, such as every quarter of the hours from 1 to 23: nothing is left out for longer than it would be on another day.
  * - An expression for every hour counts elapsed time: nothing of it is skipped or left out, since no time passes twice or not at all.
  */
 export function slotTimes(expression: CronExpression, zone: TimeZone): SlotTimes {
@@ -23,13 +25,21 @@ export function slotTimes(expression: CronExpression, zone: TimeZone): SlotTimes
     count: (from: number, to: number) => countWall(expression, times, from, to),
   }
 
-  /** Where the times on the wall begin in a stretch that were not there already, and whether a slot stands for those that were skipped. */
-  const beginOf = ({ from, offset, before }: ZoneStretch) => {
-    if (expression.everyHour || before === offset) return { begin: from + offset, skipped: false }
-    if (before > offset) return { begin: from + before, skipped: false }
-    const atEnd = wall.first(from + offset) === from + offset
-    return { begin: from + offset, skipped: !atEnd && wall.count(from + before, from + offset) > 0 }
+  /** Whether two times follow each other over `end`, the end of what comes twice on the wall, within as long as that is. */
+  const goesOnOver = (end: number, twice: number): boolean => {
+    const next = wall.first(end)
+    return next !== undefined && (wall.first(next - twice) ?? end) < end
   }
+
+  const begins = new WeakMap<ZoneStretch, StretchBegin>()
+  const beginOf = (stretch: ZoneStretch): StretchBegin =>
+    madeOnce(begins, stretch, () => {
+      const { from, offset, before } = stretch
+      if (expression.everyHour || before === offset) return { begin: from + offset, skipped: false }
+      if (before > offset) return { begin: goesOnOver(from + before, before - offset) ? from + offset : from + before, skipped: false }
+      const atEnd = wall.first(from + offset) === from + offset
+      return { begin: from + offset, skipped: !atEnd && wall.count(from + before, from + offset) > 0 }
+    })
 
   const next = (moment: number): number | undefined => {
     let stretch = zone.stretchAt(moment)
@@ -72,6 +82,12 @@ export function slotTimes(expression: CronExpression, zone: TimeZone): SlotTimes
   }
 
   return { next: remembered(next), last, count }
+}
+
+/** Where the times on the wall begin in a stretch that count there, and whether a slot stands for those that were skipped before it. */
+interface StretchBegin {
+  readonly begin: number
+  readonly skipped: boolean
 }
 
 /** What is asked again and again while nothing happens. */

@@ -4,7 +4,7 @@ const minute = 60_000
 
 /**
  * The slots of an expression of whole minutes after `from` and up to `to`, found by looking at the clock on the wall every minute, as the oldest cron does:
- * a time that was on the wall already counts once, a time that never comes counts at the next minute that does, and what is for every hour counts as it comes.
+ * a time that was on the wall already counts once, except where the times are close enough to go on over the end of what comes twice, a time that never comes counts at the next minute that does, and what is for every hour counts as it comes.
  */
 export function slotsByTheMinute(text: string, zone: string, from: number, to: number): number[] {
   const cron = new Cron(text, { paused: true, utcOffset: 0, mode: '5-part' })
@@ -16,14 +16,22 @@ export function slotsByTheMinute(text: string, zone: string, from: number, to: n
   // Two days before, so that what was on the wall already is known.
   const begin = from - 2 * 86_400_000
   let highest = wallAt(begin)
+  let goesOn = false
   for (let at = begin + minute; at <= to; at += minute) {
     const wall = wallAt(at)
     const skipped = !everyHour && wall > highest + minute && matchesWithin(cron, highest + minute, wall)
-    const isNew = everyHour || wall > highest
+    if (wall > highest) goesOn = false
+    else if (wall <= wallAt(at - minute)) goesOn = goesOnOver(cron, highest + minute, highest + minute - wall)
+    const isNew = everyHour || wall > highest || goesOn
     if (at > from && isNew && (skipped || cron.match(new Date(wall)))) slots.push(at)
     highest = Math.max(highest, wall)
   }
   return slots
+}
+
+function goesOnOver(cron: Cron, end: number, twice: number): boolean {
+  for (let next = end; next < end + twice; next += minute) if (cron.match(new Date(next))) return matchesWithin(cron, next - twice, end)
+  return false
 }
 
 function matchesWithin(cron: Cron, from: number, to: number): boolean {
