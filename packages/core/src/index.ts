@@ -125,6 +125,7 @@ export { minimumFreeByDefault, type StagingSettingNames } from './staging/settin
 export { createStreamStaging } from './staging/stream-staging.ts'
 export type { RunObservation, RunObserver } from './telemetry/run-observation.ts'
 export { createRunTelemetry, type JobStanding, type RunTelemetry, type RunTelemetrySettings } from './telemetry/run-telemetry.ts'
+export { isTimeZone, type TimeZone, timeZone, type ZoneStretch } from './time/time-zone.ts'
 export { clampRange } from './uploaders/byte-range.ts'
 export { abortable, type CheckedContent, type CheckOptions, checkedContent, measuredContent } from './uploaders/checked-content.ts'
 export { createDirectoryUploader, type DirectoryUploader, type DirectoryUploaderSettings } from './uploaders/directory-uploader.ts'

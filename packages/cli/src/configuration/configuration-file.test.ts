@@ -141,7 +141,7 @@ describe('what is wrong is said with its place', () => {
     [
       'a retention in no time zone',
       `${good}    retention: { keepDaily: 7, timezone: Mars }\n`,
-      'backup-planet.yaml:8:42: jobs.shop.retention.timezone: expected the name of a time zone such as Europe/Paris',
+      'backup-planet.yaml:8:42: jobs.shop.retention.timezone: expected a time zone such as Europe/Paris',
     ],
     [
       'a name that is none',

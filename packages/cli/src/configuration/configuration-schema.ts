@@ -1,3 +1,4 @@
+import { isTimeZone } from '@backup-planet/core'
 import * as z from 'zod'
 import { parseByteRate, parseByteSize } from './byte-size.ts'
 import { channelSchema, channelSettingNames } from './channel-schema.ts'
@@ -76,7 +77,7 @@ const jobSchema = z.strictObject({
       ...keepRules,
       differential: retentionOfKind.optional(),
       log: retentionOfKind.optional(),
-      timezone: word('Europe/Paris').refine(isTimeZone, 'expected the name of a time zone such as Europe/Paris').optional(),
+      timezone: word('Europe/Paris').refine(isTimeZone, 'expected a time zone such as Europe/Paris').optional(),
     })
     .refine(keepsSomething, keepsNothing)
     .optional(),
@@ -110,7 +111,7 @@ const notificationsSchema = z.strictObject({
         .regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'expected a time such as "07:00"')
         .default('07:00'),
       day: z.enum(['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'], 'expected a day such as mon').default('mon'),
-      timezone: z.string().refine(isTimezone, 'expected a time zone such as Europe/Paris').optional(),
+      timezone: z.string().refine(isTimeZone, 'expected a time zone such as Europe/Paris').optional(),
     })
     .optional(),
   channels: z.record(name, channelSchema).default({}),
@@ -171,15 +172,6 @@ export function knownKeysAt(path: readonly PropertyKey[], data?: unknown): reado
   return schema instanceof z.ZodObject ? Object.keys(schema.shape) : []
 }
 
-function isTimeZone(zone: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: zone })
-    return true
-  } catch {
-    return false
-  }
-}
-
 function unwrap(schema: unknown): unknown {
   let current = schema
   while (current instanceof z.ZodOptional || current instanceof z.ZodDefault) current = current.unwrap()
@@ -190,12 +182,4 @@ function parsed(value: number | undefined, text: unknown, expected: string, cont
   if (value !== undefined && value > 0) return value
   context.issues.push({ code: 'custom', input: text, message: `expected ${expected}, found ${JSON.stringify(text)}` })
   return z.NEVER
-}
-
-function isTimezone(name: string): boolean {
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== ''
-  } catch {
-    return false
-  }
 }

@@ -4,7 +4,9 @@ import { calendarOf } from './calendar-buckets.ts'
 const at = (text: string) => Date.parse(text)
 
 test.each(['Mars/Olympus', '', 'Europe/Paris '])('the zone %j is refused', (zone) => {
-  expect(() => calendarOf(zone)).toThrow(expect.objectContaining({ code: 'INVALID_INPUT', hint: expect.stringContaining('Europe/Paris') }))
+  expect(() => calendarOf(zone)).toThrow(
+    expect.objectContaining({ code: 'INVALID_SETTINGS', hint: expect.stringContaining('Europe/Paris') }),
+  )
 })
 
 describe('weeks begin on Monday and belong to the year of their Thursday', () => {

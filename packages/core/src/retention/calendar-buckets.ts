@@ -1,4 +1,4 @@
-import { BackupError } from '../errors/backup-error.ts'
+import { timeZone } from '../time/time-zone.ts'
 import type { BucketRule } from './retention-rules.ts'
 
 type CalendarRule = Exclude<BucketRule, 'keepLast'>
@@ -9,14 +9,14 @@ export interface Calendar {
 }
 
 /**
- * @param timeZone an IANA name; UTC when left out
- * Throws `INVALID_INPUT` for a zone that is not known.
+ * @param zone an IANA name; UTC when left out
+ * Throws `INVALID_SETTINGS` for a zone that is not known.
  */
-export function calendarOf(timeZone = 'UTC'): Calendar {
-  const offsetAt = offsets(timeZone)
+export function calendarOf(zone = 'UTC'): Calendar {
+  const { stretchAt } = timeZone(zone)
   return {
     nameOf(rule, milliseconds) {
-      const offset = offsetAt(milliseconds)
+      const { offset } = stretchAt(milliseconds)
       const local = new Date(milliseconds + offset)
       // Where a clock shows an hour twice, these are two hours.
       return rule === 'keepHourly' ? `${local.toISOString().slice(0, 13).replace('T', ' ')}:00${offsetText(offset)}` : dateName(rule, local)
@@ -38,40 +38,6 @@ function weekName(local: Date): string {
   const year = thursday.getUTCFullYear()
   const week = Math.floor((thursday.getTime() - Date.UTC(year, 0, 1)) / day / 7) + 1
   return `${year}-W${String(week).padStart(2, '0')}`
-}
-
-function offsets(timeZone: string): (milliseconds: number) => number {
-  if (timeZone === 'UTC') return () => 0
-  const format = formatOf(timeZone)
-  return (milliseconds) => {
-    const fields = Object.fromEntries(format.formatToParts(milliseconds).map(({ type, value }) => [type, Number(value)]))
-    const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = fields
-    const whole = Math.floor(milliseconds / 1000) * 1000
-    return Date.UTC(year, month - 1, day, hour, minute, second) - whole
-  }
-}
-
-function formatOf(timeZone: string): Intl.DateTimeFormat {
-  try {
-    return new Intl.DateTimeFormat('en-US', {
-      timeZone,
-      calendar: 'gregory',
-      numberingSystem: 'latn',
-      hourCycle: 'h23',
-      year: 'numeric',
-      month: 'numeric',
-      day: 'numeric',
-      hour: 'numeric',
-      minute: 'numeric',
-      second: 'numeric',
-    })
-  } catch (cause) {
-    throw new BackupError(`there is no time zone ${JSON.stringify(timeZone)}`, {
-      code: 'INVALID_INPUT',
-      hint: 'Use a name of the IANA database, such as Europe/Paris or UTC.',
-      cause,
-    })
-  }
 }
 
 function offsetText(offset: number): string {

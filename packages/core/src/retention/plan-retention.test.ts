@@ -68,7 +68,7 @@ describe('rules that cannot be meant are refused, with what to do', () => {
     expect(() => planRetention({ listings }, {}, now)).toThrow(TypeError)
     expect(() => planRetention({ listings: [], items: ['a'] }, {}, now)).toThrow(TypeError)
     expect(() => planRetention({ listings: [] }, {}, new Date('never'))).toThrow(TypeError)
-    expect(() => planRetention({ listings: [] }, {}, now, { timezone: 'x' })).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }))
+    expect(() => planRetention({ listings: [] }, {}, now, { timezone: 'x' })).toThrow(expect.objectContaining({ code: 'INVALID_SETTINGS' }))
   })
 })
 

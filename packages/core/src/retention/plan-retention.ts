@@ -35,7 +35,7 @@ export interface RetentionOptions {
  *
  * A backup is dated by when its run began (`beganAt`), by the clock of the host that made it, which `now` is of too, and which copies keep; the clock of the server may be
  * wrong. Complete ones, partial ones, limited ones by their items, and ones that lack what they need in this repository, are counted apart by the same rules: none takes the place of
- * another. Throws `INVALID_INPUT` for rules or a zone that cannot be meant, and a TypeError for a history of several repositories or of single items.
+ * another. Throws `INVALID_INPUT` for rules that cannot be meant, `INVALID_SETTINGS` for a zone that is not known, and a TypeError for a history of several repositories or of single items.
  */
 export function planRetention(
   history: ChainHistory,

@@ -1,8 +1,8 @@
 import { BackupError } from '../errors/backup-error.ts'
+import { timeZone } from '../time/time-zone.ts'
 import { parseCron } from './cron-expression.ts'
 import { type SchedulePolicy, type StartWindow, weekdays } from './schedule-policy.ts'
 import { minuteOfDay } from './start-windows.ts'
-import { timeZone } from './time-zone.ts'
 
 /** What is wrong with a policy, and where: the keys that lead to it, such as `entries`, `full` or `windows`, `0`, `from`. */
 export interface PolicyProblem {

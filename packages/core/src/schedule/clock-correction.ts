@@ -1,5 +1,5 @@
+import { dayMilliseconds } from '../time/time-zone.ts'
 import { entriesOf } from './compiled-policy.ts'
-import { dayMilliseconds } from './cron-expression.ts'
 import { type JobHistory, longestWait, type TaskHistory, withTask } from './schedule-history.ts'
 import { retriesByDefault, type SchedulePolicy, type ScheduleTask } from './schedule-policy.ts'
 import type { SlotTimes } from './slot-times.ts'

@@ -1,10 +1,10 @@
+import { madeOnce } from '../time/made-once.ts'
+import { timeZone } from '../time/time-zone.ts'
 import { type CronExpression, parseCron } from './cron-expression.ts'
-import { madeOnce } from './made-once.ts'
 import { type SchedulePolicy, type ScheduleTask, scheduleTasks } from './schedule-policy.ts'
 import { jitterOf } from './slot-jitter.ts'
 import { type SlotTimes, slotTimes } from './slot-times.ts'
 import { type StartTimes, startTimes } from './start-windows.ts'
-import { timeZone } from './time-zone.ts'
 
 /** One entry of a policy, ready to be asked. Moments are milliseconds since 1970. */
 export interface CompiledEntry {

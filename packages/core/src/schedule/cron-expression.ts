@@ -1,8 +1,7 @@
 import { Cron } from 'croner'
 import { BackupError } from '../errors/backup-error.ts'
-import { madeOnce } from './made-once.ts'
-
-export const dayMilliseconds = 86_400_000
+import { madeOnce } from '../time/made-once.ts'
+import { dayMilliseconds } from '../time/time-zone.ts'
 
 /** How far ahead a day is looked for; a 29th of February that is a Monday comes every 28 years, and over 2100 after 40. */
 const yearsAhead = 60

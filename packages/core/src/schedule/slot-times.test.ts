@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { BackupError } from '../errors/backup-error.ts'
+import { timeZone } from '../time/time-zone.ts'
 import { cronText, zoneName } from './__fixtures__/random-policies.ts'
 import { slotsByTheMinute } from './__fixtures__/slots-by-the-minute.ts'
 import { parseCron } from './cron-expression.ts'
 import { type SlotTimes, slotTimes } from './slot-times.ts'
-import { timeZone } from './time-zone.ts'
 
 const seed = Number(process.env.BACKUP_PLANET_SEED ?? Date.now() % 2 ** 31)
 

@@ -1,6 +1,6 @@
-import { type CronExpression, dayMilliseconds, firstDay, lowerBound, yearOfDay } from './cron-expression.ts'
-import { madeOnce } from './made-once.ts'
-import type { TimeZone, ZoneStretch } from './time-zone.ts'
+import { madeOnce } from '../time/made-once.ts'
+import { dayMilliseconds, type TimeZone, type ZoneStretch } from '../time/time-zone.ts'
+import { type CronExpression, firstDay, lowerBound, yearOfDay } from './cron-expression.ts'
 
 /** The slots of a cron expression in a time zone, as milliseconds since 1970. */
 export interface SlotTimes {

@@ -1,6 +1,5 @@
-import { dayMilliseconds } from './cron-expression.ts'
+import { dayMilliseconds, type TimeZone } from '../time/time-zone.ts'
 import { type ScheduleTask, type StartWindow, weekdays } from './schedule-policy.ts'
-import type { TimeZone } from './time-zone.ts'
 
 const weekMilliseconds = 7 * dayMilliseconds
 /** 1970-01-01 was a Thursday; here the week begins with the Sunday before. */

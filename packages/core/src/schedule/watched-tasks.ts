@@ -1,9 +1,9 @@
 import { BackupError } from '../errors/backup-error.ts'
+import { timeZone } from '../time/time-zone.ts'
 import { parseCron } from './cron-expression.ts'
 import { endRun, type JobHistory, type TaskHistory, type TaskSchedule, withTask } from './schedule-history.ts'
 import type { SchedulePolicy, ScheduleTask } from './schedule-policy.ts'
 import { type SlotTimes, slotTimes } from './slot-times.ts'
-import { timeZone } from './time-zone.ts'
 
 /** Of a job that is watched from now on: what it has no history of begins with the next slot. */
 export function beginWatching(history: JobHistory | undefined, policy: SchedulePolicy, now: number): JobHistory {

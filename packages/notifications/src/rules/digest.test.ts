@@ -21,6 +21,10 @@ describe('the next digest', () => {
     expect(iso({ ...daily, timezone: 'Pacific/Kiritimati' }, '2026-07-24T12:00:00Z')).toBe('2026-07-24T17:00:00.000Z')
   })
 
+  it('of a zone that is not known is refused', () => {
+    expect(() => nextDigest({ ...daily, timezone: 'Mars/Base' }, 0)).toThrow(expect.objectContaining({ code: 'INVALID_SETTINGS' }))
+  })
+
   it('comes once for each day, or chosen day, of a year in every zone, at its time or within an hour of it', () => {
     const schedule = fc.record({
       every: fc.constantFrom('daily' as const, 'weekly' as const),

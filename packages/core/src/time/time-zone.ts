@@ -1,6 +1,7 @@
 import { BackupError } from '../errors/backup-error.ts'
-import { dayMilliseconds } from './cron-expression.ts'
 import { madeOnce } from './made-once.ts'
+
+export const dayMilliseconds = 86_400_000
 
 /**
  * A stretch of time over which the clocks of a zone are not changed. All in milliseconds: moments since 1970 in UTC, and what is to be added
@@ -26,6 +27,16 @@ const zones = new Map<string, TimeZone>()
 /** By the time zone database of the JavaScript engine. Throws `INVALID_SETTINGS` for a name that is not in it. */
 export function timeZone(name: string): TimeZone {
   return madeOnce(zones, name, () => createTimeZone(name))
+}
+
+export function isTimeZone(name: string): boolean {
+  try {
+    timeZone(name)
+    return true
+  } catch (error) {
+    if (BackupError.is(error)) return false
+    throw error
+  }
 }
 
 function createTimeZone(name: string): TimeZone {
