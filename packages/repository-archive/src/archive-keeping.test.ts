@@ -72,6 +72,18 @@ it('lists many backups in order with few downloads at once', async () => {
   expect(most).toBe(3)
 })
 
+it('reads no record of a backup that began before the moment that is asked for', async () => {
+  const uploader = createMemoryUploader()
+  const repository = createArchiveRepository({ uploader })
+  const stored = []
+  for (const number of [1, 2, 3, 4]) stored.push(await storeStage(repository, stageOf([file]), run(number)))
+  const before = uploader.calls.download
+  const found = []
+  for await (const backup of repository.list({ job: stored[0]?.job ?? '', beganSince: stored[2]?.beganAt ?? '' })) found.push(backup)
+  expect(found).toEqual(stored.slice(2))
+  expect(uploader.calls.download - before).toBe(2)
+})
+
 it('finds a backup by its whole id only', async () => {
   const repository = createArchiveRepository({ uploader: createMemoryUploader() })
   await storeStage(repository, stageOf([file]), { ...run(1), id: 'a-b' })

@@ -34,11 +34,15 @@ export function jobIdentityKey(segment: string): string {
   return `${segment}/${identityFileName}`
 }
 
+/** @param beganAt ISO 8601 */
+export function folderTime(beganAt: string): string {
+  return new Date(beganAt).toISOString().replace(/[-:.]/g, '')
+}
+
 /** Sorted by name, the folders of a job are sorted by time. */
 export function backupFolder(run: StagedRun): string {
-  const time = new Date(run.beganAt).toISOString().replace(/[-:.]/g, '')
   const kind = run.kind === undefined ? '' : `${run.kind}-`
-  return `${jobPrefix(run.job)}${time}-${kind}${encodeSegment(run.id)}`
+  return `${jobPrefix(run.job)}${folderTime(run.beganAt)}-${kind}${encodeSegment(run.id)}`
 }
 
 /** Whether a backup folder is the one of this run. */

@@ -1,6 +1,6 @@
 import { type Backup, BackupError, type BackupFilter, encodeSegment, type OperationOptions, throwIfAborted } from '@backup-planet/core'
 import { type ArchiveContext, below } from './archive-context.ts'
-import { compareFolders, folderOfKey, jobPrefix, manifestName } from './archive-layout.ts'
+import { compareFolders, folderOfKey, folderTime, jobPrefix, manifestName } from './archive-layout.ts'
 import { downloadManifest } from './archive-manifest.ts'
 
 /** A folder in the store that could be a backup of ours. Of its objects only sums are kept: with the format `files` there may be millions. */
@@ -22,12 +22,13 @@ export async function storedFolders(context: ArchiveContext, filter: BackupFilte
   throwIfAborted(options.signal, 'listing the backups')
   const folders = new Map<string, StoredFolder>()
   const end = filter.id === undefined ? '' : `-${encodeSegment(filter.id)}`
+  const since = filter.beganSince === undefined ? '' : folderTime(filter.beganSince)
   for await (const { key, size, modifiedAt } of context.uploader.list(
     filter.job === undefined ? '' : jobPrefix(filter.job),
     below(options),
   )) {
     const folder = folderOfKey(key)
-    if (folder === undefined || !folder.endsWith(end)) continue
+    if (folder === undefined || !folder.endsWith(end) || folder.slice(folder.indexOf('/') + 1) < since) continue
     const before = folders.get(folder)
     folders.set(folder, {
       folder,

@@ -26,10 +26,16 @@ export function createJobLeases(observed: LeaseObservations = new Map()) {
   }
 }
 
-/** What the repository of a job says of its runs, wherever they were made. */
-export async function recallHistory(workspace: Workspace, job: string, options: OperationOptions, now: number): Promise<JobHistory> {
+/** What the repository of a job says of its runs, wherever they were made; of those that began since a moment, where one is given. */
+export async function recallHistory(
+  workspace: Workspace,
+  job: string,
+  now: number,
+  { beganSince, ...options }: OperationOptions & { readonly beganSince?: number },
+): Promise<JobHistory> {
   await using repository = await workspace.repositoryOf(job)
   const backups = []
-  for await (const backup of repository.list({ job }, options)) backups.push(backup)
+  const since = beganSince === undefined ? {} : { beganSince: new Date(beganSince).toISOString() }
+  for await (const backup of repository.list({ job, ...since }, options)) backups.push(backup)
   return rememberedHistory(backups, now)
 }

@@ -93,7 +93,7 @@ export async function runDaemon(context: CommandContext, settings: DaemonSetting
         jobs,
         state: settings.state ?? scheduleStateStore(directory),
         lease: (job, options) => leaseOf(workspace, job, options),
-        recall: (job, options) => recallHistory(workspace, job, options, context.now()),
+        recall: (job, options) => recallHistory(workspace, job, context.now(), options),
         execute: (run, { signal }) =>
           doScheduled(run, { tasks, workspace, signal, mask: context.mask, now: context.now, observers: () => observers }),
         onEvent,

@@ -140,6 +140,12 @@ const broken: Readonly<Record<string, Fault<(sound: MemoryRepository) => Partial
       },
     }),
   },
+  'lists what began before the moment that was asked for': {
+    caughtBy: 'lists oldest first',
+    breakIt: (sound) => ({
+      list: ({ beganSince: _, ...filter } = {}, options) => sound.list(filter, options),
+    }),
+  },
   'loses the facts of items': {
     caughtBy: 'with all its facts',
     breakIt: (sound) => ({

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { BackupFilter } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
 import { bytesOf, sampleBytes } from '../testing/chunks-of.ts'
 import { createMemoryStage } from '../testing/memory-stage.ts'
@@ -31,18 +32,20 @@ export const repositoryReadChecks: readonly ConformanceCheck<RepositoryHarness>[
     },
   },
   {
-    name: 'lists oldest first, by job and by id',
+    name: 'lists oldest first, by job, by id and by when they began',
     async run({ repository }) {
       const small = { shop: { 'a.bin': sampleBytes(10) } }
       await storeAll(repository, { job: 'shop', id: '20260102-b', beganAt: '2026-01-02T00:00:00.000Z' }, small)
       await storeAll(repository, { job: 'shop', id: '20260101-a', beganAt: '2026-01-01T00:00:00.000Z' }, small)
       await storeAll(repository, { job: 'shop2', id: '20260103-c', beganAt: '2026-01-03T00:00:00.000Z' }, small)
       assert.deepEqual(await idsOf(repository), ['20260101-a', '20260102-b', '20260103-c'])
-      const ids = async (filter: { job?: string; id?: string }) => (await collect(repository.list(filter))).map((backup) => backup.id)
+      const ids = async (filter: BackupFilter) => (await collect(repository.list(filter))).map((backup) => backup.id)
       assert.deepEqual(await ids({ job: 'shop' }), ['20260101-a', '20260102-b'])
       assert.deepEqual(await ids({ job: 'sho' }), [])
       assert.deepEqual(await ids({ id: '20260103-c' }), ['20260103-c'])
       assert.deepEqual(await ids({ job: 'shop', id: '20260103-c' }), [])
+      assert.deepEqual(await ids({ beganSince: '2026-01-02T00:00:00.000Z' }), ['20260102-b', '20260103-c'])
+      assert.deepEqual(await ids({ job: 'shop', beganSince: '2026-01-01T00:00:00.001Z' }), ['20260102-b'])
     },
   },
   {

@@ -106,6 +106,8 @@ export interface StoreRequest {
 export interface BackupFilter {
   readonly job?: string
   readonly id?: string
+  /** ISO 8601 in UTC. Backups that began before are left out; where it can, a repository does not read their records. */
+  readonly beganSince?: string
 }
 
 export interface RepositoryFile {

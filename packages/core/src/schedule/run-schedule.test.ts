@@ -343,6 +343,22 @@ describe('runs', () => {
     expect(machine.runs).toEqual(['shop full 01:00 x2 at 01:50:00'])
   })
 
+  test('after a lease only those backups are asked for that could settle something', async () => {
+    const asked: (number | undefined)[] = []
+    const machine: Machine = new Machine({
+      policies: [policyOf('shop', { full: '0 3 * * *', log: '*/15 * * * *', drill: '0 5 * * *' })],
+      lease: (job, options) =>
+        acquireLease(createMemoryUploader(), { job, clock: machine.clock, owner: { host: 'db1', pid: 7, started: 'unknown' } }, options),
+      recall: async (_job, { beganSince }) => {
+        asked.push(beganSince)
+        return rememberedHistory([backupOf('full', begin - 3 * 60 * minutes), backupOf('log', begin - 5 * minutes)], begin)
+      },
+    }).start()
+    await machine.pass(30 * minutes)
+    await machine.stop()
+    expect(asked).toEqual([undefined, ...Array(2).fill(begin - 3 * 60 * minutes)])
+  })
+
   test('with the state gone, a backup of a clock that stood a year ahead settles nothing', async () => {
     const recall = async () => rememberedHistory([backupOf('full', Date.parse('2027-12-06T00:00:00Z'))], begin)
     const machine = new Machine({ policies: [policyOf('shop', { full: '*/15 * * * *' })], recall }).start()

@@ -48,8 +48,11 @@ export interface ScheduleParts {
    * out.
    */
   readonly lease?: (job: string, options: OperationOptions) => Promise<HeldLease>
-  /** What is known of the runs of a job elsewhere: asked when nothing is known of it here, and after each lease. */
-  readonly recall?: (job: string, options: OperationOptions) => Promise<JobHistory>
+  /**
+   * What is known of the runs of a job elsewhere: asked when nothing is known of it here, and after each lease; then only of those that began at `beganSince` or later,
+   * milliseconds since 1970.
+   */
+  readonly recall?: (job: string, options: OperationOptions & { readonly beganSince?: number }) => Promise<JobHistory>
   readonly onEvent?: ScheduleEventListener
   readonly clock?: ScheduleClock
   /** How many jobs run at once; 2 when left out. One more may run where it makes a log, for which runs of other jobs that take hours do not leave a place. One job never runs twice at once. */

@@ -1,4 +1,4 @@
-import type { Problem } from '../contracts/index.ts'
+import type { CaptureKind, Problem } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
 import { entriesOf } from './compiled-policy.ts'
 import { type DueRun, due } from './due.ts'
@@ -24,6 +24,8 @@ export interface RunOnceParts extends RunnerParts {
 
 /** Somebody else works on the job: how soon it is tried again. */
 const deferredSeconds = 30
+
+const captureKinds: readonly CaptureKind[] = ['full', 'differential', 'log']
 
 /** So many may fail in a row before the failure counts as a lasting one. */
 const quietAttempts = 3
@@ -56,7 +58,7 @@ async function stillDue(parts: RunOnceParts, wanted: DueRun): Promise<DueRun | u
   const { recall, policy, clock, stop } = parts
   if (recall === undefined) return wanted
   // Where it cannot be asked, the run itself says why.
-  const elsewhere = await recall(policy.job, { signal: stop }).catch(() => undefined)
+  const elsewhere = await recall(policy.job, { signal: stop, beganSince: oldestSettled(parts.history(), policy) }).catch(() => undefined)
   if (elsewhere === undefined) return wanted
   const history = laterHistory(parts.history(), elsewhere)
   if (history === parts.history()) return wanted
@@ -64,6 +66,12 @@ async function stillDue(parts: RunOnceParts, wanted: DueRun): Promise<DueRun | u
   const still = due(clock.now(), history, policy).due.find(({ task }) => task === wanted.task)
   if (still === undefined) parts.tell({ type: 'run-fulfilled-elsewhere', run: runOf(policy.job, wanted, clock.now()) })
   return still
+}
+
+/** A backup that began before this moment settles nothing that is not settled. */
+function oldestSettled({ tasks }: JobHistory, { entries }: SchedulePolicy): number {
+  const kinds = captureKinds.filter((kind) => entries[kind] !== undefined)
+  return kinds.length === 0 ? 0 : Math.min(...kinds.map((kind) => tasks[kind]?.settledUntil ?? 0))
 }
 
 async function perform(parts: RunOnceParts, wanted: DueRun, lease: HeldLease | undefined): Promise<void> {

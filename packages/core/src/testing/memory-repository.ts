@@ -174,7 +174,8 @@ export function createMemoryRepository(
       )
       for (const backup of backups) {
         throwIfAborted(options.signal, 'list')
-        if ((filter.job ?? backup.job) === backup.job && (filter.id ?? backup.id) === backup.id) yield backup
+        const isMeant = (filter.job ?? backup.job) === backup.job && (filter.id ?? backup.id) === backup.id
+        if (isMeant && Date.parse(backup.beganAt) >= Date.parse(filter.beganSince ?? backup.beganAt)) yield backup
       }
     },
 

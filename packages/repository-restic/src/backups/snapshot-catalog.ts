@@ -67,6 +67,7 @@ export async function* listBackups(session: ResticSession, filter: BackupFilter,
     if (!isBackup(snapshot, filter)) continue
     try {
       const backup = await readBackup(session, snapshot, options)
+      if (filter.beganSince !== undefined && Date.parse(backup.beganAt) < Date.parse(filter.beganSince)) continue
       // A run that was committed twice, by two who resumed it at once, is one backup.
       if (!seen.has(JSON.stringify([backup.job, backup.id]))) backups.push(backup)
       seen.add(JSON.stringify([backup.job, backup.id]))
