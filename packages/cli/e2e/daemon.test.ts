@@ -1,6 +1,7 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type ChildCommand, command, startCommand } from './child-command.ts'
 
@@ -108,21 +109,27 @@ describe('the daemon', () => {
     expect(JSON.parse(state)).toMatchObject({ jobs: { shop: { tasks: { full: { attempts: { interruptions: 1 } } } } } })
   })
 
-  test('two on one repository, as on two machines: one makes each backup', async () => {
+  test.each([
+    ['one machine', ['here', 'here']],
+    ['two machines, which cannot ask each other whether a process lives', ['one.example.org', 'two.example.org']],
+  ])('two on one repository, each with a state of its own, on %s: one makes each backup', async (_, hosts) => {
     const schedule = '{ full: "*/3 * * * * *" }'
     const files = [await configure(schedule, { name: 'one' }), await configure(schedule, { name: 'two' })]
-    const children = files.map((file) => daemon(file))
-    const [one, two] = children
+    const namedHost = pathToFileURL(join(import.meta.dirname, 'named-host.ts')).href
+    const children = files.map((file, at) => daemon(file, { NODE_OPTIONS: `--import=${namedHost}`, SAMPLE_HOST: hosts[at] ?? '' }))
     await Promise.all(children.map((child) => child.said('"type":"daemon-started"')))
     await expect.poll(() => listed(files[0] ?? ''), { timeout: 60_000, interval: 500 }).toBeGreaterThanOrEqual(3)
-    one?.signal('SIGTERM')
-    two?.signal('SIGTERM')
+    for (const child of children) child.signal('SIGTERM')
     const ended = await Promise.all(children.map((child) => child.ended))
-    const runs = ended.flatMap(({ stdout }) => runsIn(stdout)).filter(({ outcome }) => outcome === 'done')
     expect(ended.map(({ code }) => code)).toEqual([0, 0])
-    const slots = runs.map(({ run }) => run.slot)
-    expect(new Set(slots).size).toBe(slots.length)
+    const slots = ended.flatMap(({ stdout }) => runsIn(stdout).map(({ outcome, run }) => [run.slot, outcome] as const))
+    expect(slots.filter(([, outcome]) => outcome !== 'done')).toEqual([])
+    expect(new Set(slots.map(([slot]) => slot)).size).toBe(slots.length)
     expect(await listed(files[0] ?? '')).toBe(slots.length)
+    // Each has asked for the lease of the job: the other was told by name who has it, or that it was made.
+    const others = ended.flatMap(({ stdout }) => linesOf(stdout).filter(({ type }) => /^run-(deferred|fulfilled-elsewhere)$/.test(type)))
+    expect(others.length).toBeGreaterThan(0)
+    expect(await leasesIn(join(directory, 'backups'))).toEqual([])
   })
 
   test.skipIf(process.platform === 'win32')('tells systemd by its command what goes on', async () => {
@@ -145,6 +152,11 @@ describe('the daemon', () => {
     expect(lines).toContain('STOPPING=1')
   })
 })
+
+async function leasesIn(repository: string): Promise<readonly string[]> {
+  const names = await readdir(repository, { recursive: true })
+  return names.filter((name) => name.includes('lease~'))
+}
 
 async function writeProgram(folder: string, name: string, text: string): Promise<void> {
   await mkdir(folder)
