@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { connect, createServer, type Server } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startTcpFaultProxy, tcpFaultOf } from './tcp-fault-proxy.ts'
@@ -47,6 +48,26 @@ test('each fault does what it says, to one connection', async () => {
   expect(await sent(proxy.port, 100_000)).toMatchObject({ how: 'silent' })
   expect(await sent(proxy.port, 100_000)).toEqual({ bytes: 100_000, how: 'whole' })
   expect(await sent(proxy.port, 100_000)).toEqual({ bytes: 100_000, how: 'whole' })
+})
+
+test('a server that is taken away and brought back breaks what was connected, and takes new connections at its port again', async () => {
+  await using proxy = await startTcpFaultProxy({ port })
+  for (const [how, seen] of [
+    ['refused', 'ECONNREFUSED'],
+    ['silent', 'silent'],
+  ] as const) {
+    const open = connect({ host: '127.0.0.1', port: proxy.port }).on('error', () => undefined)
+    open.write('hello')
+    await once(open, 'data')
+    const closed = new Promise((resolve) => open.once('close', resolve))
+    await proxy.takeAway(how)
+    if (how === 'refused') await closed
+    expect(await sent(proxy.port, 1000)).toEqual({ bytes: 0, how: seen })
+    expect(open.closed).toBe(how === 'refused')
+    await proxy.bringBack()
+    await closed
+    expect(await sent(proxy.port, 1000)).toEqual({ bytes: 1000, how: 'whole' })
+  }
 })
 
 test('the same numbers make the same fault, and all kinds come up', () => {

@@ -1,4 +1,4 @@
-import { connect, createServer, type Socket } from 'node:net'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 
 /** What happens to one connection. Bytes are counted in one direction: `up` to the server, `down` to the client. */
 export type TcpFault =
@@ -20,6 +20,13 @@ export interface TcpFaultProxy extends AsyncDisposable {
   readonly faultsMet: number
   /** Faults of the next connections, one each; those after them have none. Replaces what was planned before. */
   plan(faults: readonly TcpFault[]): void
+  /**
+   * The server is gone for everybody, until `bringBack`. `refused`: connections break and new ones are refused, as when it ends. `silent`: nothing passes any
+   * more and nobody is told, as when its network does.
+   */
+  takeAway(how: 'refused' | 'silent'): Promise<void>
+  /** It is there again, at the same port; what was connected before is broken. */
+  bringBack(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -39,32 +46,36 @@ export async function startTcpFaultProxy(target: { readonly port: number }): Pro
   const bytes = { up: 0, down: 0 }
   let faultsMet = 0
   const sockets = new Set<Socket>()
+  const connections = new Set<ConnectionState>()
+  let silent = false
   const server = createServer({ pauseOnConnect: true }, (client) => {
     const fault = planned.shift()
     const upstream = connect({ host: '127.0.0.1', port: target.port })
     const pair = [client, upstream] as const
+    const state: ConnectionState = { bytes, stalled: silent, onFault: () => faultsMet++ }
+    connections.add(state)
     for (const socket of pair) {
       sockets.add(socket)
       socket.on('error', () => undefined)
       socket.once('close', () => {
         sockets.delete(socket)
+        connections.delete(state)
         for (const other of pair) other.destroy()
       })
     }
-    const state: ConnectionState = { bytes, stalled: false, onFault: () => faultsMet++ }
     passOn(client, upstream, 'up', fault, state)
     passOn(upstream, client, 'down', fault, state)
   })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', resolve)
-  })
+  await listen(server, 0)
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('the operating system gave no port')
+  const breakAll = (): void => {
+    for (const socket of sockets) socket.destroy()
+  }
   const stop = (): Promise<void> =>
     new Promise((resolve) => {
       server.close(() => resolve())
-      for (const socket of sockets) socket.destroy()
+      breakAll()
     })
   return {
     host: '127.0.0.1',
@@ -74,9 +85,29 @@ export async function startTcpFaultProxy(target: { readonly port: number }): Pro
       return faultsMet
     },
     plan: (faults) => void planned.splice(0, planned.length, ...faults),
+    async takeAway(how) {
+      if (how === 'refused') return await stop()
+      silent = true
+      for (const connection of connections) connection.stalled = true
+    },
+    async bringBack() {
+      silent = false
+      breakAll()
+      if (!server.listening) await listen(server, address.port)
+    },
     stop,
     [Symbol.asyncDispose]: stop,
   }
+}
+
+function listen(server: Server, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, '127.0.0.1', () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
 }
 
 interface ConnectionState {

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { CreateMultipartUploadCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { expect, it, onTestFinished } from 'vitest'
 import { startThrowawayCephS3 } from './throwaway-ceph-s3.ts'
 
@@ -19,6 +20,11 @@ it('answers until it is stopped, for its own user only', async () => {
     expect(await answers(server.endpoint)).toBe(true)
     expect((await fetch(`${server.endpoint}/first`)).status).toBe(403)
     expect(await server.admin(['bucket', 'list'])).toContain('first')
+    const client = new S3Client({ endpoint: server.endpoint, region: 'us-east-1', forcePathStyle: true, credentials: { ...server.user } })
+    onTestFinished(() => client.destroy())
+    await client.send(new PutObjectCommand({ Bucket: 'first', Key: 'whole', Body: 'x' }))
+    await client.send(new CreateMultipartUploadCommand({ Bucket: 'first', Key: 'begun' }))
+    expect(await server.stored('first')).toEqual(['whole', 'begun (unfinished)'])
   } finally {
     await server.stop()
   }

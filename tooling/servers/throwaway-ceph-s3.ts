@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
+import { CreateBucketCommand, ListMultipartUploadsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
 import { freePort } from './free-port.ts'
 import { processOutput } from './process-output.ts'
 import { Watchdog } from './watchdog.ts'
@@ -37,6 +37,8 @@ export interface ThrowawayCephS3 extends AsyncDisposable {
   addUser(name: string): Promise<CephS3User>
   /** For the first user unless another is named. */
   createBucket(bucket: string, options?: { readonly user?: CephS3User; readonly objectLock?: boolean }): Promise<void>
+  /** What the first user has in a bucket, up to a thousand of each: keys of objects, and `key (unfinished)` for multipart uploads that were begun. */
+  stored(bucket: string): Promise<readonly string[]>
   /** Runs `radosgw-admin` and resolves with what it prints. */
   admin(adminArguments: readonly string[]): Promise<string>
   stop(): Promise<void>
@@ -130,11 +132,22 @@ class Gateway implements ThrowawayCephS3 {
   }
 
   async createBucket(bucket: string, options: { readonly user?: CephS3User; readonly objectLock?: boolean } = {}): Promise<void> {
-    // The SDK writes into the credentials that it is given.
-    const credentials = { ...(options.user ?? this.user) }
-    const client = new S3Client({ endpoint: this.endpoint, region: 'us-east-1', forcePathStyle: true, credentials })
+    const client = this.#client(options.user ?? this.user)
     await client.send(new CreateBucketCommand({ Bucket: bucket, ObjectLockEnabledForBucket: options.objectLock === true }))
     client.destroy()
+  }
+
+  async stored(bucket: string): Promise<readonly string[]> {
+    const client = this.#client(this.user)
+    const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: bucket }))
+    const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket }))
+    client.destroy()
+    return [...Contents.map(({ Key }) => Key ?? ''), ...Uploads.map(({ Key }) => `${Key} (unfinished)`)]
+  }
+
+  #client(user: CephS3User): S3Client {
+    // The SDK writes into the credentials that it is given.
+    return new S3Client({ endpoint: this.endpoint, region: 'us-east-1', forcePathStyle: true, credentials: { ...user } })
   }
 
   async admin(adminArguments: readonly string[]): Promise<string> {
