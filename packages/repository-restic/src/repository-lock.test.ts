@@ -199,6 +199,37 @@ describe('a lock of somebody else', () => {
     expect(locksIn(uploader)).toEqual([])
   })
 
+  it("of this process that could not be removed when it was let go of stands in nobody's way here, and is cleared away", async () => {
+    const { repository, another, clock, uploader } = place()
+    let isAway = false
+    const remove: Uploader['remove'] = (...call) => (isAway ? Promise.reject(unreachable) : uploader.remove(...call))
+    const breaking = { ...repository, uploader: { ...uploader, remove } }
+    const lock = await lockRepository(breaking, { exclusive: false, clock }, {})
+    expect((await findLocks(another, {}, clock)).map(({ stale }) => stale)).toEqual([false])
+    isAway = true
+    await lock[Symbol.asyncDispose]()
+    expect((await findLocks(another, {}, clock)).map(({ stale }) => stale)).toEqual([true])
+    await using alone = await lockRepository(another, { exclusive: true, clock }, {})
+    await alone.assertHeld({})
+    expect(locksIn(uploader)).toHaveLength(1)
+  })
+
+  it('that was being written when the store went away, and arrives later, is cleared away as well', async () => {
+    const { repository, another, clock, uploader } = place()
+    let arrive = async (): Promise<unknown> => expect.unreachable('nothing was written')
+    const upload: Uploader['upload'] = async (...call) => {
+      arrive = () => uploader.upload(...call)
+      throw unreachable
+    }
+    await expect(lockRepository({ ...repository, uploader: { ...uploader, upload } }, { exclusive: true, clock }, {})).rejects.toBe(
+      unreachable,
+    )
+    await arrive()
+    await using lock = await lockRepository(another, { exclusive: true, clock }, {})
+    await lock.assertHeld({})
+    expect(locksIn(uploader)).toHaveLength(1)
+  })
+
   it('is passed over when it goes while it is being read', async () => {
     const { repository, clock, uploader } = place()
     const id = await writeLock(repository, { time: clock.time })

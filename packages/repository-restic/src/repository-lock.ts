@@ -19,12 +19,18 @@ const lostAfterMilliseconds = staleAfterMilliseconds - 1.5 * refreshEveryMillise
 /** Two who lock at the same moment see each other after this. */
 const settleMilliseconds = 200
 
+/**
+ * Locks of this process that were let go of and may still be in the store, since it did not answer then: nobody's, although their process lives. Of a lock that
+ * was removed nothing is kept.
+ */
+const letGoOf = new Set<StorageId>()
+
 export interface HeldLock extends AsyncDisposable {
   /** Aborted with `CONFLICT` when the lock could not be kept: whatever is being done must end before others act. */
   readonly lost: AbortSignal
   /** Throws `CONFLICT` unless the lock is there, fresh, and ours: the last look before a record is written. */
   assertHeld(options: OperationOptions): Promise<void>
-  /** Lets go of it. Never throws: a lock that could not be removed is stale after half an hour. */
+  /** Lets go of it. Never throws: a lock that could not be removed is stale for this process at once, and for others after half an hour or when this process has ended. */
   [Symbol.asyncDispose](): Promise<void>
 }
 
@@ -95,6 +101,8 @@ async function tryLock(
     await removeLock(repository, id)
     return { blockedBy: after }
   } catch (error) {
+    // Kept, also where it could be removed: what was on its way may arrive later.
+    letGoOf.add(id)
     await removeLock(repository, id).catch(() => undefined)
     throw error
   }
@@ -126,7 +134,7 @@ export async function findLocks(
   for await (const { id } of listObjects(repository.uploader, 'locks', options)) {
     try {
       const lock = await readSealedJson(repository, 'locks', id, parseLock, options)
-      locks.push({ ...lock, id, stale: isStale(lock, clock.now()) })
+      locks.push({ ...lock, id, stale: letGoOf.has(id) || isStale(lock, clock.now()) })
     } catch (error) {
       if (!BackupError.is(error)) throw error
       if (error.code === 'NOT_FOUND') continue
@@ -230,7 +238,8 @@ class RefreshedLock implements HeldLock {
     this.#stop()
     this.#ended.abort()
     await this.#refreshing
-    await Promise.allSettled([...this.#written].map((id) => removeLock(this.#repository, id)))
+    for (const id of this.#written) letGoOf.add(id)
+    await Promise.allSettled([...this.#written].map((id) => removeLock(this.#repository, id).then(() => letGoOf.delete(id))))
   }
 
   #look(): void {
