@@ -52,6 +52,12 @@ export const sweeps = [
     says: 'machines that take one lease of a slow store that fails, and are suspended or vanish while they hold it: never two hold it at once',
   },
   {
+    variable: 'BACKUP_PLANET_DAEMON_MINUTES',
+    count: 15,
+    test: 'packages/cli/e2e/daemon-under-faults.test.ts',
+    says: 'so many minutes of the daemon with logs every minute of a MariaDB that is written to, with kill -9 of either, and the S3 store gone and silent for minutes: no hole in what can be restored, the rows of every moment are those of the journal of the writers, each failure and its end told once, nothing left behind',
+  },
+  {
     variable: 'BACKUP_PLANET_RETENTION_COUNT',
     count: 10_000,
     test: 'packages/core/src/retention/retention-properties.test.ts',

@@ -12,6 +12,9 @@ export interface ChildResult {
 }
 
 export interface ChildCommand {
+  readonly pid: number | undefined
+  /** So far. */
+  readonly written: { readonly stdout: string; readonly stderr: string }
   /** Resolves once standard output or error holds this text; rejects when the process ends without it. */
   said(text: string): Promise<void>
   signal(signal: NodeJS.Signals): void
@@ -42,6 +45,8 @@ export function startCommand(argv: readonly string[], environment: Readonly<Reco
     child.once('close', (code) => resolve({ code, ...written }))
   })
   return {
+    pid: child.pid,
+    written,
     ended,
     signal: (signal) => void child.kill(signal),
     stopReading: (...streams) => {
