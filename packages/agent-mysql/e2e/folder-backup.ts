@@ -74,7 +74,7 @@ export async function openFolderBackup(directory: string): Promise<Backup> {
   return JSON.parse(await readFile(join(directory, 'backup.json'), 'utf8')) as Backup
 }
 
-/** The files of a folder as a restoring agent sees them; how many it holds at once is counted. */
+/** The files of a folder as a restoring agent sees them; how many it holds at once, and reads and has not closed yet, is counted. */
 export class FolderFiles implements RestoredFiles {
   readonly inventory: readonly RestoredFileFacts[]
   readonly #directory: string
@@ -82,6 +82,7 @@ export class FolderFiles implements RestoredFiles {
   readonly streamed: string[] = []
   held = 0
   mostHeld = 0
+  reading = 0
   /** Called before each file is given out. */
   onFile: (file: RestoredFileFacts) => Promise<void> | void = () => undefined
 
@@ -101,12 +102,21 @@ export class FolderFiles implements RestoredFiles {
       yield {
         ...facts,
         path,
-        open: () => createReadStream(path),
+        open: () => this.#read(path),
         release: async () => {
           if (!released) this.held--
           released = true
         },
       }
+    }
+  }
+
+  async *#read(path: string): AsyncGenerator<Uint8Array> {
+    this.reading++
+    try {
+      yield* createReadStream(path)
+    } finally {
+      this.reading--
     }
   }
 }

@@ -67,6 +67,10 @@ export class ChainFiles implements RestoredFiles {
     return this.#parts.reduce((sum, part) => sum + part.held, 0)
   }
 
+  get reading(): number {
+    return this.#parts.reduce((sum, part) => sum + part.reading, 0)
+  }
+
   get mostHeld(): number {
     return Math.max(...this.#parts.map((part) => part.mostHeld))
   }
@@ -105,6 +109,7 @@ export async function replayTo(chain: BackupChain, target: TestedServer, choices
   const failed = report.items.flatMap((item) => (item.failure === undefined ? [] : [`${item.item}: ${item.failure.message}`]))
   if (failed.length > 0) throw new Error(failed.join('\n'))
   if (files.held !== 0) throw new Error(`${files.held} files were not released`)
+  if (files.reading !== 0) throw new Error(`${files.reading} files were not closed`)
   return report
 }
 

@@ -71,15 +71,16 @@ export class ReplaySources {
       if (next === undefined) return
       const { file, number, log } = next
       const pieces = readBinlogEvents(file.open(), placeOf(log, file))
-      const head = await pieces.next()
-      if (!first && head.done !== true && isServerStart(head.value, log)) return
-      this.#next = undefined
-      this.#current = file
       try {
+        const head = await pieces.next()
+        if (!first && head.done !== true && isServerStart(head.value, log)) return
+        this.#next = undefined
+        this.#current = file
         yield { name: log.binlog, actions: replayActions(this.#units(head, pieces, number, log), number, this.#options.pieceBytes) }
       } finally {
+        // Of one that is left to the next session, too: that opens it anew.
         await pieces.return()
-        await file.release()
+        if (this.#current === file) await file.release()
       }
     }
   }
