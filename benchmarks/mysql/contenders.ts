@@ -25,6 +25,8 @@ export interface Bench {
   readonly server: ThrowawayMariadb
   readonly scratch: string
   readonly firstBinlog: string
+  /** File with the backup that logs continue. */
+  readonly full: string
 }
 
 /** By task, ours first. */
@@ -56,19 +58,29 @@ interface AgentCall {
   readonly server: ThrowawayMariadb
   readonly task: Task
   readonly name: string
-  readonly verb: 'dump' | 'logs'
+  readonly verb: 'dump' | 'full' | 'logs'
   readonly output: string
   readonly choice: string
 }
 
-function agentContender({ server, task, name, verb, output, choice }: AgentCall): Contender {
-  const program = join(import.meta.dirname, 'agent-program.ts')
-  const call: ProgramCall = {
+function agentContender({ task, name, ...call }: AgentCall): Contender {
+  const { output } = call
+  return { name, task, isOurs: true, prepare: fresh(output), pipeline: { calls: [agentCall(call)] }, output }
+}
+
+function agentCall({ server, verb, output, choice }: Omit<AgentCall, 'task' | 'name'>): ProgramCall {
+  return {
     program: process.execPath,
-    arguments: [program, verb, output, String(server.port), choice],
+    arguments: [join(import.meta.dirname, 'agent-program.ts'), verb, output, String(server.port), choice],
     environment: { BENCH_PASSWORD: server.rootPassword },
   }
-  return { name, task, isOurs: true, prepare: fresh(output), pipeline: { calls: [call] }, output }
+}
+
+/** Makes the full backup that the logs continue, of the server as it is now. */
+export async function recordFull({ server, scratch, full }: Omit<Bench, 'firstBinlog'>): Promise<void> {
+  const output = join(scratch, 'full')
+  await fresh(output)()
+  await measure({ calls: [agentCall({ server, verb: 'full', output, choice: full })] })
 }
 
 interface MydumperCall {
@@ -135,12 +147,12 @@ function restores({ server, scratch }: Bench): readonly Contender[] {
   ]
 }
 
-function logs({ server, scratch, firstBinlog }: Bench): readonly Contender[] {
+function logs({ server, scratch, firstBinlog, full }: Bench): readonly Contender[] {
   const task = 'logs'
   const output = join(scratch, 'raw-logs')
   const words = [...connectionOf(server), '--read-from-remote-server', '--raw', '--to-last-log', `--result-file=${output}/`, firstBinlog]
   return [
-    agentContender({ server, task, name: 'agent-mysql, log', verb: 'logs', output: join(scratch, 'ours-logs'), choice: firstBinlog }),
+    agentContender({ server, task, name: 'agent-mysql, log', verb: 'logs', output: join(scratch, 'ours-logs'), choice: full }),
     {
       name: 'mariadb-binlog -R --raw',
       task,

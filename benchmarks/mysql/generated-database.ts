@@ -33,10 +33,11 @@ export async function requireRows(client: Client, rows: number): Promise<void> {
   }
 }
 
-/** Fills binlogs of 128 MiB with rows; resolves with the name of the first. */
-export async function generateBinlogs(client: Client, megabytes: number): Promise<string> {
+/** Fills binlogs of 128 MiB with rows, once `begun` has looked at the server; resolves with the name of the first. */
+export async function generateBinlogs(client: Client, megabytes: number, begun: () => Promise<void>): Promise<string> {
   await client('SET GLOBAL max_binlog_size = 134217728; RESET MASTER; CREATE DATABASE logged')
   await client('CREATE TABLE logged.note (id INT UNSIGNED PRIMARY KEY, text VARCHAR(250) NOT NULL)')
+  await begun()
   const rowsOfTransaction = 20_000
   const bytesOfRow = 200
   for (let first = 1; first * bytesOfRow < megabytes * 1e6; first += rowsOfTransaction) {

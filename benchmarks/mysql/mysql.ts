@@ -5,7 +5,7 @@ import { startThrowawayMariadb } from '../../tooling/servers/throwaway-mariadb.t
 import { type Measurement, measure } from '../measured-process.ts'
 import { median } from '../median.ts'
 import { wholeNumber } from '../whole-number.ts'
-import { type Contender, describeContenders } from './contenders.ts'
+import { type Contender, describeContenders, recordFull } from './contenders.ts'
 import { generateBinlogs, generateDatabase, requireRows } from './generated-database.ts'
 import { resultsTable } from './results-table.ts'
 
@@ -28,11 +28,12 @@ try {
   })
   process.stderr.write(`generating ${rows.toLocaleString('en')} rows and ${megabytes} MB of binlogs …\n`)
   const client = (sql: string) => server.client(sql)
-  const firstBinlog = await generateBinlogs(client, megabytes)
+  const full = join(scratch, 'full.json')
+  const firstBinlog = await generateBinlogs(client, megabytes, () => recordFull({ server, scratch, full }))
   await generateDatabase(client, rows)
   const samples = new Map<Contender, Measurement[]>()
   const sizes = new Map<Contender, number>()
-  const contenders = describeContenders({ server, scratch, firstBinlog }).filter(({ task }) => tasks?.includes(task) ?? true)
+  const contenders = describeContenders({ server, scratch, firstBinlog, full }).filter(({ task }) => tasks?.includes(task) ?? true)
   for (let round = 1; round <= rounds; round++) {
     for (const contender of contenders) {
       await contender.prepare()
