@@ -44,20 +44,20 @@ export function toldOutcomes(messages: readonly NotificationMessage[]): readonly
 
 /**
  * What docs/notifications.md says is told of these runs: all failures of one task in a row once for each code, and once that it is done again. A
- * run that is tried again before its next slot is not told of yet, and one that was cut with its process never.
+ * failure that may be one of a moment is not told of yet, and a run that was cut with its process never.
  */
 export function expectedOutcomes(lines: readonly DaemonLine[]): readonly ToldOutcome[] {
   const expected: ToldOutcome[] = []
   const failing = new Map<string, { readonly first: number; readonly told: Set<string>; last: string }>()
-  for (const { type, run, outcome, failure, retryAt } of lines) {
-    if (type !== 'run-ended' || run === undefined || retryAt !== undefined) continue
+  for (const { type, run, outcome, failure, lasting } of lines) {
+    if (type !== 'run-ended' || run === undefined) continue
     const { job, task } = run
     const key = `${job} ${task}`
     const row = failing.get(key)
     if (outcome === 'done') {
       if (row !== undefined) expected.push({ job, type: 'recovered', task, code: row.last, answers: row.first })
       failing.delete(key)
-    } else if (outcome === 'failed' && failure !== undefined) {
+    } else if (outcome === 'failed' && failure !== undefined && lasting === true) {
       const { code } = failure
       if (row?.told.has(code) !== true) expected.push({ job, type: 'failed', task, code, answers: row?.first })
       if (row === undefined) failing.set(key, { first: expected.length - 1, told: new Set([code]), last: code })

@@ -11,7 +11,7 @@ export interface DaemonLine {
   readonly outcome?: ScheduledOutcome
   readonly backup?: ScheduledBackup
   readonly failure?: { readonly code: string; readonly message: string }
-  readonly retryAt?: string
+  readonly lasting?: boolean
   readonly kind?: string
   readonly reason?: string
 }
