@@ -3,6 +3,7 @@ import type { ResolvedMysqlAgentSettings } from '../mysql-agent-settings.ts'
 import { connect, type MysqlSession } from '../mysql-connection.ts'
 import { beginningOfBinlog } from '../mysql-position.ts'
 import { readBinlogPosition, readServerTime, type ServerFacts } from '../mysql-server.ts'
+import { readUnloggedRestore, unloggedSince } from '../unlogged-restore.ts'
 import { beginningReader } from './binlog-beginning.ts'
 import { binlogContents } from './binlog-contents.ts'
 import { LogCapture } from './log-capture.ts'
@@ -46,6 +47,7 @@ export async function beginLogCapture(options: BeginLogOptions, operation: Opera
   await session.run('FLUSH BINARY LOGS', 'beginning a new binlog file')
   const binlogs = await listBinlogs(session)
   const after = await readServerTime(session)
+  await assertNotRestored(session, since)
   const complete = completeSince(binlogs, from)
   const active = binlogs.at(-1) as ServerBinlog
   const beginning = await readBeginning(active.name)
@@ -79,6 +81,17 @@ function completeSince(binlogs: readonly ServerBinlog[], { value: { file } }: Po
     code: 'NOT_FOUND',
     retryable: true,
     hint: 'Run again: a full backup then begins a new chain. Let the server keep binlogs for longer.',
+  })
+}
+
+/** Between the decision for a log and its end the server may have been restored into. */
+async function assertNotRestored(session: MysqlSession, since: string): Promise<void> {
+  const restored = unloggedSince(await readUnloggedRestore(session), since)
+  if (restored === undefined) return
+  throw new BackupError(`the binlogs do not lead to the state of the server: ${restored}`, {
+    code: 'INCONSISTENT',
+    retryable: true,
+    hint: 'Nothing was stored. Run again: a full backup then begins a new chain.',
   })
 }
 

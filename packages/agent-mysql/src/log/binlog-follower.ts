@@ -1,14 +1,14 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { type Backup, BackupError, type Capture, type FollowRequest, type OperationOptions, type Position } from '@backup-planet/core'
 import { streamBinlogs } from '../binlog/binlog-stream.ts'
 import type { ResolvedMysqlAgentSettings } from '../mysql-agent-settings.ts'
-import { connect, type MysqlConnection, type MysqlSession } from '../mysql-connection.ts'
-import { detectServer, readServerTime, type ServerFacts } from '../mysql-server.ts'
+import { connect, type MysqlConnection } from '../mysql-connection.ts'
+import { detectServer, type ServerFacts } from '../mysql-server.ts'
 import { sourceName } from '../source-name.ts'
 import { beginningReader } from './binlog-beginning.ts'
 import { placeReader } from './binlog-place.ts'
 import { FollowReceiver } from './follow-receiver.ts'
 import { FollowSpool, type SpooledPart, type SpooledParts } from './follow-spool.ts'
+import { endedUnloggedRestore, type FollowLook, FollowWatch, isCertainlyBefore, ledAstray } from './follow-watch.ts'
 import { LogCapture } from './log-capture.ts'
 import { continuationOf } from './log-continuation.ts'
 import type { LogFile } from './log-file.ts'
@@ -25,21 +25,26 @@ const heartbeatSeconds = 5
 export async function* followBinlogs(
   settings: ResolvedMysqlAgentSettings,
   request: FollowRequest,
-  { signal }: OperationOptions = {},
+  options: OperationOptions = {},
 ): AsyncGenerator<Capture, void, void> {
-  const begin = await beginFollowing(settings, request, signal)
+  const { signal } = options
+  const begin = await beginFollowing(settings, request, options)
   if (begin === undefined) return
-  await using session = begin.session
-  const { server, place } = begin
+  await using _session = begin.session
+  const { server, place, watch } = begin
   const spool = new FollowSpool(request.everyBytes, place, server.flavour === 'mariadb' ? 'mariadb' : 'mysql')
   const receiving = new FollowReceiver(spool, request.everySeconds, signal)
   const { file: binlog, offset: position } = place
   const received = receiving.receive(streamBinlogs(settings, { binlog, position, follow: { heartbeatSeconds }, signal: receiving.signal }))
+  const watching = watch.untilRestored(receiving.signal).then((error) => error !== undefined && receiving.fail(error))
   let { from, since } = begin
   try {
     while (await receiving.due()) {
       const spooled = receiving.take()
-      const at = await momentOf(session, since, spooled)
+      const { now, restored } = await lookAt(watch, receiving)
+      // What was written while the server was restored into is of no state that the logs lead to.
+      if (restored !== undefined && !isCertainlyBefore(spooled.lastTime, restored, now)) throw ledAstray(restored)
+      const at = momentOf(now, since, spooled)
       const to: Position = { chain: from.chain, value: spooled.to }
       yield new LogCapture({
         server,
@@ -51,6 +56,7 @@ export async function* followBinlogs(
         clock: { before: at, after: at },
         files: spooled.parts.map(fileOf),
         open: (file, stop) => contentOf(settings, spooled.parts, file, stop),
+        ...(now === undefined ? { clearUntil: watch.clearUntil } : {}),
       })
       from = to
       since = at
@@ -58,12 +64,26 @@ export async function* followBinlogs(
   } finally {
     receiving.stop()
     await received
+    await watching
+  }
+}
+
+/** What cannot be asked any more ends following once all that has come was handed over: in honesty up to when it could. */
+async function lookAt(watch: FollowWatch, receiving: FollowReceiver): Promise<FollowLook> {
+  try {
+    const seen = await watch.look()
+    if (seen.restored !== undefined) receiving.fail(ledAstray(seen.restored))
+    return seen
+  } catch (error) {
+    receiving.fail(error)
+    return {}
   }
 }
 
 interface FollowBeginning {
-  /** For the clock of the server. */
+  /** What the watch asks by. */
   readonly session: MysqlConnection
+  readonly watch: FollowWatch
   readonly server: ServerFacts
   readonly from: Position
   /** `consistentAt` of the backup that is continued. */
@@ -75,13 +95,14 @@ interface FollowBeginning {
 async function beginFollowing(
   settings: ResolvedMysqlAgentSettings,
   request: FollowRequest,
-  signal: AbortSignal | undefined,
+  options: OperationOptions,
 ): Promise<FollowBeginning | undefined> {
+  const { signal } = options
   if (signal?.aborted) return undefined
   let session: MysqlConnection | undefined
   try {
     session = await connect(settings, { signal })
-    return await beginningOf(settings, session, request, signal)
+    return await beginningOf(settings, session, request, options)
   } catch (error) {
     await session?.[Symbol.asyncDispose]()
     if (signal?.aborted) return undefined
@@ -93,9 +114,12 @@ async function beginningOf(
   settings: ResolvedMysqlAgentSettings,
   session: MysqlConnection,
   { chain }: FollowRequest,
-  signal: AbortSignal | undefined,
+  options: OperationOptions,
 ): Promise<FollowBeginning> {
+  const { signal } = options
   const server = await detectServer(session)
+  // Read before the continuation, which looks at it anew: so what begins in between is noticed there.
+  const known = await endedUnloggedRestore(session, options)
   const readBeginning = beginningReader(settings, signal)
   const readPlace = placeReader(settings, signal)
   const { next } = await continuationOf({ session, server, kind: 'log', chain, readBeginning, readPlace })
@@ -109,19 +133,18 @@ async function beginningOf(
   const { identity, createdAt } = await readBeginning(file)
   const follows = chain.find(({ id }) => id === next.follows) as Backup
   const place = { file, offset: Number(offset), gtid, identity, createdAt }
-  return { session, server, from: next.from, since: follows.consistentAt, place }
+  const since = follows.consistentAt
+  return { session, server, from: next.from, since, place, watch: new FollowWatch(session, known, since) }
 }
 
 /**
  * Up to when the state after these parts is that of the server: up to their last commit, as far as they say; what the server wrote after it has not come. A
  * statement that began before it says nothing against an earlier moment; a server whose clock is before it was set back.
  */
-async function momentOf(session: MysqlSession, since: string, { lastTime }: SpooledParts): Promise<string> {
+function momentOf(clock: string | undefined, since: string, { lastTime }: SpooledParts): string {
   const begun = Date.parse(since)
   const last = lastTime === undefined ? begun : Math.ceil(lastTime)
-  // One that says nothing any more must not hold up what has come.
-  const silent = delay(heartbeatSeconds * 1000, undefined, { ref: false })
-  const now = await Promise.race([readServerTime(session).then(Date.parse, () => undefined), silent])
+  const now = clock === undefined ? undefined : Date.parse(clock)
   if (now !== undefined && now < begun) return new Date(Math.min(last, now)).toISOString()
   return new Date(Math.max(begun, Math.min(last, now ?? last))).toISOString()
 }

@@ -69,6 +69,12 @@ export class FollowReceiver {
     this.#stop.abort()
   }
 
+  /** Receives nothing more; what has come can be taken still. Whoever has aborted wants no error. */
+  fail(error: unknown): void {
+    if (!this.signal.aborted) this.#failure ??= error
+    this.#stop.abort()
+  }
+
   async #changed(milliseconds: number | undefined): Promise<void> {
     const timer = milliseconds === undefined ? undefined : setTimeout(() => this.#news.resolve(), milliseconds)
     await this.#news.promise

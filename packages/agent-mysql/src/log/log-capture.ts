@@ -32,6 +32,8 @@ export interface LogCaptureOptions {
   readonly identity: string | undefined
   /** The clock of the server before the last change that is in it could be made, and after. */
   readonly clock: { readonly before: string; readonly after: string }
+  /** Only until then it is known that nobody restored into the server without its binlogs; left out where that is known until the end. */
+  readonly clearUntil?: string
   readonly files: readonly LogFile[]
   /** The content of each file in turn; only one at a time is read. */
   readonly open: (file: LogFile, signal: AbortSignal | undefined) => AsyncIterable<Uint8Array>
@@ -57,7 +59,7 @@ export class LogCapture implements Capture {
   }
 
   get facts(): CaptureFacts {
-    const { server, sourceName, from, to, identity, files } = this.#options
+    const { server, sourceName, from, to, identity, files, clearUntil } = this.#options
     const { file = '', offset = '', gtid = '' } = to.value
     return {
       application: 'mysql',
@@ -72,7 +74,13 @@ export class LogCapture implements Capture {
         serverId: server.serverId,
         binlogFormat: server.binlogFormat ?? null,
         lowerCaseTableNames: server.lowerCaseTableNames,
-        binlog: { file, offset, gtid, ...(identity === undefined ? {} : { identity }) },
+        binlog: {
+          file,
+          offset,
+          gtid,
+          ...(identity === undefined ? {} : { identity }),
+          ...(clearUntil === undefined ? {} : { clearUntil }),
+        },
         files: files.length,
         transactions: this.#transactions,
       },

@@ -96,6 +96,8 @@ interface Ending {
   readonly gtid: string
   readonly identity: string | undefined
   readonly consistentAt: string
+  /** Up to when no restore into the server is missing in its logs. */
+  readonly clearUntil: string
 }
 
 /** Of the newest history of this server, the last place of which the binlog is still there. */
@@ -114,14 +116,21 @@ function newestEnding(chain: readonly Backup[], id: string, binlogs: readonly Se
 
 function endingOf(backup: Backup): Ending {
   const { file = '', offset = '', gtid = '' } = backup.position?.value ?? {}
-  return { backup: backup.id, file, offset, gtid, identity: recordedIdentity(backup), consistentAt: backup.consistentAt }
+  const { id, consistentAt } = backup
+  const clearUntil = recordedText(backup, 'clearUntil') ?? consistentAt
+  return { backup: id, file, offset, gtid, identity: recordedIdentity(backup), consistentAt, clearUntil }
 }
 
 /** Identity of the binlog that the position of a backup lies in, as its facts have it. */
-export function recordedIdentity({ facts }: Backup): string | undefined {
+export function recordedIdentity(backup: Backup): string | undefined {
+  return recordedText(backup, 'identity')
+}
+
+function recordedText({ facts }: Backup, name: 'identity' | 'clearUntil'): string | undefined {
   const { binlog } = facts
-  if (typeof binlog !== 'object' || binlog === null || !('identity' in binlog)) return undefined
-  return typeof binlog.identity === 'string' ? binlog.identity : undefined
+  if (typeof binlog !== 'object' || binlog === null || !(name in binlog)) return undefined
+  const value = (binlog as Readonly<Record<string, unknown>>)[name]
+  return typeof value === 'string' ? value : undefined
 }
 
 /** Whether the binlog in which a backup ends is the one that it ended in. */
@@ -130,8 +139,8 @@ async function compareBeginning(
   binlogs: readonly ServerBinlog[],
   { session, kind, readBeginning, readPlace }: ContinuationOptions,
 ): Promise<'same' | 'gone' | { readonly broken: string }> {
-  const { backup, file, offset, identity, consistentAt } = ending
-  const unlogged = unloggedSince(await readUnloggedRestore(session), consistentAt)
+  const { backup, file, offset, identity, clearUntil } = ending
+  const unlogged = unloggedSince(await readUnloggedRestore(session), clearUntil)
   if (unlogged !== undefined) return { broken: unlogged }
   const place = `the binlog ${file}, in which backup ${backup} ends,`
   const bytes = binlogs.find(({ name }) => name === file)?.bytes

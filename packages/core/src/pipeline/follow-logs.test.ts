@@ -293,6 +293,22 @@ test('removes what a run had sent that was killed beside it, once it stores agai
   expect(removed).toContainEqual({ olderThanSeconds: 0, job: 'shop', runs: ['killed'] })
 })
 
+test('tells the problems that the agent tells while it follows', async () => {
+  const agent = createMemoryAgent({ server })
+  const problem = { severity: 'warning', code: 'INCONSISTENT', message: 'it is not followed for now', hint: 'Wait.' } as const
+  const telling: Agent = {
+    ...agent,
+    async *follow(request, options) {
+      options?.onProgress?.({ type: 'problem', problem })
+      yield* agent.follow?.(request, options) ?? []
+    },
+  }
+  const { ended, next } = follow({ agent: telling })
+  expect(await next('problem')).toEqual({ type: 'problem', problem })
+  controller.abort()
+  expect(await ended).toMatchObject({ problems: [problem] })
+})
+
 describe('following is refused', () => {
   test('while somebody else follows the job', async () => {
     const { ended, next } = follow()

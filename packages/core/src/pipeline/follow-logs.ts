@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { equalPositions } from '../chain/position-order.ts'
-import type { Agent, Backup, Problem, Repository, Staging } from '../contracts/index.ts'
+import type { Agent, Backup, Problem, Progress, Repository, Staging } from '../contracts/index.ts'
 import { abortError, BackupError, throwIfAborted } from '../errors/backup-error.ts'
 import type { RunEventListener } from '../events/run-event.ts'
 import { backUp } from './back-up.ts'
@@ -139,7 +139,12 @@ class LogFollower {
     const until = signal === undefined ? failing.signal : AbortSignal.any([signal, failing.signal])
     using storing = new GracePeriod(signal, this.#parts.graceSeconds ?? 60)
     let failure: { readonly error: BackupError; readonly keptSince: Date } | undefined
-    for await (const capture of agent.follow?.({ job, chain, everySeconds, everyBytes }, { signal: until }) ?? []) {
+    const onProgress = (progress: Progress) => {
+      if (progress.type !== 'problem') return
+      this.#problems = [...this.#problems, progress.problem].slice(-problemsKept)
+      this.#tell({ type: 'problem', problem: progress.problem })
+    }
+    for await (const capture of agent.follow?.({ job, chain, everySeconds, everyBytes }, { signal: until, onProgress }) ?? []) {
       const behind = failure === undefined ? {} : { behind: failure.error, now: () => after(failure?.keptSince, this.#parts.now) }
       const { store, error, keptSince, abandonedRuns } = await storeFollowed(
         { ...this.#parts, capture, ...behind, abandonedRuns: this.#abandonedRuns },
