@@ -3,8 +3,9 @@ import { endsStatement, readQuery } from '../binlog/binlog-event.ts'
 import { eventType, isRowsEvent } from '../binlog/binlog-event-type.ts'
 import { shownStatement, statementKind } from '../binlog/statement-text.ts'
 import { type LeftOut, leavesNothingOut } from '../dump/left-out-facts.ts'
-import { withStatementEnd } from './log-replay-edits.ts'
+import { withBody, withFlags, withStatementEnd } from './log-replay-edits.ts'
 import type { ReplayEvent } from './log-replay-events.ts'
+import { isSchemaAway, withoutLeftOut } from './log-replay-left-out.ts'
 import { queryParts } from './log-replay-query.ts'
 import { tableOf } from './log-replay-resume.ts'
 import { isTableReplayed, serverSchema, statementFate } from './log-replay-selection.ts'
@@ -59,9 +60,13 @@ export async function* chosenUnits(
     }
     if (leftOut) continue
     if (piece.type !== 'event') yield piece
-    else for (const event of filter.pass(piece.event)) yield event === piece.event ? piece : { type: 'event', event }
+    else
+      for (const event of filter.pass(piece.event)) yield event.begin === piece.event.begin ? { ...piece, event } : { type: 'event', event }
   }
 }
+
+/** LOG_EVENT_SUPPRESS_USE_F: the session does not change to the schema of the statement. */
+const suppressUse = 0x8
 
 class UnitFilter {
   readonly #choice: LogChoice
@@ -109,7 +114,20 @@ class UnitFilter {
     const wanted = (type !== eventType.QUERY && type !== eventType.QUERY_COMPRESSED) || this.#isStatementWanted(event)
     const variables = this.#variables
     this.#variables = []
-    return wanted ? [...variables, event] : []
+    return wanted ? [...variables, this.#adapted(event)] : []
+  }
+
+  /** A statement as it can be executed where what was left out is not there. */
+  #adapted(event: ReplayEvent): ReplayEvent {
+    const { schemas, leftOut } = this.#choice
+    if (isWhole(this.#choice) || (event.type !== eventType.QUERY && event.type !== eventType.QUERY_COMPRESSED)) return event
+    const { head, statement } = queryParts(event)
+    if (statementKind(statement) !== 'other') return event
+    const schema = readQuery(event.body, event.type, event.fixedBytes)?.schema ?? ''
+    const text = statement.toString('latin1')
+    const adapted = withoutLeftOut(text, schema, (name, table) => isTableReplayed(this.#choice, name, table))
+    const edited = adapted === text ? event : withBody(event, eventType.QUERY, [head, Buffer.from(adapted, 'latin1')])
+    return isSchemaAway(schemas, leftOut, schema) ? withFlags(edited, edited.flags | suppressUse) : edited
   }
 
   #isRowsWanted(event: ReplayEvent): boolean {

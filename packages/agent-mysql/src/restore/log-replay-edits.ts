@@ -25,6 +25,14 @@ export function withStatementEnd(event: ReplayEvent): ReplayEvent {
   return { ...event, bytes, body: bytes.subarray(eventHeaderBytes, eventHeaderBytes + event.body.length) }
 }
 
+/** The same event with other flags. */
+export function withFlags(event: ReplayEvent, flags: number): ReplayEvent {
+  const bytes = Buffer.from(event.bytes)
+  bytes.writeUInt16LE(flags, 17)
+  withChecksum(bytes, bytes.length > eventHeaderBytes + event.body.length)
+  return { ...event, flags, bytes, body: bytes.subarray(eventHeaderBytes, eventHeaderBytes + event.body.length) }
+}
+
 /** Writes the checksum anew, where the event has one. */
 export function withChecksum(event: Buffer, checked: boolean): Buffer {
   const end = event.length - checksumBytes

@@ -68,7 +68,38 @@ describe('what the full backup left out', () => {
     ['CREATE DATABASE tmp_1', 'left out'],
     ['CREATE DATABASE created_later', 'replayed'],
     ['DROP TABLE sessions', 'left out'],
-    ['DROP TABLE sessions, t', 'refused'],
+    ['DROP TABLE sessions, t', 'replayed'],
+    ['DROP TABLE sessions, cache_1', 'left out'],
+    ['DROP TABLE remote, t', 'replayed'],
+    ['OPTIMIZE TABLE sessions, t', 'replayed'],
+    ['UPDATE sessions, t SET t.a = 1', 'refused'],
+    ['ALTER TABLE sessions ADD FOREIGN KEY (a) REFERENCES t (a)', 'left out'],
+    ['ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES sessions (a)', 'refused'],
+    ['ALTER TABLE sessions RENAME TO t', 'refused'],
+    ['ALTER TABLE t RENAME sessions', 'refused'],
+    ['ALTER TABLE sessions EXCHANGE PARTITION p WITH TABLE t', 'refused'],
+    ['ALTER TABLE sessions RENAME COLUMN a TO b, ADD FOREIGN KEY (b) REFERENCES t (a)', 'left out'],
+    ['CREATE TABLE sessions LIKE t', 'left out'],
+    ['CREATE TABLE t LIKE sessions', 'refused'],
+    ['INSERT INTO sessions SELECT * FROM t', 'left out'],
+    ['INSERT INTO t SELECT * FROM sessions', 'refused'],
+    ['RENAME TABLE sessions TO cache_1', 'left out'],
+    ['RENAME TABLE t TO u, sessions TO cache_1', 'refused'],
+    ['DROP TRIGGER tr', 'replayed'],
+    ['DROP TRIGGER scratch.tr', 'left out'],
+    ['DROP VIEW v', 'replayed'],
+    ['DROP PROCEDURE p', 'replayed'],
+    ['DROP PROCEDURE scratch.p', 'left out'],
+    ['DROP EVENT scratch.e', 'left out'],
+    ['DROP FUNCTION IF EXISTS scratch.f', 'left out'],
+    ['GRANT SELECT ON sessions TO a@b', 'left out'],
+    ['GRANT SELECT (id) ON TABLE shop.sessions TO a@b', 'left out'],
+    ['GRANT EXECUTE ON PROCEDURE scratch.p TO a@b', 'left out'],
+    ['REVOKE SELECT ON shop.sessions FROM a@b', 'left out'],
+    ['GRANT SELECT ON t TO a@b', 'of accounts'],
+    ['GRANT SELECT ON scratch.* TO a@b', 'of accounts'],
+    ['GRANT ALL ON *.* TO a@b', 'of accounts'],
+    ['GRANT r TO a@b', 'of accounts'],
     ['RENAME TABLE sessions TO t', 'refused'],
     ['CREATE TABLE t AS SELECT * FROM scratch.t', 'refused'],
     ['CREATE VIEW v AS SELECT * FROM sessions', 'refused'],
@@ -83,4 +114,23 @@ describe('what the full backup left out', () => {
   ])('%s: %s', (text, fate) => {
     expect(statementFate(text, 'shop', { leftOut }).is).toBe(fate)
   })
+
+  it.each([
+    ['CREATE TABLE shop.t (a INT)', 'replayed'],
+    ['DROP TABLE shop.t', 'replayed'],
+    ['GRANT SELECT ON shop.t TO a@b', 'of accounts'],
+    ['GRANT SELECT ON * TO a@b', 'left out'],
+    ['INSERT INTO shop.t VALUES (f())', 'refused'],
+    ['CREATE VIEW shop.v AS SELECT f()', 'refused'],
+    ['CREATE TABLE t (a INT)', 'left out'],
+  ])('counts as the default schema too: %s: %s', (text, fate) => {
+    expect(statementFate(text, 'scratch', { leftOut }).is).toBe(fate)
+  })
+})
+
+it('takes a list of tables apart by schemas', () => {
+  const schemas = new Set(['shop'])
+  expect(statementFate('DROP TABLE shop.t, hr.t', 'hr', { schemas }).is).toBe('replayed')
+  expect(statementFate('DROP TABLE hr.t, hr.u', 'shop', { schemas }).is).toBe('left out')
+  expect(statementFate('RENAME TABLE shop.t TO hr.t', 'shop', { schemas }).is).toBe('refused')
 })

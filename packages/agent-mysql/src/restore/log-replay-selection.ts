@@ -1,5 +1,6 @@
 import { type LeftOut, schemaIsLeftOut, tableIsLeftOut } from '../dump/left-out-facts.ts'
 import type { LogChoice } from './log-replay-choice.ts'
+import { changesFirstAlone, isGrantOnLeftOut, isSchemaAway, isTableList, needsNoDefaultSchema } from './log-replay-left-out.ts'
 import { namedDatabase, type StatementScope, statementScope } from './log-replay-scope.ts'
 import { type StatementTables, statementTables } from './log-replay-tables.ts'
 import { journalSchema } from './restore-journal.ts'
@@ -42,14 +43,18 @@ export function statementFate(text: string, defaultSchema: string, selected: Sel
   if (tokens === undefined)
     return selected.schemas === undefined && selected.leftOut === undefined ? replayed : { is: 'refused', because: unclear }
   const scope = statementScope(text, {}, defaultSchema, (schema) => selected.schemas === undefined || selected.schemas.has(schema))
-  if (scope.of === 'accounts') return { is: 'of accounts', accounts: scope.accounts }
+  if (scope.of === 'accounts') {
+    return isGrantOnLeftOut(tokens, defaultSchema, selected.leftOut) ? leftOut : { is: 'of accounts', accounts: scope.accounts }
+  }
   const tables = statementTables(tokens, defaultSchema)
-  return (
+  const fate =
     ofJournal(tokens, tables) ??
     ofServer(tables) ??
     ofLeftOut(tokens, tables, defaultSchema, selected.leftOut) ??
-    ofSchemas(scope, selected)
-  )
+    ofSchemas(tokens, tables, scope, selected)
+  const away = fate.is === 'replayed' && isSchemaAway(undefined, selected.leftOut, defaultSchema)
+  if (!away || needsNoDefaultSchema(tables.verb, tables.of)) return fate
+  return { is: 'refused', because: `was made in schema ${defaultSchema}, which the full backup leaves out, and changes what it holds` }
 }
 
 function wordsOf(text: string): SqlToken[] | undefined {
@@ -84,12 +89,15 @@ function ofLeftOut(
   const missing = tables.filter(({ schema, table }) => tableIsLeftOut(facts, schema, table))
   if (missing.length > 0) {
     if (missing.length === tables.length && of !== 'view') return leftOut
+    if (of === 'tables' && missing[0] === tables[0] && changesFirstAlone(tokens, verb)) return leftOut
+    if (of === 'tables' && isTableList(tokens)) return isAnyReplayed(tables, { leftOut: facts }) ? undefined : leftOut
     const shown = missing.map(({ schema, table }) => `${schema}.${table}`).join(', ')
     return { is: 'refused', because: `names ${shown}, which the full backup leaves out, beside what it holds` }
   }
   const empty = of === 'tables' ? tables.find(({ schema, table }) => isWithoutRows(facts, schema, table)) : undefined
   if (empty === undefined) return undefined
   if (tables.length === 1 && unneeded.has(verb)) return leftOut
+  if (isTableList(tokens)) return isAnyReplayed(tables, { leftOut: facts }) ? undefined : leftOut
   return { is: 'refused', because: `changes ${empty.schema}.${empty.table}, of which the full backup holds no rows` }
 }
 
@@ -110,7 +118,12 @@ function ofServer({ verb, of, named }: StatementTables): StatementFate | undefin
     : undefined
 }
 
-function ofSchemas(scope: StatementScope, { schemas }: Selected): StatementFate {
-  if (schemas === undefined || scope.of === 'selected') return replayed
+function ofSchemas(tokens: readonly SqlToken[], { of, named }: StatementTables, scope: StatementScope, selected: Selected): StatementFate {
+  if (selected.schemas === undefined || scope.of === 'selected') return replayed
+  if (of === 'tables' && named.length > 0 && isTableList(tokens)) return isAnyReplayed(named, selected) ? replayed : leftOut
   return scope.of === 'others' ? leftOut : { is: 'refused', because: unclear }
+}
+
+function isAnyReplayed(tables: StatementTables['named'], selected: Selected): boolean {
+  return tables.some(({ schema, table }) => isTableReplayed(selected, schema, table))
 }
