@@ -60,9 +60,13 @@ export async function* chosenUnits(
     }
     if (leftOut) continue
     if (piece.type !== 'event') yield piece
-    else
-      for (const event of filter.pass(piece.event)) yield event.begin === piece.event.begin ? { ...piece, event } : { type: 'event', event }
+    else for (const event of filter.pass(piece.event)) yield endsAlike(event, piece.event) ? { ...piece, event } : { type: 'event', event }
   }
+}
+
+/** Whether an event that was passed on is the one that was given, as it is or as it can be executed: others were held back before it. */
+function endsAlike(passed: ReplayEvent, given: ReplayEvent): boolean {
+  return passed === given || passed.type === eventType.QUERY
 }
 
 /** LOG_EVENT_SUPPRESS_USE_F: the session does not change to the schema of the statement. */
@@ -110,7 +114,7 @@ class UnitFilter {
       this.#variables.push(event)
       return []
     }
-    if (type === eventType.TRANSACTION_PAYLOAD || type === eventType.EXECUTE_LOAD_QUERY) this.#refuseUnseen(event)
+    if (type === eventType.EXECUTE_LOAD_QUERY) this.#refuseUnseen(event)
     const wanted = (type !== eventType.QUERY && type !== eventType.QUERY_COMPRESSED) || this.#isStatementWanted(event)
     const variables = this.#variables
     this.#variables = []
@@ -168,15 +172,10 @@ class UnitFilter {
     }
   }
 
-  /** What is compressed, or has its data elsewhere, is not looked into. */
+  /** What has its data elsewhere is not looked into. */
   #refuseUnseen(event: ReplayEvent): void {
     if (isWhole(this.#choice)) return
-    throw this.#unsupported(
-      event,
-      event.type === eventType.EXECUTE_LOAD_QUERY
-        ? 'LOAD DATA was logged as a statement, of which nobody can tell which schemas it touches'
-        : 'a compressed transaction (binlog_transaction_compression) cannot be told apart by its schemas',
-    )
+    throw this.#unsupported(event, 'LOAD DATA was logged as a statement, of which nobody can tell which schemas it touches')
   }
 
   #unsupported(event: ReplayEvent, what: string): BackupError {

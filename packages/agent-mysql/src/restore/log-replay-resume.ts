@@ -56,7 +56,7 @@ async function firstUnit(units: AsyncIterable<UnitPiece>): Promise<NextUnit | un
         const query = readQuery(body, type, fixedBytes)
         if (query !== undefined && statementKind(query.statement) === 'other') statement ??= shownStatement(query.statement)
         else if (query !== undefined && statementKind(query.statement).startsWith('xa')) statement ??= 'a step of an XA transaction'
-      } else if (piece.ending === 'prepare' || piece.ending === 'payload') statement ??= 'a transaction'
+      } else if (piece.ending === 'prepare') statement ??= 'a transaction'
     }
   }
   return unit === undefined || !applied ? undefined : { unit, statement, tables: [...tables.values()] }

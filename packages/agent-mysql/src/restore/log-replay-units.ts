@@ -5,9 +5,10 @@ import { readMariadbGtid, readMysqlGtid } from '../binlog/gtid-event.ts'
 import { statementKind } from '../binlog/statement-text.ts'
 import { type AlterPhase, alterPhase, withoutPhase } from './log-replay-alter.ts'
 import type { BinlogPiece, ReplayEvent } from './log-replay-events.ts'
+import { unpackedTransactions } from './log-replay-payload.ts'
 
 /** What ends a unit: the event of a commit, a statement that says so, XA PREPARE, or a statement that is the whole unit. */
-export type UnitEnding = 'xid' | 'commit' | 'rollback' | 'prepare' | 'statement' | 'payload'
+export type UnitEnding = 'xid' | 'commit' | 'rollback' | 'prepare' | 'statement'
 
 /** What the server committed at once: a transaction, or a statement that commits by itself. */
 export interface UnitHead {
@@ -39,14 +40,14 @@ const heldBytes = 1024 * 1024
 /**
  * Joins the events of one binlog to what was committed at once. Leaves out what changes nothing. A unit that the file does not hold whole is not
  * given at all when it is small, and without an `end` when it is large: the server died while it wrote it, and never committed it. Throws `INCONSISTENT`
- * for an incident (the server lost changes) and `UNSUPPORTED` for events that nobody has documented.
+ * for an incident (the server lost changes), `UNSUPPORTED` for events that nobody has documented, and what unpacking compressed transactions throws.
  */
 export async function* readUnits(pieces: AsyncIterable<BinlogPiece>, name: string): AsyncGenerator<UnitPiece, void, void> {
   let open: OpenUnit | undefined
   /** `undefined` once the unit is given as it comes. */
   let held: { readonly event: ReplayEvent; readonly ending?: UnitEnding }[] | undefined = []
   let bytes = 0
-  for await (const piece of pieces) {
+  for await (const piece of unpackedTransactions(pieces, name)) {
     const { event } = piece
     if (piece.format !== undefined) {
       yield { type: 'format', event, format: piece.format }
@@ -114,7 +115,6 @@ const insideUnits: ReadonlySet<number> = new Set([
   eventType.GTID,
   eventType.ANONYMOUS_GTID,
   eventType.XA_PREPARE,
-  eventType.TRANSACTION_PAYLOAD,
   eventType.GTID_TAGGED,
   eventType.MARIADB_GTID,
 ])
@@ -176,8 +176,6 @@ class OpenUnit {
         return 'xid'
       case eventType.XA_PREPARE:
         return 'prepare'
-      case eventType.TRANSACTION_PAYLOAD:
-        return 'payload'
       case eventType.QUERY:
       case eventType.QUERY_COMPRESSED:
       case eventType.EXECUTE_LOAD_QUERY:
