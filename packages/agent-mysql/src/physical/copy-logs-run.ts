@@ -63,6 +63,7 @@ export async function replayOnCopy(options: CopyReplay): Promise<readonly Proble
       // Accounts are those of the copied server, and become what they were on it.
       choice: { skipped: new Set(restore.skipGtids), accountsLeftAlone: new Set([privateAccount]) },
       binlog: true,
+      anyWay: restore.replay === 'auto',
     })
     await journal.remove(connection)
     return await preparedTransactions(connection)

@@ -2,9 +2,9 @@ import { BackupError } from '@backup-planet/core'
 import { eventType } from '../binlog/binlog-event-type.ts'
 import { shownStatement } from '../binlog/statement-text.ts'
 import type { ReplayAction } from './log-replay-actions.ts'
-import { halfDoneHint, interrupted } from './log-replay-interrupted.ts'
+import { halfDoneHint, interrupted, loadHint } from './log-replay-interrupted.ts'
 import { queryParts } from './log-replay-query.ts'
-import { abandonHint } from './restore-journal.ts'
+import { refusedFor } from './log-replay-way.ts'
 
 /** What the client takes for an end of a statement in the output of the tools, and the only command that it obeys in binary mode besides. */
 const misread = /\/\*!\*\/|^\s*delimiter\b/im
@@ -18,24 +18,21 @@ export function refuseForClient(action: ReplayAction, name: string): void {
   const { event } = action
   const place = `binlog ${name} at offset ${event.begin}`
   if (event.type === eventType.BEGIN_LOAD_QUERY || event.type === eventType.EXECUTE_LOAD_QUERY || event.type === eventType.APPEND_BLOCK) {
-    throw unsupported(`${place}: LOAD DATA was logged as a statement with its file, which is not handed to a client`)
+    throw new BackupError(`${place}: LOAD DATA was logged as a statement with its file, which is not handed to a client`, {
+      code: 'UNSUPPORTED',
+      hint: loadHint,
+    })
   }
   if (event.type !== eventType.QUERY && event.type !== eventType.QUERY_COMPRESSED) return
   const { statement } = queryParts(event)
   const error = event.body.readUInt16LE(9)
-  if (error !== 0)
-    throw unsupported(
-      `${place}: ${shownStatement(statement)} ended with error ${error} on the source, which the client would stop at`,
-      interrupted.has(error) ? halfDoneHint : undefined,
-    )
+  const failed = `${place}: ${shownStatement(statement)} ended with error ${error} on the source, which the client would stop at`
+  if (interrupted.has(error)) throw new BackupError(failed, { code: 'UNSUPPORTED', hint: halfDoneHint })
+  if (error !== 0) throw refusedFor('statements', failed)
   if (misread.test(statement.toString('latin1'))) {
-    throw unsupported(`${place}: ${shownStatement(statement)} holds text that the client would take for the end of a statement`)
+    throw refusedFor(
+      'statements',
+      `${place}: ${shownStatement(statement)} holds text that the client would take for the end of a statement`,
+    )
   }
-}
-
-function unsupported(
-  message: string,
-  hint = `Restore with the option replay set to statements, which can do this: begin anew. ${abandonHint}`,
-): BackupError {
-  return new BackupError(message, { code: 'UNSUPPORTED', hint })
 }

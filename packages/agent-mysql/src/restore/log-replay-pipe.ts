@@ -76,7 +76,7 @@ export function clientOptions(
   return writeOptionFile(directory, settings, {
     flavour,
     more: { 'connect-timeout': String(Math.ceil(settings.connectTimeoutSeconds)) },
-    hint: 'Execute with the option replay set to statements, which needs no tools.',
+    hint: 'Restore again with the option replay set to statements, which needs no tools.',
   })
 }
 
@@ -172,7 +172,7 @@ function printerError(command: string, name: string, { stderr, exitCode, signal 
   const said = stderr.trim().split('\n').at(-1)?.slice(-500) ?? ''
   return new BackupError(`${command} could not read ${name}: ${said === '' ? `it ended with ${exitCode ?? signal}` : said}`, {
     code: 'APPLICATION',
-    hint: 'Install the tools of the version that wrote the log, or execute with the option replay set to statements.',
+    hint: 'Install the tools of the version that wrote the log, or restore again with the option replay set to statements: the replay goes on where it has ended.',
   })
 }
 

@@ -14,6 +14,7 @@ import { flavourOf } from '../mysql-server.ts'
 import { type LogChain, readLogChain } from './log-chain.ts'
 import { replayFacts } from './log-replay-facts.ts'
 import { findReplayTools, type ReplayTools } from './log-replay-tools.ts'
+import type { ReplayWay } from './log-replay-way.ts'
 import type { MysqlRestoreOptions } from './restore-options.ts'
 import type { RestoreTargetFacts } from './restore-target.ts'
 
@@ -22,6 +23,8 @@ export interface LogPlan {
   readonly steps: readonly string[]
   readonly problems: readonly Problem[]
   readonly facts: ReturnType<typeof replayFacts>
+  /** How they are replayed: its step among all, and what stands against it. */
+  readonly way: { readonly name: ReplayWay; readonly step: string; readonly problems: readonly Problem[] }
 }
 
 export interface LogPlanOptions extends OperationOptions {
@@ -42,8 +45,14 @@ export async function planLogs(options: LogPlanOptions): Promise<LogPlan> {
   const chain = readLogChain(full, logs)
   const flavour = flavourOf(chain.files.at(-1)?.serverVersion ?? full.source.version, undefined) === 'mariadb' ? 'mariadb' : 'mysql'
   const tools = restore.replay === 'statements' ? undefined : await findReplayTools(flavour, commandRunner, options)
+  const way = {
+    name: tools === undefined ? 'statements' : 'tools',
+    step: replayStep({ full, logs, stop: options.request.stop, schemas }, chain, tools),
+    problems: toolProblems(restore, tools, flavour),
+  } as const
   return {
-    steps: steps(options, chain, tools),
+    way,
+    steps: steps(options, way.step),
     problems: [
       ...chain.problems,
       ...kindProblems(logs),
@@ -52,7 +61,7 @@ export async function planLogs(options: LogPlanOptions): Promise<LogPlan> {
       ...optionProblems(options),
       ...logFormatProblems(logs),
       ...targetProblems(flavour, target),
-      ...toolProblems(restore, tools, flavour),
+      ...way.problems,
       ...stopProblems(options.request.stop, chain),
     ],
     facts: replayFacts({ chain, backups: [full, ...logs], flavour, tools, schemas, leftOut: leftOutOf(full.facts), accounts }),
@@ -278,9 +287,9 @@ export function replayStep(
   return `replay ${count} (${names}, ${describeBytes(bytes)}) ${how} from ${begin.file}:${begin.offset} ${until(stop, last?.lastAt)}${what}`
 }
 
-function steps({ full, logs, request, restore, schemas }: LogPlanOptions, chain: LogChain, tools: ReplayTools | undefined): string[] {
+function steps({ restore }: LogPlanOptions, replay: string): string[] {
   const texts = ['switch the event scheduler of the target off, if it runs, until the logs are replayed: what events did is in the logs']
-  texts.push(replayStep({ full, logs, stop: request.stop, schemas }, chain, tools))
+  texts.push(replay)
   if (restore.skipGtids.length > 0)
     texts.push(`leave out of the replay ${restore.skipGtids.length === 1 ? 'transaction' : 'transactions'} ${restore.skipGtids.join(', ')}`)
   if (restore.users === 'skip') texts.push('leave accounts that exist already as they are, whatever the logs say of them')

@@ -1,4 +1,11 @@
-import { BackupError, type OperationOptions, type RestoredFiles, type RestoredItem, type RestorePlan } from '@backup-planet/core'
+import {
+  BackupError,
+  type OperationOptions,
+  type Progress,
+  type RestoredFiles,
+  type RestoredItem,
+  type RestorePlan,
+} from '@backup-planet/core'
 import { binlogItem } from '../dump-layout.ts'
 import type { MysqlConnectionSettings } from '../mysql-agent-settings.ts'
 import type { MysqlConnection } from '../mysql-connection.ts'
@@ -82,8 +89,10 @@ export class LogRun {
     const alone = facts.accounts ? await accountsLeftAlone(connection, journal, restore.users) : 'all'
     await replayLogs({
       ...this.#options,
+      onProgress: (progress) => this.#tell(progress),
       end: preflight.end,
       binlog: restore.binlog,
+      anyWay: restore.replay === 'auto',
       choice: {
         ...plannedChoice(facts, restore),
         accountsLeftAlone: alone,
@@ -98,6 +107,12 @@ export class LogRun {
     }
     for (const problem of await preparedTransactions(connection)) this.#options.failures.problem(problem)
     await startEvents(connection, journal)
+  }
+
+  /** Problems are reported too. */
+  #tell(progress: Progress): void {
+    if (progress.type === 'problem') this.#options.failures.problem(progress.problem)
+    else this.#options.onProgress?.(progress)
   }
 
   #fail(error: unknown): void {

@@ -1,4 +1,3 @@
-import { BackupError } from '@backup-planet/core'
 import type { FormatDescription } from '../binlog/binlog-event.ts'
 import { shownStatement } from '../binlog/statement-text.ts'
 import { quoteIdentifier } from '../mysql-quoting.ts'
@@ -6,6 +5,7 @@ import { versionNumbers } from '../mysql-server.ts'
 import type { ReplayEvent } from './log-replay-events.ts'
 import { queryParts } from './log-replay-query.ts'
 import { statusBytes } from './log-replay-status.ts'
+import { refusedFor } from './log-replay-way.ts'
 
 /** LOG_EVENT_SUPPRESS_USE_F, LOG_EVENT_THREAD_SPECIFIC_F. */
 const suppressUse = 0x8
@@ -45,13 +45,8 @@ export class ReplaySession {
     if ((event.flags & threadSpecific) !== 0) wanted.set('pseudo_thread_id', String(event.body.readUInt32LE(0)))
     const micros = readStatus(status, format, wanted)
     if (micros === undefined) {
-      throw new BackupError(
-        `binlog ${name} at offset ${event.begin}: ${shownStatement(queryParts(event).statement)} came with a variable that is not known`,
-        {
-          code: 'UNSUPPORTED',
-          hint: 'Execute with the option replay set to tools, with the tools of the version that wrote the log.',
-        },
-      )
+      const statement = shownStatement(queryParts(event).statement)
+      throw refusedFor('tools', `binlog ${name} at offset ${event.begin}: ${statement} came with a variable that is not known`)
     }
     const statements: string[] = []
     if (schema !== '' && (event.flags & suppressUse) === 0 && schema !== this.#schema) {

@@ -7,7 +7,7 @@ import type { MysqlConnection } from '../mysql-connection.ts'
 import { errorNumber } from '../mysql-errors.ts'
 import type { ReplayAction } from './log-replay-actions.ts'
 import type { ReplayEvent } from './log-replay-events.ts'
-import { halfDoneHint, interrupted } from './log-replay-interrupted.ts'
+import { halfDoneHint, interrupted, loadHint } from './log-replay-interrupted.ts'
 import { queryParts } from './log-replay-query.ts'
 import { ReplaySession } from './log-replay-session.ts'
 import type { ReplaySource } from './log-replay-sources.ts'
@@ -92,7 +92,10 @@ class StatementReplay {
       case eventType.USER_VAR:
         return await this.#add(variableStatement(event, this.#options.collations, this.#name))
     }
-    throw this.#unsupported(event, `an event ${eventTypeName(event.type)}`)
+    throw new BackupError(
+      `binlog ${this.#name} at offset ${event.begin}: LOAD DATA was logged as a statement with its file (${eventTypeName(event.type)}), which is not sent`,
+      { code: 'UNSUPPORTED', hint: loadHint },
+    )
   }
 
   async #addRows(rows: readonly Buffer[], event: ReplayEvent): Promise<void> {
@@ -175,16 +178,6 @@ class StatementReplay {
 
   async #send(sql: string): Promise<void> {
     await this.#options.connection.send({ sql }, `replaying ${this.#name}`)
-  }
-
-  #unsupported(event: ReplayEvent, what: string): BackupError {
-    return new BackupError(
-      `binlog ${this.#name} at offset ${event.begin}: ${what} cannot be applied exactly without the tools of the server`,
-      {
-        code: 'UNSUPPORTED',
-        hint: 'Execute with the option replay set to tools, with the tools of the version that wrote the log, or restore to this position.',
-      },
-    )
   }
 }
 

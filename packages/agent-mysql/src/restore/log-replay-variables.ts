@@ -1,6 +1,6 @@
-import { BackupError } from '@backup-planet/core'
 import { eventType } from '../binlog/binlog-event-type.ts'
 import type { ReplayEvent } from './log-replay-events.ts'
+import { refusedFor } from './log-replay-way.ts'
 
 /** Collation by its number, with its character set. */
 export type CollationNames = ReadonlyMap<number, { readonly characterSet: string; readonly collation: string }>
@@ -18,10 +18,7 @@ export function variableStatement(event: ReplayEvent, collations: CollationNames
   }
   const text = type === eventType.USER_VAR ? userVariable(body, collations) : undefined
   if (text !== undefined) return text
-  throw new BackupError(`binlog ${name} at offset ${event.begin}: a variable that a statement uses cannot be set exactly`, {
-    code: 'UNSUPPORTED',
-    hint: 'Execute with the option replay set to tools, with the tools of the version that wrote the log.',
-  })
+  throw refusedFor('tools', `binlog ${name} at offset ${event.begin}: a variable that a statement uses cannot be set exactly`)
 }
 
 function userVariable(body: Buffer, collations: CollationNames): string | undefined {

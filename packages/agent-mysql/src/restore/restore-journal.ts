@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { BackupError, type RestorePlan } from '@backup-planet/core'
+import { BackupError, type Json, type RestorePlan } from '@backup-planet/core'
 import type { MysqlSession } from '../mysql-connection.ts'
 import { quoteIdentifier, quoteText } from '../mysql-quoting.ts'
 
@@ -34,9 +34,23 @@ export async function readJournalHead(session: MysqlSession): Promise<JournalHea
 
 export const abandonHint = `Execute the same plan again to finish that restore; or, to give it up, set back what SELECT * FROM ${journalSchema}.kept lists (such as SET GLOBAL event_scheduler = ON), then run DROP DATABASE ${journalSchema} on the target and plan anew with overwriting.`
 
-/** What identifies the work: the same for a plan however often it is read from JSON, and whatever else is said of it besides. */
-export function planDigest({ problems: _problems, chain: _chain, ...work }: RestorePlan): string {
-  return digestOf(sorted(work))
+/**
+ * What identifies the work: the same for a plan however often it is read from JSON, and whatever else is said of it besides. How logs are replayed does not
+ * count: the journal means the same for both ways.
+ */
+export function planDigest({ problems: _problems, chain: _chain, steps: _steps, facts, request, ...work }: RestorePlan): string {
+  const replay = facts?.replay
+  const logs = typeof replay === 'object' && replay !== null ? withoutKey(replay as Readonly<Record<string, Json>>, 'way') : null
+  return digestOf(sorted({ ...work, facts: { ...facts, replay: logs }, request: requestDigested(request) }))
+}
+
+/** A request without how logs are replayed. */
+export function requestDigested(request: RestorePlan['request']): Json {
+  return sorted({ ...request, options: withoutKey(request.options, 'replay') }) as Json
+}
+
+function withoutKey<Value>(object: Readonly<Record<string, Value>>, key: string): Readonly<Record<string, Value>> {
+  return Object.fromEntries(Object.entries(object).filter(([name]) => name !== key))
 }
 
 /** Keeps what is done, in the target itself, so that rows and the note that they are there are committed together. */

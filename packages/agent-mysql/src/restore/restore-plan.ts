@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import {
   type Backup,
   BackupError,
+  type Json,
   type OperationOptions,
   type PlanStep,
   type Problem,
@@ -15,7 +16,7 @@ import type { MysqlConnectionSettings } from '../mysql-agent-settings.ts'
 import { connect, quoteIdentifier } from '../mysql-connection.ts'
 import { type LogPlan, planLogs } from './log-replay-plan.ts'
 import { compatibilityProblems, nameProblems, targetProblems } from './restore-compatibility.ts'
-import { abandonHint, readJournalHead } from './restore-journal.ts'
+import { abandonHint, readJournalHead, requestDigested } from './restore-journal.ts'
 import { isTableSelected, type MysqlRestoreOptions, parseRestoreOptions } from './restore-options.ts'
 import { type RestoreTargetFacts, readTarget, targetFingerprint } from './restore-target.ts'
 import { unknownTableProblems } from './table-selection.ts'
@@ -76,7 +77,7 @@ export async function planMysqlRestore(
   })
   const head = await readJournalHead(connection)
   if (head === undefined) return plan
-  if (sameWork(head.plan, plan)) return head.plan
+  if (sameWork(head.plan, plan)) return replayedAnotherWay(head.plan, plan, replay)
   const cut: Problem = {
     severity: 'error',
     code: 'CONFLICT',
@@ -233,6 +234,21 @@ function withId(plan: Omit<RestorePlan, 'id'>): RestorePlan {
 /** The same things from the same backup to the same names with the same choices; what lies there has changed meanwhile. */
 function sameWork(a: RestorePlan, b: RestorePlan): boolean {
   const work = (plan: RestorePlan) =>
-    JSON.stringify([plan.backups, plan.target.id, plan.items.map((item) => [item.item, item.to, item.backup]), plan.request])
+    JSON.stringify([
+      plan.backups,
+      plan.target.id,
+      plan.items.map((item) => [item.item, item.to, item.backup]),
+      requestDigested(plan.request),
+    ])
   return work(a) === work(b)
+}
+
+/** The plan that was begun, with the way of replaying logs that is asked for now. */
+function replayedAnotherWay(begun: RestorePlan, now: RestorePlan, replay: LogPlan | undefined): RestorePlan {
+  const { facts } = begun
+  if (replay === undefined || facts?.replay === undefined) return begun
+  const way = { ...(facts.replay as Readonly<Record<string, Json>>), way: replay.way.name }
+  const steps = begun.steps.map((step) => (step.text.startsWith('replay ') ? { ...step, text: replay.way.step } : step))
+  const problems = [...begun.problems.filter(({ code, item }) => code !== 'NOT_FOUND' || item !== binlogItem), ...replay.way.problems]
+  return { ...begun, steps, problems, facts: { ...facts, replay: way }, request: { ...begun.request, options: now.request.options } }
 }
