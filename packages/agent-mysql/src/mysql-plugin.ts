@@ -11,6 +11,8 @@ host: 127.0.0.1
 port: 3306
 user: backup
 password: \${env:MYSQL_PASSWORD}
+# physical copies the files of the whole server with its own tool: for hundreds of gigabytes, on the machine of the server. It takes no choice of schemas, tables, accounts or definers.
+# mode: physical
 # TLS, verified; ca is the PEM text of the authority when the system does not know it.
 # ssl: { ca: "\${file:/etc/mysql/ca.pem}" }
 # Readers at once, each with a connection and a thread.
@@ -46,7 +48,8 @@ tableWaitSeconds: 10
 # Tables without snapshots, such as MyISAM: lock | none | refuse
 nonTransactionalTables: lock
 binlogRotate: true
-# How log backups read binlogs: auto | dump | copy
+# Log backups (run --kind log, follow, or log: in the schedule of the job) restore to any moment. They need log_bin on the server, and binlogs that it keeps until then.
+# How they read binlogs: auto | dump | copy
 binlogFetch: auto
 # Binlogs that are backed up: never, or { keepHours: 72 } to have the server delete older ones.
 purgeBinlogs: never
