@@ -161,6 +161,8 @@ describe('a log becomes a full, with the reason', () => {
       expect(capture.facts.reason).toContain('keeps no logs')
       const problems = await chain.agent.check(chain.request('log'))
       expect(problems).toContainEqual(expect.objectContaining({ message: expect.stringContaining('writes no binlog') }))
+      const following = chain.agent.follow?.({ job: 'test', chain: chain.backups, everySeconds: 1, everyBytes: 1 })
+      await expect(following?.[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'UNSUPPORTED', retryable: false })
     } finally {
       await server.restart({ serverOptions: [] })
     }

@@ -35,7 +35,9 @@ export function dumpFailure(error: ServerError, { binlog, position }: BinlogReac
   if (error.errno === fatalReadError) {
     const [, code = 'APPLICATION', hint = 'Look at the error log of the server: it cannot read its own binlog.'] =
       fatalReads.find(([pattern]) => pattern.test(error.message)) ?? []
-    return new BackupError(`${during} failed: ${withoutValues(error.message)} (error ${error.errno})`, { code, hint })
+    // Another number is chosen the next time; nothing else of these passes by itself.
+    const retryable = code === 'CONFLICT'
+    return new BackupError(`${during} failed: ${withoutValues(error.message)} (error ${error.errno})`, { code, hint, retryable })
   }
   // ER_SERVER_SHUTDOWN, ER_NORMAL_SHUTDOWN, ER_CONNECTION_KILLED.
   if ([1053, 1077, 1927, 3169].includes(error.errno)) return lostStream({ binlog, position }, new Error(error.message))

@@ -118,6 +118,12 @@ async function beginningOf(
 ): Promise<FollowBeginning> {
   const { signal } = options
   const server = await detectServer(session)
+  if (!server.logBin) {
+    throw new BackupError('the server writes no binlog (log_bin is off), and so cannot be followed', {
+      code: 'UNSUPPORTED',
+      hint: 'Set log_bin and server_id in the configuration of the server and start it again.',
+    })
+  }
   // Read before the continuation, which looks at it anew: so what begins in between is noticed there.
   const known = await endedUnloggedRestore(session, options)
   const readBeginning = beginningReader(settings, signal)

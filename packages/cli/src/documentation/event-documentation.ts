@@ -49,6 +49,7 @@ export const eventTexts: { readonly [Type in RunEvent['type']]: EventText<Type> 
     fields: {
       seconds: 'always: until then; within a run: how often it is looked whether the other has ended',
       problem: 'always: why, as in `problem`',
+      repeated: 'optional: true where that is as it was said before, and nothing was followed in between',
     },
   },
   step: { when: 'a step of the plan begins', fields: { text: 'always: one sentence, as in the plan' } },

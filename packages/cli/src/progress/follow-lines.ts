@@ -51,6 +51,8 @@ export function showFollowing(context: CommandContext): EventFollower {
           following = false
           endRun()
           output.emit(event)
+          // The log of days without a server says so once.
+          if (event.repeated === true) return
           return output.remark(
             `${printable(event.problem.message)}; trying again in ${describeDuration(Math.max(1, event.seconds) * 1000)}\n  hint: ${printable(event.problem.hint)}`,
           )

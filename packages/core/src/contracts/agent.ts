@@ -51,7 +51,8 @@ export interface Agent extends AsyncDisposable {
    * ends without an error.
    *
    * Throws, after what had come was yielded, `UNREACHABLE` when the server goes away, and `NOT_FOUND` when the server no longer has what follows
-   * the chain, is in another history, or was changed without its logs: then `beginCapture` says what is due. Left out by an agent that cannot follow.
+   * the chain, is in another history, or was changed without its logs: then `beginCapture` says what is due; `UNSUPPORTED` where no
+   * capture of it can ever be followed. Left out by an agent that cannot follow.
    */
   follow?(request: FollowRequest, options?: OperationOptions): AsyncIterable<Capture>
   /** What a restore would do to the server of this agent, and what stands against it. Changes nothing. */

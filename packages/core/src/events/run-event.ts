@@ -23,9 +23,10 @@ export type RunEvent =
   | { readonly type: 'restorable'; readonly until: string; readonly id: string }
   /**
    * Following could not go on, and begins again after so many seconds. Between `started` and `finished`: what has come is received but not stored while
-   * another run of the job goes on, for as long as that takes; after every so many seconds it is tried again, which is not said again.
+   * another run of the job goes on, for as long as that takes; after every so many seconds it is tried again, which is not said again. `repeated`: for the
+   * same reason as the time before, and nothing was followed in between.
    */
-  | { readonly type: 'waiting'; readonly seconds: number; readonly problem: Problem }
+  | { readonly type: 'waiting'; readonly seconds: number; readonly problem: Problem; readonly repeated?: boolean }
   /** A step of the plan begins, in the words of the plan. */
   | { readonly type: 'step'; readonly text: string }
   | {

@@ -142,9 +142,11 @@ describe('following a server', () => {
     await next('restorable')
     server.write('orders', 'two')
     server.stop()
-    expect(await next('waiting')).toMatchObject({ seconds: 0.01, problem: { severity: 'warning', code: 'UNREACHABLE' } })
-    expect(await next('waiting')).toMatchObject({ seconds: 0.02 })
-    expect(await next('waiting')).toMatchObject({ seconds: 0.02 })
+    const first = await next('waiting')
+    expect(first).toMatchObject({ seconds: 0.01, problem: { severity: 'warning', code: 'UNREACHABLE' } })
+    expect(first).not.toHaveProperty('repeated')
+    expect(await next('waiting')).toMatchObject({ seconds: 0.02, repeated: true })
+    expect(await next('waiting')).toMatchObject({ seconds: 0.02, repeated: true })
     server.start()
     await next('following')
     server.write('orders', 'three')
@@ -307,6 +309,46 @@ test('tells the problems that the agent tells while it follows', async () => {
   expect(await next('problem')).toEqual({ type: 'problem', problem })
   controller.abort()
   expect(await ended).toMatchObject({ problems: [problem] })
+})
+
+test('says each time that it waits for another reason than before', async () => {
+  const reasons = ['nobody answers', 'nobody answers', 'it is overloaded']
+  const agent = createMemoryAgent({ server })
+  const beginCapture: Agent['beginCapture'] = (request, options) => {
+    const reason = reasons.shift()
+    if (reason === undefined) return agent.beginCapture(request, options)
+    return Promise.reject(new BackupError(reason, { code: reason.startsWith('nobody') ? 'UNREACHABLE' : 'OVERLOADED' }))
+  }
+  const { ended, next } = follow({ agent: { ...agent, beginCapture } })
+  await next('following')
+  server.stop()
+  await next('waiting')
+  server.start()
+  await next('following')
+  controller.abort()
+  await ended
+  const waits = events.flatMap((event) => (event.type === 'waiting' ? [[event.problem.code, event.repeated ?? false]] : []))
+  expect(waits.slice(0, 4)).toEqual([
+    ['UNREACHABLE', false],
+    ['UNREACHABLE', true],
+    ['OVERLOADED', false],
+    ['UNREACHABLE', false],
+  ])
+})
+
+test('makes no full after the other where none of them can be followed', async () => {
+  const agent = createMemoryAgent({ server })
+  const full: Agent['beginCapture'] = (request, options) => agent.beginCapture({ ...request, kind: 'full' }, options)
+  const unfollowed: Agent = {
+    ...agent,
+    beginCapture: full,
+    async *follow() {
+      yield* []
+      throw new BackupError('it keeps no logs', { code: 'NOT_FOUND' })
+    },
+  }
+  await expect(follow({ agent: unfollowed }).ended).rejects.toMatchObject({ code: 'NOT_FOUND', message: 'it keeps no logs' })
+  expect(stored().map(({ kind }) => kind)).toEqual(Array.from({ length: 5 }, () => 'full'))
 })
 
 describe('following is refused', () => {

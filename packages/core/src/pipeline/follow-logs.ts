@@ -42,6 +42,9 @@ export interface FollowReport {
 }
 
 const problemsKept = 100
+/** A full that cannot be followed is made so often in a row. */
+const mostRefusals = 5
+const hardlyBegunMilliseconds = 60_000
 
 /**
  * Follows a server and stores its changes as log backups, each as safely as any other backup, until it is aborted. Begins with what is due: what
@@ -56,7 +59,8 @@ const problemsKept = 100
  *
  * Aborting is the way to end it: what had come until then is stored within the grace, and the promise resolves. It rejects with `ABORTED` where
  * that was not possible; what is missing is still in the staging or on the server. Rejects with `CONFLICT` when the job is followed by somebody
- * else, `UNSUPPORTED` for an agent that cannot follow, and with every failure that does not pass by itself, such as wrong credentials.
+ * else, `UNSUPPORTED` for an agent that cannot follow, and with every failure that does not pass by itself, such as wrong credentials or a server that
+ * no full makes ready to be followed.
  */
 export async function followLogs(parts: FollowLogsParts, options: FollowOptions = {}): Promise<FollowReport> {
   const { agent, staging, job } = parts
@@ -83,6 +87,12 @@ class LogFollower {
   #progressed = false
   /** The last time it ended because the server no longer had what comes next, and nothing new was stored since. */
   #lostTrack = false
+  /** Why it waited the last time, until following went on. */
+  #waitedFor: string | undefined
+  /** When following began the last time, since it was last waited. */
+  #followingSince: number | undefined
+  /** How often in a row following had hardly begun when the server had no longer what comes next. */
+  #refusals = 0
   /** Runs that can never commit and had sent something. */
   #abandonedRuns: readonly string[] = []
 
@@ -97,11 +107,13 @@ class LogFollower {
     let pause = first
     while (signal?.aborted !== true) {
       this.#progressed = false
+      this.#followingSince = undefined
       try {
         await this.#begin()
       } catch (error) {
         if (signal?.aborted) throw notAllStored(error, signal, this.#parts.job)
         if (this.#progressed) pause = first
+        this.#refusals = this.#wasRefused(error) ? this.#refusals + 1 : 0
         if (!BackupError.is(error) || !this.#isPassing(error)) throw error
         this.#failure = error
         this.#lostTrack = error.code === 'NOT_FOUND'
@@ -129,6 +141,8 @@ class LogFollower {
     if (backup.status === 'partial') throw cannotFollow(backup)
     const chain = await readChain(repository, job, { signal })
     this.#tell({ type: 'following', job })
+    this.#waitedFor = undefined
+    this.#followingSince = performance.now()
     await this.#follow(chain)
   }
 
@@ -165,9 +179,17 @@ class LogFollower {
     if (signal?.aborted !== true) throw endedByItself(agent.application)
   }
 
-  /** Where the server no longer has what comes next, a full may be due; not where that was said before and nothing has come since. */
+  /**
+   * Where the server no longer has what comes next, a full may be due; not where that was said before and nothing has come since, nor where one full after
+   * the other changes nothing.
+   */
   #isPassing({ code, retryable }: BackupError): boolean {
-    return retryable || (code === 'NOT_FOUND' && (this.#progressed || !this.#lostTrack))
+    return retryable || (code === 'NOT_FOUND' && (this.#progressed || (!this.#lostTrack && this.#refusals < mostRefusals)))
+  }
+
+  #wasRefused(error: unknown): boolean {
+    const milliseconds = this.#followingSince === undefined ? 0 : performance.now() - this.#followingSince
+    return BackupError.is(error) && error.code === 'NOT_FOUND' && !this.#progressed && milliseconds < hardlyBegunMilliseconds
   }
 
   #noteFollowed({ backup, problems }: FollowedStore): void {
@@ -184,7 +206,10 @@ class LogFollower {
   }
 
   async #wait(seconds: number, error: BackupError): Promise<void> {
-    this.#tell({ type: 'waiting', seconds, problem: problemOf(error, 'following cannot go on for now') })
+    const problem = problemOf(error, 'following cannot go on for now')
+    const reason = `${problem.code} ${problem.message}`
+    this.#tell({ type: 'waiting', seconds, problem, ...(reason === this.#waitedFor ? { repeated: true } : {}) })
+    this.#waitedFor = reason
     await delay(seconds * 1000, undefined, { signal: this.#options.signal }).catch(() => undefined)
   }
 
