@@ -4,11 +4,15 @@ import { describe, expect, test } from 'vitest'
 
 const repository = join(import.meta.dirname, '..')
 const names = (await readdir(join(repository, 'packages'))).sort()
-const plugins = names.filter((name) => /^(agent|uploader|repository)-/.test(name))
+const descriptions = await Promise.all(names.map(packageJson))
+/** What is not published is not whole yet: it exports no plugin until it is one. */
+const unpublished = names.filter((_, index) => descriptions[index]?.private === true)
+const plugins = names.filter((name) => /^(agent|uploader|repository)-/.test(name) && !unpublished.includes(name))
 
 interface PackageJson {
   readonly name: string
   readonly version: string
+  readonly private?: boolean
   readonly description: string
   readonly license: string
   readonly type: string
@@ -98,6 +102,18 @@ describe.each(plugins)('the plugin packages/%s', (name) => {
     const subject = name.replace(/^(agent|uploader|repository)-/, '')
     expect(sources.some((file) => file.startsWith(subject) && file.endsWith('-settings.ts'))).toBe(true)
   })
+})
+
+test('packages that are not published say so and export no plugin', async () => {
+  for (const name of unpublished) {
+    expect(await text(repository, 'packages', name, 'README.md'), name).toMatch(/^\*\*Not published/m)
+    expect(await text(repository, 'packages', name, 'src', 'index.ts'), name).not.toMatch(/\bplugin\b/)
+  }
+  for (const name of names.filter((one) => !unpublished.includes(one))) {
+    const { dependencies = {} } = await packageJson(name)
+    const needed = unpublished.filter((one) => Object.hasOwn(dependencies, `@backup-planet/${one}`))
+    expect(needed, `${name} would be published without what it needs`).toEqual([])
+  }
 })
 
 test('packages/cli installs the command', async () => {

@@ -11,6 +11,8 @@ export interface PackageDescription {
   readonly directory: string
   readonly exports: Readonly<Record<string, unknown>>
   readonly bin?: Readonly<Record<string, string>>
+  /** Not published, and so of no user's concern. */
+  readonly private?: boolean
 }
 
 /**
@@ -22,11 +24,14 @@ export async function checkPackaging(repository: string): Promise<string> {
   try {
     const problems = await readmeProblems(repository)
     if (problems.length > 0) throw new CheckFailure(problems.join('\n'))
-    const packages = await describePackages(repository)
+    const described = await describePackages(repository)
+    const packages = described.filter((one) => one.private !== true)
+    const unpublished = described.filter((one) => one.private === true).map(({ name }) => name)
     const tarballs: string[] = []
     for (const { directory } of packages) tarballs.push(await packAndLint(repository, directory, scratch))
     await createConsumerProject({ repository, directory: join(scratch, 'a user’s project'), packages, tarballs })
-    return `${packages.length} packages packed, linted, installed, imported; every README's example run, the example uploader conforming`
+    const leftOut = unpublished.length === 0 ? '' : `; private and left out: ${unpublished.join(', ')}`
+    return `${packages.length} packages packed, linted, installed, imported; every README's example run, the example uploader conforming${leftOut}`
   } finally {
     await rm(scratch, { recursive: true, force: true })
   }
