@@ -34,6 +34,12 @@ export const sweeps = [
     says: 'generated trees of files in every format, plain and encrypted, interrupted and resumed: the same bytes come back',
   },
   {
+    variable: 'BACKUP_PLANET_MTF_COUNT',
+    count: 100_000,
+    test: 'packages/agent-mssql/src/mtf/backup-file-fuzz.test.ts',
+    says: 'backup files of SQL Server with changed bits, cuts, lost and doubled parts, and headers that lie with right checksums: always an answer, in small reads, never whole when an end is missing',
+  },
+  {
     variable: 'BACKUP_PLANET_CHAIN_COUNT',
     count: 20_000,
     test: 'packages/core/src/chain/chain-properties.test.ts',
