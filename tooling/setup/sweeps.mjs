@@ -35,7 +35,7 @@ export const sweeps = [
   },
   {
     variable: 'BACKUP_PLANET_MTF_COUNT',
-    count: 100_000,
+    count: 1_000_000,
     test: 'packages/agent-mssql/src/mtf/backup-file-fuzz.test.ts',
     says: 'backup files of SQL Server with changed bits, cuts, lost and doubled parts, and headers that lie with right checksums: always an answer, in small reads, never whole when an end is missing',
   },

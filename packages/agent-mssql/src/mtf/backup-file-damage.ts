@@ -47,3 +47,8 @@ export function compressed(): BackupFileError {
     hint: 'Ask a server with RESTORE HEADERONLY and RESTORE FILELISTONLY, or read msdb.dbo.backupset of the server that wrote it.',
   })
 }
+
+/** Throws `CORRUPTED` for what says that it is shorter than it can be. */
+export function assertBytes(bytes: number, least: number, { what, offset }: { readonly what: string; readonly offset: number }): void {
+  if (bytes < least) throw damaged(offset, `${what} has ${bytes} bytes, at least ${least} were expected`)
+}

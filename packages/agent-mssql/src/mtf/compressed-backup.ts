@@ -1,6 +1,6 @@
 import { truncated } from './backup-file-damage.ts'
+import { hasWordChecksum } from './checked-header.ts'
 import type { SourceWindow } from './source-window.ts'
-import { hasWordChecksum } from './word-checksum.ts'
 
 /** What a backup begins with that SQL Server compressed or encrypted itself; the blocks of the tape format are inside of what is compressed. */
 export const compressedMagic = 'MSSQLBAK'

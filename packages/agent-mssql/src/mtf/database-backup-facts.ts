@@ -1,11 +1,12 @@
 import { addressedText } from './addressed-text.ts'
-import { damaged } from './backup-file-damage.ts'
+import { assertBytes, damaged } from './backup-file-damage.ts'
 import type { DatabaseBackupFacts } from './backup-file-facts.ts'
 import { backupKinds, isBackupKind } from './backup-kind.ts'
 import { readDatabaseFile, readFileGroup } from './database-file-facts.ts'
 import { type DescriptionRecord, readDescriptionRecords, zeroExtended } from './description-records.ts'
 import { readGuid } from './guid-text.ts'
 import { readPackedDate } from './packed-date.ts'
+import { quotedText } from './quoted-text.ts'
 import { readLsn } from './stored-lsn.ts'
 
 /** Up to the names; versions before 2008 may have no more. */
@@ -29,13 +30,11 @@ export function readDatabaseBackup(bytes: Buffer, offset: number): DatabaseBacku
 }
 
 function readBackupRecord(record: DescriptionRecord): Omit<DatabaseBackupFacts, 'fileGroups' | 'files'> {
-  if (record.bytes.length < leastRecord) {
-    throw damaged(record.offset, `record SCIN has ${record.bytes.length} bytes, at least ${leastRecord} were expected`)
-  }
+  assertBytes(record.bytes.length, leastRecord, { what: 'record SCIN', offset: record.offset })
   const bytes = zeroExtended(record, readRecordBytes)
   const kind = bytes.toString('latin1', 0x57, 0x58)
   if (!isBackupKind(kind)) {
-    throw damaged(record.offset + 0x57, `kind ${JSON.stringify(kind)} is none, one of ${backupKinds.join(', ')} was expected`)
+    throw damaged(record.offset + 0x57, `kind ${quotedText(kind)} is none, one of ${backupKinds.join(', ')} was expected`)
   }
   const texts = { bytes: record.bytes, begin: record.offset, encoding: 'utf16le' } as const
   const flags = bytes.readUInt32LE(8)

@@ -1,5 +1,5 @@
 import { addressedText } from './addressed-text.ts'
-import { damaged } from './backup-file-damage.ts'
+import { assertBytes } from './backup-file-damage.ts'
 import type { DatabaseFileFacts, FileGroupFacts } from './backup-file-facts.ts'
 import { type DescriptionRecord, zeroExtended } from './description-records.ts'
 import { readGuid } from './guid-text.ts'
@@ -13,14 +13,14 @@ const logFile = 0xc
 
 /** Record `SFGI`. Source: published backups. */
 export function readFileGroup(record: DescriptionRecord): FileGroupFacts {
-  assertLength(record, leastFileGroup)
+  assertBytes(record.bytes.length, leastFileGroup, { what: 'record SFGI', offset: record.offset })
   const texts = { bytes: record.bytes, begin: record.offset, encoding: 'utf16le' } as const
   return { id: record.bytes.readUInt32LE(12), name: addressedText(texts, 16, 'name of the filegroup') }
 }
 
 /** Record `SFIN`. Source: published backups beside what `RESTORE FILELISTONLY` printed of them. */
 export function readDatabaseFile(record: DescriptionRecord): DatabaseFileFacts {
-  assertLength(record, leastFile)
+  assertBytes(record.bytes.length, leastFile, { what: 'record SFIN', offset: record.offset })
   const bytes = zeroExtended(record, readFileBytes)
   const texts = { bytes: record.bytes, begin: record.offset, encoding: 'utf16le' } as const
   const [uniqueId, differentialBaseGuid] = [readGuid(bytes, 0xba), readGuid(bytes, 0xaa)]
@@ -37,8 +37,4 @@ export function readDatabaseFile(record: DescriptionRecord): DatabaseFileFacts {
     ...(differentialBaseLsn === 0n ? {} : { differentialBaseLsn }),
     ...(differentialBaseGuid === undefined ? {} : { differentialBaseGuid }),
   }
-}
-
-function assertLength({ tag, bytes, offset }: DescriptionRecord, least: number): void {
-  if (bytes.length < least) throw damaged(offset, `record ${tag} has ${bytes.length} bytes, at least ${least} were expected`)
 }

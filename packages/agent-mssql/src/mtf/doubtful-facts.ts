@@ -1,6 +1,7 @@
 import type { BackupFileFacts, BackupSetFacts, DatabaseBackupFacts } from './backup-file-facts.ts'
 import type { BackupFileFinding } from './backup-file-finding.ts'
 import { captureKindOf } from './backup-kind.ts'
+import { quotedText } from './quoted-text.ts'
 
 /** What no backup changes between its beginning and its end. */
 const constants = [
@@ -33,7 +34,7 @@ export function doubtsOfSet(set: BackupSetFacts, begun: DatabaseBackupFacts | un
   const doubts: string[] = []
   if (set.isFinal && begun !== undefined) {
     const different = constants.filter((name) => begun[name] !== backup[name])
-    for (const name of different) doubts.push(`says ${name} ${begun[name]} at its beginning and ${backup[name]} at its end`)
+    for (const name of different) doubts.push(`says ${name} ${shown(begun[name])} at its beginning and ${shown(backup[name])} at its end`)
   }
   if (set.isDifferential !== (captureKindOf(backup.kind) === 'differential')) {
     doubts.push(`is ${set.isDifferential ? 'a' : 'no'} differential by its header and of kind ${backup.kind} by its description`)
@@ -51,6 +52,11 @@ export function doubtsOfSet(set: BackupSetFacts, begun: DatabaseBackupFacts | un
   }))
 }
 
+function shown(fact: string | number | bigint | undefined): string {
+  if (fact === undefined) return 'none'
+  return typeof fact === 'string' ? quotedText(fact) : String(fact)
+}
+
 /** What SQL Server itself said of a set that an operator should not overlook. */
 export function warningsOfSet({ backup, position, offset }: BackupSetFacts): readonly BackupFileFinding[] {
   if (!backup?.isDamaged) return []
@@ -59,7 +65,7 @@ export function warningsOfSet({ backup, position, offset }: BackupSetFacts): rea
       severity: 'warning',
       code: 'CORRUPTED',
       offset,
-      message: `set ${position} was taken of ${backup.database} although the database was damaged`,
+      message: `set ${position} was taken of ${quotedText(backup.database)} although the database was damaged`,
       hint: 'Run DBCC CHECKDB on the database, repair it and take a full backup; this one needs RESTORE WITH CONTINUE_AFTER_ERROR.',
     },
   ]
@@ -69,7 +75,7 @@ export function warningsOfSet({ backup, position, offset }: BackupSetFacts): rea
 export function missingDescriptions({ sets, media }: BackupFileFacts): readonly BackupFileFinding[] {
   const bySqlServer = media.software.includes('SQL Server') || sets.some(({ backup }) => backup !== undefined)
   if (!bySqlServer) {
-    const what = media.software === '' ? 'another program' : media.software
+    const what = media.software === '' ? 'another program' : quotedText(media.software)
     return [
       {
         severity: 'error',

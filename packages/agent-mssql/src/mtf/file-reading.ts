@@ -1,4 +1,4 @@
-import { type BackupFileError, damaged, tooLarge, truncated } from './backup-file-damage.ts'
+import { assertBytes, type BackupFileError, damaged, tooLarge, truncated } from './backup-file-damage.ts'
 import type { BackupFileFacts, BackupSetFacts, MediaFacts } from './backup-file-facts.ts'
 import type { WalkEvent } from './block-walk.ts'
 import { readDatabaseBackup } from './database-backup-facts.ts'
@@ -12,11 +12,11 @@ type StreamEvent = Extract<WalkEvent, { type: 'stream' }>
 /** Where in the file the walk is: before any set, in one, behind its ESET, or behind the mark that ends it. */
 type Place = 'media' | 'set' | 'ending' | 'between'
 
-/** More than any medium on a disk holds; each keeps its facts in memory. */
-const mostSets = 4096
+/** More than five weeks of logs, each five minutes, appended to one file; each keeps its facts in memory. */
+const mostSets = 10_000
 /** The description of 13000 files; SQL Server writes 1.2 kB for one. */
 const mostDescriptionBytes = 16 * 1024 * 1024
-const mostDescriptionBytesOfAll = 64 * 1024 * 1024
+const mostDescriptionBytesOfAll = 128 * 1024 * 1024
 
 /** Puts the facts of a file together while its blocks are walked, in the only order in which SQL Server writes them. */
 export class FileReading {
@@ -87,7 +87,7 @@ export class FileReading {
 
   async #takeStream({ block, id, offset, length }: StreamEvent): Promise<void> {
     if (block === 'TAPE' && id === 'RAID' && this.#media !== undefined) {
-      if (length < stripeBytes) throw damaged(offset, `stream RAID has ${length} bytes, at least ${stripeBytes} were expected`)
+      assertBytes(length, stripeBytes, { what: 'stream RAID', offset })
       this.#media = { ...this.#media, ...readStripes(await this.#window.bytes(offset, stripeBytes), offset) }
     } else if (id === 'MQCI' && (block === 'MSCI' || block === 'MSLS')) {
       await this.#takeDescription(block, offset, length)

@@ -46,8 +46,8 @@ describe('hostile backup files', () => {
     const begin = file.indexOf('SSET')
     const source = endless(file.subarray(0, begin), file.subarray(begin, file.indexOf('VOLB')), 2 ** 45)
     const { findings, facts } = await inspectBackupFile(source)
-    expect(findings[0]).toMatchObject({ code: 'UNSUPPORTED', message: expect.stringContaining('more than 4096 sets') })
-    expect(facts?.sets).toHaveLength(4096)
+    expect(findings[0]).toMatchObject({ code: 'UNSUPPORTED', message: expect.stringContaining('more than 10000 sets') })
+    expect(facts?.sets).toHaveLength(10_000)
   })
 
   it('with a description of a gigabyte are not read into memory', async () => {
@@ -80,5 +80,12 @@ describe('hostile backup files', () => {
     const { facts, findings } = await inspectBackupFile(sourceOf(bytes))
     expect(facts?.sets[0]?.backup).toMatchObject({ database: '../\0\u001b[2J]\ud800', server: '' })
     expect(findings).toEqual([])
+  })
+
+  it('do not get what they name themselves onto a terminal', async () => {
+    const database = `\u001b[2J\u009b\u202e${'x'.repeat(500)}`
+    const [bytes = Buffer.alloc(0)] = writeBackupFiles({ backups: [fullBackup({ flags: 0x20, database })] })
+    const [finding] = (await inspectBackupFile(sourceOf(bytes))).findings
+    expect(finding?.message).toMatch(/^set 1 was taken of "\\u001b\[2J\\u009b\\u202ex{100,120}…" although/)
   })
 })

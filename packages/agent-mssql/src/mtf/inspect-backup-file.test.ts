@@ -38,7 +38,7 @@ describe('what is no readable backup', () => {
     const foreignSet = withoutDescriptions(writeBackupFiles({ backups: [fullBackup()], software: 'NTBackup' })[0])
     expect(await inspectBackupFile(sourceOf(foreignSet))).toMatchObject({
       format: 'foreign',
-      findings: [{ code: 'INVALID_INPUT', message: 'no backup file of SQL Server: it was written by NTBackup' }],
+      findings: [{ code: 'INVALID_INPUT', message: 'no backup file of SQL Server: it was written by "NTBackup"' }],
     })
   })
 
@@ -180,7 +180,9 @@ describe('backup files', () => {
       const at = changed.lastIndexOf(Buffer.from(was, 'utf16le'), changed.lastIndexOf(Buffer.from('SFGI')))
       Buffer.from(becomes, 'utf16le').copy(changed, at)
       const { findings } = await inspectBackupFile(sourceOf(changed))
-      expect(findings).toMatchObject([{ severity: 'warning', code: 'CORRUPTED', message: expect.stringContaining(`says ${name} ${was}`) }])
+      expect(findings).toMatchObject([
+        { severity: 'warning', code: 'CORRUPTED', message: expect.stringContaining(`says ${name} ${JSON.stringify(was)}`) },
+      ])
     }
   })
 

@@ -1,5 +1,5 @@
 import { addressedText } from './addressed-text.ts'
-import { damaged } from './backup-file-damage.ts'
+import { assertBytes, damaged } from './backup-file-damage.ts'
 import type { MediaFacts } from './backup-file-facts.ts'
 import type { BlockHeader } from './block-header.ts'
 import { readGuid } from './guid-text.ts'
@@ -13,9 +13,7 @@ const mostStripes = 64
 
 /** Without what the stream `RAID` adds. Throws `CORRUPTED`. */
 export function readMediaHeader(header: BlockHeader, bytes: Buffer, offset: number): MediaFacts {
-  if (bytes.length < leastMediaHeader) {
-    throw damaged(offset, `block TAPE has ${bytes.length} bytes, at least ${leastMediaHeader} were expected`)
-  }
+  assertBytes(bytes.length, leastMediaHeader, { what: 'block TAPE', offset })
   const place = { bytes, begin: offset, encoding: header.encoding }
   const createdAt = readPackedDate(bytes, 88)
   return {
@@ -33,10 +31,12 @@ export function readMediaHeader(header: BlockHeader, bytes: Buffer, offset: numb
 
 /** Source: published backups, striped and not: GUID of the media set, then counts of stripes and mirrors and the number of this file. */
 export function readStripes(bytes: Buffer, offset: number): Pick<MediaFacts, 'mediaSetId' | 'stripe' | 'stripes' | 'mirrors'> {
-  const [stripes, mirrors, stripe] = [bytes.readUInt16LE(20), bytes.readUInt16LE(22), bytes.readUInt16LE(24)]
-  if (stripes < 1 || stripes > mostStripes || stripe < 1 || stripe > stripes) {
+  const [stripes, stripe] = [bytes.readUInt16LE(20), bytes.readUInt16LE(24)]
+  const mirrors = Math.max(1, bytes.readUInt16LE(22))
+  // How mirrors number their files is not known: they may go on counting.
+  if (stripes < 1 || stripes > mostStripes || stripe < 1 || stripe > stripes * mirrors) {
     throw damaged(offset, `stripe ${stripe} of ${stripes} is no stripe, 1 to ${mostStripes} were expected`)
   }
   const mediaSetId = readGuid(bytes, 0)
-  return { stripe, stripes, mirrors: Math.max(1, mirrors), ...(mediaSetId === undefined ? {} : { mediaSetId }) }
+  return { stripe, stripes, mirrors, ...(mediaSetId === undefined ? {} : { mediaSetId }) }
 }

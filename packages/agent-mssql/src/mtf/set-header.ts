@@ -1,5 +1,5 @@
 import { addressedText } from './addressed-text.ts'
-import { damaged } from './backup-file-damage.ts'
+import { assertBytes } from './backup-file-damage.ts'
 import type { BackupSetFacts } from './backup-file-facts.ts'
 import type { BlockHeader } from './block-header.ts'
 import { guidBytes, readGuid } from './guid-text.ts'
@@ -13,9 +13,7 @@ const ownData = 44
 
 /** "Microsoft Tape Format Specification" 1.00a, MTF_SSET. Throws `CORRUPTED`. */
 export function readSetHeader(header: BlockHeader, bytes: Buffer, offset: number): BackupSetFacts {
-  if (bytes.length < leastSetHeader) {
-    throw damaged(offset, `block SSET has ${bytes.length} bytes, at least ${leastSetHeader} were expected`)
-  }
+  assertBytes(bytes.length, leastSetHeader, { what: 'block SSET', offset })
   const place = { bytes, begin: offset, encoding: header.encoding }
   const writtenAt = readPackedDate(bytes, 88)
   const timeZone = bytes.readInt8(95)
