@@ -186,6 +186,14 @@ describe('backup files', () => {
     }
   })
 
+  it('tell when a fact stands in one of their descriptions only', async () => {
+    const changed = write(fullBackup())
+    changed[changed.indexOf('SCIN') + 0xc8] = 1
+    const { findings } = await inspectBackupFile(sourceOf(changed))
+    const told = 'set 1 says databaseBackupGuid "00000001-0000-0000-0000-000000000000" at its beginning and none at its end'
+    expect(findings).toMatchObject([{ severity: 'warning', message: told }])
+  })
+
   it('of a damaged database are told', async () => {
     const { findings } = await inspectBackupFile(sourceOf(write(fullBackup({ flags: 0x20 }))))
     expect(findings).toMatchObject([{ severity: 'warning', message: expect.stringContaining('although the database was damaged') }])
