@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import type { Uploader } from '@backup-planet/core'
+import { currentOwner, type Uploader } from '@backup-planet/core'
 import fc from 'fast-check'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { locksIn, minute, place, scheduledUploader, unreachable, writeLock } from './__fixtures__/lock-places.ts'
@@ -170,6 +170,26 @@ describe('a lock of somebody else', () => {
     const { repository, clock } = place()
     await writeLock(repository, { time: clock.time, ...record })
     await expect(lockRepository(repository, { exclusive: false, clock }, {})).rejects.toMatchObject({ code: 'CONFLICT' })
+  })
+
+  it('of ours is stale at once when its process is dead, and not when that is one of another boot or container, or says another start', async () => {
+    const { repository, another, clock, uploader } = place()
+    const { started } = await currentOwner()
+    const [boot, ticks, namespace] = started.split('.')
+    const dead = 2 ** 22 + 1
+    for (const [owner, stale] of [
+      [{ pid: dead, started }, true],
+      [{ pid: dead, started: `${boot}.${ticks}.1` }, false],
+      [{ pid: dead, started: `ffffffff.${ticks}.${namespace}` }, false],
+      [{ pid: process.pid, started: `${boot}.1.${namespace}` }, true],
+      [{ pid: process.pid, started }, false],
+    ] as const) {
+      const id = await writeLock(repository, { time: clock.time, ...owner })
+      expect([owner, (await findLocks(another, {}, clock)).map((lock) => lock.stale)]).toEqual([owner, [stale]])
+      await uploader.remove(`locks/${id}`)
+    }
+    await using _ = await lockRepository(repository, { exclusive: false, clock }, {})
+    expect((await findLocks(another, {}, clock)).map((lock) => lock.started)).toEqual([started])
   })
 
   it('is not stale when its process is of another user, whom we may not ask', async () => {

@@ -1,6 +1,14 @@
 import { hostname } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
-import { abortError, BackupError, type OperationOptions, throwIfAborted } from '@backup-planet/core'
+import {
+  abortError,
+  BackupError,
+  currentOwner,
+  type OperationOptions,
+  ownerState,
+  type ProcessOwner,
+  throwIfAborted,
+} from '@backup-planet/core'
 import { seal } from './crypto/sealed-bytes.ts'
 import { type LockRecord, parseLock } from './format/lock-record.ts'
 import { type StorageId, storageIdOf } from './format/storage-id.ts'
@@ -92,7 +100,7 @@ async function tryLock(
 ): Promise<HeldLock | { readonly blockedBy: FoundLock }> {
   const before = await blockingLock(repository, exclusive, undefined, clock, options)
   if (before !== undefined) return { blockedBy: before }
-  const { id, bytes } = newLock(repository, exclusive, clock.now())
+  const { id, bytes } = await newLock(repository, exclusive, clock.now())
   try {
     await putObject(repository.uploader, objectKey('locks', id), bytes, id, options)
     await clock.sleep(settleMilliseconds, options.signal)
@@ -134,7 +142,7 @@ export async function findLocks(
   for await (const { id } of listObjects(repository.uploader, 'locks', options)) {
     try {
       const lock = await readSealedJson(repository, 'locks', id, parseLock, options)
-      locks.push({ ...lock, id, stale: letGoOf.has(id) || isStale(lock, clock.now()) })
+      locks.push({ ...lock, id, stale: letGoOf.has(id) || (await isStale(lock, clock.now())) })
     } catch (error) {
       if (!BackupError.is(error)) throw error
       if (error.code === 'NOT_FOUND') continue
@@ -156,9 +164,23 @@ export async function removeLocks(repository: OpenRepository, which: 'stale' | '
   return removed
 }
 
-function isStale({ time, hostname: host, pid }: LockRecord, now: number): boolean {
+/**
+ * As restic decides it, but for locks of ours: hosts and containers may share a name, and a number says nothing of a process in another one of them. Of such a
+ * process nobody says that it is dead.
+ */
+async function isStale({ time, hostname: host, pid, started }: LockRecord, now: number): Promise<boolean> {
   if (now - Date.parse(time) >= staleAfterMilliseconds) return true
-  return host === hostname() && pid > 0 && !isRunning(pid)
+  if (host !== hostname() || pid <= 0) return false
+  if (started === undefined) return !isRunning(pid)
+  return (await ownerState({ ...(await thisProcess()), pid, started })) === 'dead'
+}
+
+let own: Promise<ProcessOwner> | undefined
+
+/** Asked for once: it does not change. */
+function thisProcess(): Promise<ProcessOwner> {
+  own ??= currentOwner()
+  return own
 }
 
 function isRunning(pid: number): boolean {
@@ -171,7 +193,11 @@ function isRunning(pid: number): boolean {
 }
 
 /** Named before it is written, so that it can be removed whatever becomes of the writing. */
-function newLock({ key }: OpenRepository, exclusive: boolean, now: number): { readonly id: StorageId; readonly bytes: Uint8Array } {
+async function newLock(
+  { key }: OpenRepository,
+  exclusive: boolean,
+  now: number,
+): Promise<{ readonly id: StorageId; readonly bytes: Uint8Array }> {
   const lock: LockRecord = {
     time: new Date(now).toISOString(),
     exclusive,
@@ -180,6 +206,7 @@ function newLock({ key }: OpenRepository, exclusive: boolean, now: number): { re
     pid: process.pid,
     ...(process.getuid === undefined ? {} : { uid: process.getuid() }),
     ...(process.getgid === undefined ? {} : { gid: process.getgid() }),
+    started: (await thisProcess()).started,
   }
   const bytes = seal(key, encodeUnpacked(JSON.stringify(lock)))
   return { id: storageIdOf(bytes), bytes }
@@ -202,6 +229,8 @@ class RefreshedLock implements HeldLock {
   readonly #stop: () => void
   /** Every lock of ours that may be in the store, the one that counts and what could not be removed yet. */
   readonly #written: Set<StorageId>
+  /** Those of them that have arrived. What was on its way when it ended may do so later. */
+  readonly #arrived: Set<StorageId>
   #id: StorageId
   #refreshedAt: number
   #refreshing: Promise<void> | undefined
@@ -210,6 +239,7 @@ class RefreshedLock implements HeldLock {
     this.#repository = repository
     this.#id = id
     this.#written = new Set([id])
+    this.#arrived = new Set([id])
     this.#exclusive = exclusive
     this.#clock = clock
     this.#refreshedAt = clock.now()
@@ -239,7 +269,11 @@ class RefreshedLock implements HeldLock {
     this.#ended.abort()
     await this.#refreshing
     for (const id of this.#written) letGoOf.add(id)
-    await Promise.allSettled([...this.#written].map((id) => removeLock(this.#repository, id).then(() => letGoOf.delete(id))))
+    const letGo = async (id: StorageId): Promise<void> => {
+      await removeLock(this.#repository, id)
+      if (this.#arrived.has(id)) letGoOf.delete(id)
+    }
+    await Promise.allSettled([...this.#written].map(letGo))
   }
 
   #look(): void {
@@ -259,9 +293,10 @@ class RefreshedLock implements HeldLock {
     const { uploader } = this.#repository
     const options = { signal: AbortSignal.any([this.#ended.signal, AbortSignal.timeout(refreshEveryMilliseconds)]) }
     const now = this.#clock.now()
-    const { id, bytes } = newLock(this.#repository, this.#exclusive, now)
+    const { id, bytes } = await newLock(this.#repository, this.#exclusive, now)
     this.#written.add(id)
     await putObject(uploader, objectKey('locks', id), bytes, id, options)
+    this.#arrived.add(id)
     // Without the old one, somebody else may have had the repository alone for a while: a new one would only hide that.
     if ((await uploader.stat(objectKey('locks', this.#id), below(options))) === undefined) return this.#lose('somebody removed it')
     this.#id = id
@@ -270,6 +305,7 @@ class RefreshedLock implements HeldLock {
       if (old === id) continue
       await removeLock(this.#repository, old, options)
       this.#written.delete(old)
+      this.#arrived.delete(old)
     }
   }
 

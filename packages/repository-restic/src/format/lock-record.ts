@@ -10,6 +10,8 @@ export interface LockRecord {
   readonly pid: number
   readonly uid?: number | undefined
   readonly gid?: number | undefined
+  /** Ours alone, which restic passes over: boot, start and PID namespace of the process, as `ProcessOwner.started` of core. Without it, the name of the host has to do. */
+  readonly started?: string | undefined
 }
 
 const schema = z.object({
@@ -20,6 +22,7 @@ const schema = z.object({
   pid: z.int().default(0),
   uid: z.number().optional(),
   gid: z.number().optional(),
+  started: z.string().optional(),
 })
 
 /** Throws a `ZodError`. */
