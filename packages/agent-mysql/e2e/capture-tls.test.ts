@@ -56,7 +56,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-const secure = { user: 'secure', password: 'p', users: false }
+const secure = { user: 'secure', password: 'p', users: false, threads: 3 }
 
 test('with the authority that signed the certificate, everything goes through TLS, the reading threads too', async () => {
   let ciphers: string[] = []
