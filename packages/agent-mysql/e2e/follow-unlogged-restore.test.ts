@@ -1,4 +1,4 @@
-import type { Capture } from '@backup-planet/core'
+import type { Capture, Progress } from '@backup-planet/core'
 import { startThrowawayMariadb, type ThrowawayMariadb } from '@backup-planet/tooling/throwaway-mariadb'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { connect } from '../src/mysql-connection.ts'
@@ -29,12 +29,18 @@ async function restoreWithoutBinlog({ ends = true } = {}): Promise<void> {
 }
 
 async function follow(everySeconds: number): Promise<{ readonly failure: Promise<unknown>; readonly dumps: () => Promise<number> }> {
-  const captures = chain.agent.follow?.({ job: 'test', chain: chain.backups, everySeconds, everyBytes: 1e6 }) as AsyncIterable<Capture>
+  const said = Promise.withResolvers<void>()
+  const onProgress = ({ type }: Progress) => type === 'following' && said.resolve()
+  const captures = chain.agent.follow?.(
+    { job: 'test', chain: chain.backups, everySeconds, everyBytes: 1e6 },
+    { onProgress },
+  ) as AsyncIterable<Capture>
   const failure = (async () => {
     for await (const capture of captures) await chain.store(capture)
   })().catch((error: unknown) => error)
   const dumps = async () => Number(await server.client("SELECT COUNT(*) FROM information_schema.processlist WHERE command = 'Binlog Dump'"))
-  await until('it follows', async () => ((await dumps()) === 1 ? true : undefined))
+  await Promise.race([said.promise, failure.then((error) => Promise.reject(error))])
+  expect(await dumps()).toBe(1)
   return { failure, dumps }
 }
 

@@ -35,7 +35,8 @@ export async function* followBinlogs(
   const spool = new FollowSpool(request.everyBytes, place, server.flavour === 'mariadb' ? 'mariadb' : 'mysql')
   const receiving = new FollowReceiver(spool, request.everySeconds, signal)
   const { file: binlog, offset: position } = place
-  const received = receiving.receive(streamBinlogs(settings, { binlog, position, follow: { heartbeatSeconds }, signal: receiving.signal }))
+  const pieces = streamBinlogs(settings, { binlog, position, follow: { heartbeatSeconds }, signal: receiving.signal })
+  const received = receiving.receive(onFirst(pieces, () => options.onProgress?.({ type: 'following' })))
   const watching = watch.untilRestored(receiving.signal).then((error) => error !== undefined && receiving.fail(error))
   let { from, since } = begin
   try {
@@ -153,6 +154,16 @@ function momentOf(clock: string | undefined, since: string, { lastTime }: Spoole
   const now = clock === undefined ? undefined : Date.parse(clock)
   if (now !== undefined && now < begun) return new Date(Math.min(last, now)).toISOString()
   return new Date(Math.max(begun, Math.min(last, now ?? last))).toISOString()
+}
+
+/** The server begins with the head of the binlog, also where it has nothing new. */
+async function* onFirst<T>(values: AsyncIterable<T>, tell: () => void): AsyncGenerator<T, void, void> {
+  let told = false
+  for await (const value of values) {
+    if (!told) tell()
+    told = true
+    yield value
+  }
 }
 
 function fileOf({ binlog, begin, end, closed, head, gtidBefore, identity, createdAt }: SpooledPart): LogFile {

@@ -73,8 +73,16 @@ describe('a restore that goes on', () => {
     expect(told).toEqual([{ type: 'problem', problem: expect.objectContaining({ message: expect.stringContaining('has not ended') }) }])
   })
 
-  it('is given up where it does not end, and at once when that is asked for', async () => {
-    expect(await endedUnloggedRestore(server([began, null]), {}, { pause: 1, longest: 10 })).toEqual({ beganAt: restored.beganAt })
+  it('ends following with what somebody has to do where it does not end in good time', async () => {
+    await expect(endedUnloggedRestore(server([began, null]), {}, { pause: 1, longest: 10 })).rejects.toMatchObject({
+      code: 'INCONSISTENT',
+      retryable: false,
+      message: expect.stringContaining(`began at ${restored.beganAt} and has not ended`),
+      hint: expect.stringMatching(/restore again with binlog: false.*DROP DATABASE IF EXISTS backup_planet_unlogged/),
+    })
+  })
+
+  it('is given back as it is when waiting is aborted', async () => {
     expect(await endedUnloggedRestore(server([began, null]), { signal: AbortSignal.abort() })).toEqual({ beganAt: restored.beganAt })
   })
 })

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { BackupError, type OperationOptions } from '@backup-planet/core'
 import type { MysqlSession } from '../mysql-connection.ts'
 import { readServerTime } from '../mysql-server.ts'
-import { readUnloggedRestore, type UnloggedRestore, unloggedSince } from '../unlogged-restore.ts'
+import { readUnloggedRestore, type UnloggedRestore, unloggedSchema, unloggedSince } from '../unlogged-restore.ts'
 
 type Asked = Pick<MysqlSession, 'rows'>
 
@@ -85,12 +85,12 @@ export function ledAstray(restored: UnloggedRestore): BackupError {
   })
 }
 
-/** How long is waited for a restore to end: one that was cut never does, and what is written beside it has to be backed up. */
+/** How long is waited for a restore to end: one that was cut never does, and somebody has to hear of it. */
 const longestMilliseconds = 15 * 60_000
 
 /**
- * The last restore that the binlogs do not hold, once it has ended: as long as it goes on every full is one of a server that is half restored. One
- * that has not ended in good time is given back as it is.
+ * The last restore that the binlogs do not hold, once it has ended: as long as it goes on every full is one of a server that is half restored.
+ * Throws `INCONSISTENT` for one that has not ended in good time: no full is followed before somebody has put that right. Aborted, it gives back what there is.
  */
 export async function endedUnloggedRestore(
   session: Asked,
@@ -100,7 +100,8 @@ export async function endedUnloggedRestore(
   const giveUpAt = performance.now() + longest
   for (let told = false; ; told = true) {
     const restored = await readUnloggedRestore(session)
-    if (restored === undefined || restored.endedAt !== undefined || signal?.aborted || performance.now() >= giveUpAt) return restored
+    if (restored === undefined || restored.endedAt !== undefined || signal?.aborted) return restored
+    if (performance.now() >= giveUpAt) throw neverEnded(restored, longest)
     if (!told) onProgress?.({ type: 'problem', problem: waitingFor(restored) })
     await delay(pause, undefined, { signal }).catch(() => undefined)
   }
@@ -111,6 +112,18 @@ function waitingFor(restored: UnloggedRestore) {
     severity: 'warning',
     code: 'INCONSISTENT',
     message: `the server is not followed for now: ${unloggedSince(restored, restored.beganAt)}`,
-    hint: 'Nothing that is changed meanwhile is backed up. Another full backup is made when the restore has ended, or has not for a quarter of an hour.',
+    hint: 'Nothing that is changed meanwhile is backed up. Another full backup is made when the restore has ended; following ends with an error when it has not for a quarter of an hour.',
   } as const
+}
+
+function neverEnded({ beganAt }: UnloggedRestore, waitedMilliseconds: number): BackupError {
+  const minutes = Math.round(waitedMilliseconds / 60_000)
+  return new BackupError(
+    `the server cannot be followed: a restore that is not written to the binlogs began at ${beganAt} and has not ended in ${minutes} minutes of waiting`,
+    {
+      code: 'INCONSISTENT',
+      retryable: false,
+      hint: `If it still runs, follow the server again when it has ended. If it was cut, restore again with binlog: false and let that end; or, where it is given up for good, run DROP DATABASE IF EXISTS ${unloggedSchema}. Then make a full backup and follow the server again.`,
+    },
+  )
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Agent, Capture } from '../contracts/index.ts'
+import type { Agent, Capture, OperationOptions, Progress } from '../contracts/index.ts'
 import { type AgentHarness, type AgentServer, assertReleased, firstOf } from './agent-harness.ts'
 import { assertContents, CaptureChain, contentsOf } from './agent-log-captures.ts'
 import { type ConformanceCheck, rejectsWith, within } from './conformance-check.ts'
@@ -60,6 +60,25 @@ export const agentFollowChecks: readonly ConformanceCheck<AgentHarness>[] = [
     },
   },
   {
+    name: 'says that it follows once the server sends, though nothing is changed',
+    async run({ source }) {
+      if (source.agent.follow === undefined) return
+      const chain = await fullOf(source)
+      const said = Promise.withResolvers<void>()
+      const onProgress = ({ type }: Progress) => type === 'following' && said.resolve()
+      const following = follow(source.agent, chain, { everySeconds: 0.05 }, onProgress)
+      const ended = storeAll(following, chain)
+      ended.catch(() => undefined)
+      try {
+        await within(said.promise, 'saying that it follows')
+      } finally {
+        following.abort()
+        await ended
+      }
+      await assertReleased(source, 'following')
+    },
+  },
+  {
     name: 'follows nothing when it is aborted beforehand',
     async run({ source, items }) {
       if (source.agent.follow === undefined) return
@@ -111,11 +130,20 @@ interface Following {
   end(): Promise<void>
 }
 
-function follow(agent: Agent, chain: CaptureChain, every: { readonly everySeconds: number; readonly everyBytes?: number }): Following {
+function follow(
+  agent: Agent,
+  chain: CaptureChain,
+  every: { readonly everySeconds: number; readonly everyBytes?: number },
+  onProgress?: OperationOptions['onProgress'],
+): Following {
   assert.ok(agent.follow !== undefined)
   const controller = new AbortController()
   const request = { job: 'conformance', chain: [...chain.backups], everyBytes: 2 ** 30, ...every }
-  const captures = agent.follow(request, { signal: controller.signal })[Symbol.asyncIterator]() as AsyncIterator<Capture, void, void>
+  const captures = agent.follow(request, { signal: controller.signal, onProgress })[Symbol.asyncIterator]() as AsyncIterator<
+    Capture,
+    void,
+    void
+  >
   return {
     captures,
     abort: () => controller.abort(new Error('operator pressed Ctrl-C')),

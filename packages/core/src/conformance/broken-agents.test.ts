@@ -377,6 +377,10 @@ const broken: Readonly<Record<string, Fault<(sound: MemoryAgent) => Partial<Agen
     caughtBy: 'as soon as it is as many bytes',
     breakIt: (sound) => ({ follow: (request, options) => soundFollow(sound)({ ...request, everyBytes: 2 ** 40 }, options) }),
   },
+  'never says that it follows': {
+    caughtBy: 'says that it follows once the server sends',
+    breakIt: (sound) => ({ follow: (request, { signal } = {}) => soundFollow(sound)(request, { signal }) }),
+  },
   'forgets what had come when following is aborted': {
     caughtBy: 'yields what has come when following is aborted',
     breakIt: (sound) => ({

@@ -48,11 +48,11 @@ export interface Agent extends AsyncDisposable {
    * Follows the server as a replica does, from where the logs of the chain end, and yields a log capture whenever there is something to store.
    * Each continues the one before it, and holds what was received: copying it asks the server for nothing. While one is being stored it goes on
    * receiving, within bounds; what does not fit waits on the server. Aborting stops receiving: what had come is yielded last, and the iteration
-   * ends without an error.
+   * ends without an error. Says `following` by `onProgress` once the server sends, before anything is yielded.
    *
    * Throws, after what had come was yielded, `UNREACHABLE` when the server goes away, and `NOT_FOUND` when the server no longer has what follows
    * the chain, is in another history, or was changed without its logs: then `beginCapture` says what is due; `UNSUPPORTED` where no
-   * capture of it can ever be followed. Left out by an agent that cannot follow.
+   * capture of it can ever be followed, and `INCONSISTENT` where none can until somebody has put it right. Left out by an agent that cannot follow.
    */
   follow?(request: FollowRequest, options?: OperationOptions): AsyncIterable<Capture>
   /** What a restore would do to the server of this agent, and what stands against it. Changes nothing. */

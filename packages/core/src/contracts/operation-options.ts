@@ -30,3 +30,5 @@ export type Progress =
   | { readonly type: 'problem'; readonly problem: Problem }
   /** A step of the plan begins, in the words of the plan. */
   | { readonly type: 'step'; readonly text: string }
+  /** Only of `follow`: the server sends what comes next, or has nothing for now. Not while it is still waited for. */
+  | { readonly type: 'following' }

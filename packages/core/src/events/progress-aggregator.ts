@@ -71,6 +71,9 @@ export class ProgressAggregator {
         return [{ type: 'problem', problem: progress.problem }]
       case 'step':
         return [{ type: 'step', text: progress.text }]
+      case 'following':
+        // Whoever follows says so as an event of its own.
+        return []
     }
   }
 

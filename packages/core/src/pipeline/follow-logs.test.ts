@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Agent, Backup, Repository, Staging } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
 import type { RunEvent } from '../events/run-event.ts'
@@ -351,6 +351,42 @@ test('makes no full after the other where none of them can be followed', async (
   expect(stored().map(({ kind }) => kind)).toEqual(Array.from({ length: 5 }, () => 'full'))
 })
 
+describe('a server that is only waited for, or followed, before it no longer has what comes next', () => {
+  let quarters = 0
+  beforeEach(() => {
+    const begun = performance.now.bind(performance)
+    quarters = 0
+    vi.spyOn(performance, 'now').mockImplementation(() => begun() + quarters * 15 * 60_000)
+  })
+  afterEach(() => void vi.restoreAllMocks())
+
+  /** Never has what comes next, a quarter of an hour after it was asked. */
+  function lostEachQuarter(says: boolean): Agent {
+    const agent = createMemoryAgent({ server })
+    return {
+      ...agent,
+      beginCapture: (request, options) => agent.beginCapture({ ...request, kind: 'full' }, options),
+      async *follow(_request, { onProgress } = {}) {
+        yield* []
+        if (says) onProgress?.({ type: 'following' })
+        quarters++
+        if (quarters === 8) controller.abort()
+        throw new BackupError('it was changed without its logs', { code: 'NOT_FOUND' })
+      },
+    }
+  }
+
+  test('makes no full after the other where none is followed, however long each is waited for', async () => {
+    await expect(follow({ agent: lostEachQuarter(false) }).ended).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    expect(stored()).toHaveLength(5)
+  })
+
+  test('makes another full each time where each was followed for a while', async () => {
+    await expect(follow({ agent: lostEachQuarter(true) }).ended).rejects.toMatchObject({ code: 'ABORTED' })
+    expect(stored()).toHaveLength(8)
+  })
+})
+
 describe('following is refused', () => {
   test('while somebody else follows the job', async () => {
     const { ended, next } = follow()
@@ -402,6 +438,19 @@ describe('following is refused', () => {
     server.unreadable.add('stock')
     await expect(follow().ended).rejects.toMatchObject({ code: 'APPLICATION', message: expect.stringContaining('stock failed') })
   })
+})
+
+test('ends with what the agent says somebody has to put right, and makes no other full', async () => {
+  const agent = createMemoryAgent({ server })
+  const stuck: Agent = {
+    ...agent,
+    async *follow() {
+      yield* []
+      throw new BackupError('a restore was cut', { code: 'INCONSISTENT' })
+    },
+  }
+  await expect(follow({ agent: stuck }).ended).rejects.toMatchObject({ code: 'INCONSISTENT', message: 'a restore was cut' })
+  expect(stored()).toHaveLength(1)
 })
 
 describe('an abort', () => {

@@ -89,7 +89,7 @@ class LogFollower {
   #lostTrack = false
   /** Why it waited the last time, until following went on. */
   #waitedFor: string | undefined
-  /** When following began the last time, since it was last waited. */
+  /** When the agent said that the server sends, since it was last waited: it may have waited for that itself before. */
   #followingSince: number | undefined
   /** How often in a row following had hardly begun when the server had no longer what comes next. */
   #refusals = 0
@@ -142,7 +142,6 @@ class LogFollower {
     const chain = await readChain(repository, job, { signal })
     this.#tell({ type: 'following', job })
     this.#waitedFor = undefined
-    this.#followingSince = performance.now()
     await this.#follow(chain)
   }
 
@@ -154,6 +153,7 @@ class LogFollower {
     using storing = new GracePeriod(signal, this.#parts.graceSeconds ?? 60)
     let failure: { readonly error: BackupError; readonly keptSince: Date } | undefined
     const onProgress = (progress: Progress) => {
+      if (progress.type === 'following') this.#followingSince ??= performance.now()
       if (progress.type !== 'problem') return
       this.#problems = [...this.#problems, progress.problem].slice(-problemsKept)
       this.#tell({ type: 'problem', problem: progress.problem })

@@ -10,13 +10,14 @@ import { compareSequences, positionAt, sequenceOf } from './memory-positions.ts'
 export async function* followMemory(
   application: MemoryApplication,
   request: FollowRequest,
-  { signal }: OperationOptions = {},
+  { signal, onProgress }: OperationOptions = {},
   counts: { begun: number; disposed: number } = { begun: 0, disposed: 0 },
 ): AsyncGenerator<Capture, void, void> {
   if (signal?.aborted) return
   let from = beginOf(application, request)
   const session = application.connect('follow')
   try {
+    onProgress?.({ type: 'following' })
     for (;;) {
       const ended = await somethingToStore(application, session, sequenceOf(from), request, signal)
       const changes = changesAfter(application, from)
