@@ -1,6 +1,6 @@
 import { BackupError, type RunEvent } from '@backup-planet/core'
 import type { TaskOutcome } from '@backup-planet/notifications'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { notifyFollowing } from './notify-following.ts'
 
 const began = Date.parse('2026-07-24T00:00:00.000Z')
@@ -58,12 +58,54 @@ test('that it cannot go on is a failure after a minute, and over when something 
   expect(outcomes()).toEqual(['failed', 'done', 'done'])
 })
 
-test('waiting for another run of the job is no failure', () => {
-  const { after, outcomes } = follow()
-  after(0, started, waiting)
-  after(3600, waiting)
-  after(3600, waiting)
-  expect(outcomes()).toEqual([])
+describe('waiting for another run of the job', () => {
+  const behind: RunEvent & { readonly type: 'waiting' } = {
+    type: 'waiting',
+    seconds: 1,
+    problem: { severity: 'warning', code: 'CONFLICT', message: 'job "shop" is already being backed up', hint: 'Wait for it.' },
+  }
+  const stalled: RunEvent = { type: 'stalled', seconds: 60 }
+  const captured: RunEvent = { type: 'captured', items: 1, failed: 0, bytes: 1 }
+
+  test('is a failure once it has taken an hour, told once, and over when something is stored again', () => {
+    const { after, outcomes, seen } = follow()
+    after(0, started, behind, { type: 'problem', problem: behind.problem })
+    for (let minute = 1; minute < 60; minute++) after(60, stalled)
+    expect(outcomes()).toEqual([])
+    after(60, stalled)
+    expect(seen).toEqual([
+      {
+        job: 'shop',
+        task: 'follow',
+        at: '2026-07-24T01:00:00.000Z',
+        outcome: 'failed',
+        failure: { code: 'CONFLICT', message: 'job "shop" is already being backed up', hint: 'Wait for it.' },
+      },
+    ])
+    after(60, stalled)
+    after(60, stalled, captured, finished, stored)
+    expect(outcomes()).toEqual(['failed', 'done'])
+  })
+
+  test('is none where it was over before, though storing takes longer', () => {
+    const { after, outcomes } = follow()
+    after(0, started, behind)
+    after(3599, stalled, captured)
+    after(3600, stalled)
+    after(0, finished, started, behind)
+    after(3599, stalled)
+    expect(outcomes()).toEqual([])
+  })
+
+  test('that was told is over as soon as something is stored, and that is noted at once', () => {
+    const { after, outcomes } = follow()
+    after(0, stored)
+    after(1, started, behind)
+    after(3600, stalled)
+    after(1, captured, finished, stored)
+    after(1, stored)
+    expect(outcomes()).toEqual(['done', 'failed', 'done'])
+  })
 })
 
 test('what goes well is noted once a minute', () => {
