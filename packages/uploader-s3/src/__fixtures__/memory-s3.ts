@@ -97,6 +97,11 @@ export function createMemoryS3(): MemoryS3 {
       objects.delete(Key)
       return {}
     },
+    DeleteObjects({ Delete }) {
+      const { Objects } = Delete as { readonly Objects: readonly { readonly Key: string }[] }
+      for (const { Key } of Objects) objects.delete(Key)
+      return {}
+    },
     ListObjectsV2({ Prefix = '' }) {
       const found = [...objects].filter(([key]) => key.startsWith(Prefix)).sort(([one], [other]) => (one < other ? -1 : 1))
       const Contents = found.map(([Key, { bytes }]) => ({ Key, Size: bytes.byteLength, LastModified: new Date() }))

@@ -35,8 +35,8 @@ export async function locksOf(
     for (const key of left) {
       if ((await hasLocks(store, signal)) === false) return
       const found = await patiently(() => headObject(store, key, signal), { signal }).catch(unlessDenied)
-      // Locks need versions, and an object of a bucket that keeps them says which one it is.
-      if (found !== undefined && !lockable.has(store)) lockable.set(store, found.VersionId !== undefined && found.VersionId !== 'null')
+      // Locks need versions, and an object of a bucket that keeps them says which one it is; `null` for one from before that, which says nothing of the others.
+      if (found !== undefined && found.VersionId !== 'null' && !lockable.has(store)) lockable.set(store, found.VersionId !== undefined)
       const lock = lockIn(found)
       if (lock !== undefined) locks.set(key, lock)
     }
