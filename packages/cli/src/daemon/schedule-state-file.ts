@@ -9,7 +9,16 @@ const format = 'backup-planet/schedule-state/1'
 const taskSchema = z.object({
   settledUntil: z.number(),
   running: z.object({ slot: z.number(), beganAt: z.number() }).exactOptional(),
-  attempts: z.object({ slot: z.number(), failures: z.number(), interruptions: z.number(), notBefore: z.number() }).exactOptional(),
+  attempts: z
+    .object({
+      slot: z.number(),
+      failures: z.number(),
+      interruptions: z.number(),
+      notBefore: z.number(),
+      lasting: z.literal(true).exactOptional(),
+      untoldBefore: z.literal(true).exactOptional(),
+    })
+    .exactOptional(),
   lastRun: z
     .object({ slot: z.number(), beganAt: z.number(), endedAt: z.number(), outcome: z.enum(['done', 'partial', 'failed', 'aborted']) })
     .exactOptional(),

@@ -207,6 +207,73 @@ describe('what goes wrong does not end it', () => {
     ])
   })
 
+  test('a slot that cannot be tried again before its next one, since its window has closed, has failed lastingly', async () => {
+    const machine: Machine = new Machine({
+      policies: [policyOf('shop', { full: '0 2 * * *' }, { windows: [{ from: '02:00', to: '03:00' }] })],
+      execute: async () => {
+        await machine.clock.wait(90 * minutes)
+        throw new BackupError('away', { code: 'UNREACHABLE' })
+      },
+    }).start()
+    await machine.pass(26 * 60 * minutes)
+    await machine.stop()
+    expect(machine.of('run-ended').map(({ run, lasting, retryAt }) => [run.slot, run.attempt, lasting, retryAt])).toEqual([
+      ['2026-12-06T02:00:00.000Z', 1, true, '2026-12-07T02:00:00.000Z'],
+      ['2026-12-07T02:00:00.000Z', 1, true, '2026-12-08T02:00:00.000Z'],
+    ])
+  })
+
+  test('a slot that is tried again when a window opens is not', async () => {
+    const windows = [
+      { from: '02:00', to: '02:01' },
+      { from: '02:10', to: '03:00' },
+    ]
+    const machine = new Machine({
+      policies: [policyOf('shop', { full: '0 2 * * *' }, { windows })],
+      execute: failing(new BackupError('away', { code: 'UNREACHABLE' })),
+    }).start()
+    await machine.pass(20 * minutes)
+    await machine.stop()
+    const ended = machine.of('run-ended').map(({ lasting, retryAt }) => [lasting, retryAt])
+    expect(ended[0]).toEqual([false, '2026-12-06T02:10:00.000Z'])
+  })
+
+  test('a slot whose next one came due while it ran is tried again now, and not before', async () => {
+    const machine: Machine = new Machine({
+      policies: [policyOf('shop', { log: '*/5 * * * *' })],
+      execute: async () => {
+        await machine.clock.wait(7 * minutes)
+        throw new BackupError('away', { code: 'UNREACHABLE' })
+      },
+    }).start()
+    await machine.pass(13 * minutes)
+    await machine.stop()
+    expect(machine.of('run-ended')[0]).toMatchObject({ lasting: true, retryAt: '2026-12-06T02:02:00.000Z' })
+  })
+
+  test('a slot has failed lastingly at once where the one before it failed, was told to nobody, and found no place for another attempt', async () => {
+    const machine: Machine = new Machine({
+      policies: [policyOf('shop', { full: '*/10 * * * *' }), policyOf('long', { full: '0 2 * * *' })],
+      concurrency: 1,
+      execute: async (run) => {
+        if (run.job === 'shop') throw new BackupError('away', { code: 'UNREACHABLE' })
+        await machine.clock.wait(10.5 * minutes)
+        return resultOf(run)
+      },
+    }).start()
+    await machine.pass(31 * minutes)
+    await machine.stop()
+    const ended = machine.of('run-ended').filter(({ run }) => run.job === 'shop')
+    expect(ended.map(({ run, lasting }) => [run.beganAt.slice(14, 19), run.attempt, lasting])).toEqual([
+      ['00:00', 1, false],
+      ['10:30', 1, true],
+      ['11:30', 2, true],
+      ['13:30', 3, true],
+      ['17:30', 4, true],
+      ['20:00', 1, false],
+    ])
+  })
+
   test('a mistake around a run is told, and does not keep the processor busy', async () => {
     const machine = new Machine({
       lease: async (job) => ({

@@ -44,11 +44,11 @@ export type ScheduleEvent =
       readonly problems: readonly Problem[]
       /** Why it failed or was aborted. */
       readonly failure?: Problem
-      /** When it is tried again, with the next slot where that comes due before; left out where it is not. */
+      /** When it is tried again: at which a window lets it begin, and with the next slot where that comes due before. Left out where it is not. */
       readonly retryAt?: string
       /**
-       * It failed, and not only for a moment: three attempts before it have failed too, or its next slot comes due before another, or it is given up. Who tells people of
-       * failures waits for this.
+       * It failed, and not only for a moment: three attempts before it have failed too, or its next slot comes due before another can begin, or a slot before it has failed too
+       * and was not said to last, or it is given up. Who tells people of failures waits for this.
        */
       readonly lasting: boolean
       /** It failed, and its slots are not tried any more. */

@@ -26,6 +26,10 @@ export interface SlotAttempts {
   /** How often a run was cut by the end of its process or by who stopped it: that is no failure, and never a reason to give up. */
   readonly interruptions: number
   readonly notBefore: number
+  /** It has failed for more than a moment, so that people are told. */
+  readonly lasting?: true
+  /** A slot before it has failed too, and nobody was told of that. */
+  readonly untoldBefore?: true
 }
 
 export interface LastRun {
@@ -74,22 +78,30 @@ export function endRun(
   { retries = retriesByDefault }: Pick<SchedulePolicy, 'retries'>,
 ): { readonly history: JobHistory; readonly givenUp: boolean } {
   const { running: _, ...before } = taskOf(history, run.task, run.beganAt)
-  const { failures, interruptions } = before.attempts?.slot === run.slot ? before.attempts : { failures: 0, interruptions: 0 }
+  const tried = triedBefore(before.attempts, run.slot)
   if (end.outcome === 'deferred') {
-    const attempts = { slot: run.slot, failures, interruptions, notBefore: now + end.seconds * 1000 }
+    const attempts = { ...tried, notBefore: now + end.seconds * 1000 }
     return { history: withTask(history, run.task, { ...before, attempts }), givenUp: false }
   }
   const known = { ...before, lastRun: { slot: run.slot, beganAt: run.beganAt, endedAt: now, outcome: end.outcome } }
   if (end.outcome === 'done' || end.outcome === 'partial') {
     return { history: fulfilled(withTask(history, run.task, known), run, end.kind), givenUp: false }
   }
+  const { failures, interruptions } = tried
   const counted = end.outcome === 'failed' ? { failures: failures + 1, interruptions } : { failures, interruptions: interruptions + 1 }
   if (end.outcome === 'failed' && (end.retry === false || counted.failures > (retries.times ?? Number.POSITIVE_INFINITY))) {
     const { attempts: __, ...settled } = known
     return { history: withTask(history, run.task, { ...settled, settledUntil: Math.max(known.settledUntil, run.slot) }), givenUp: true }
   }
-  const attempts = { slot: run.slot, ...counted, notBefore: now + waitSeconds(counted, retries) * 1000 }
+  const attempts = { ...tried, ...counted, notBefore: now + waitSeconds(counted, retries) * 1000 }
   return { history: withTask(history, run.task, { ...known, attempts }), givenUp: false }
+}
+
+/** What is known of the attempts of a slot before this one ends. A newer slot begins anew, but for what nobody was told of. */
+function triedBefore(attempts: SlotAttempts | undefined, slot: number): Omit<SlotAttempts, 'notBefore'> {
+  if (attempts?.slot === slot) return attempts
+  const isUntold = attempts !== undefined && attempts.lasting !== true && (attempts.failures > 0 || attempts.untoldBefore === true)
+  return { slot, failures: 0, interruptions: 0, ...(isUntold ? { untoldBefore: true } : {}) }
 }
 
 /** Slots that were left out by `runMissed: false` are settled. */

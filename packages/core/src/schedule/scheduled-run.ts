@@ -1,7 +1,7 @@
 import type { CaptureKind, Problem } from '../contracts/index.ts'
 import { BackupError } from '../errors/backup-error.ts'
-import { entriesOf } from './compiled-policy.ts'
 import { type DueRun, due } from './due.ts'
+import { failureOutlook, withLasting } from './failure-outlook.ts'
 import type { HeldLease } from './held-lease.ts'
 import { isLeaseConflict } from './lease-conflict.ts'
 import { problemOf } from './run-failure.ts'
@@ -26,9 +26,6 @@ export interface RunOnceParts extends RunnerParts {
 const deferredSeconds = 30
 
 const captureKinds: readonly CaptureKind[] = ['full', 'differential', 'log']
-
-/** So many may fail in a row before the failure counts as a lasting one. */
-const quietAttempts = 3
 
 /** What another attempt cannot change. */
 const permanent = new Set(['INVALID_SETTINGS', 'INVALID_INPUT', 'WRONG_CREDENTIALS', 'UNSUPPORTED'])
@@ -127,9 +124,9 @@ async function end(parts: RunOnceParts, begun: BegunRun, run: ScheduledRun, ende
   const runEnd = 'result' in ended ? resultEnd(ended.result) : endOf(ended)
   const now = clock.now()
   const { history, givenUp } = endRun(parts.history(), begun, runEnd, now, policy)
-  await parts.note(history)
   const attempts = runEnd.outcome === 'failed' && !givenUp ? history.tasks[begun.task]?.attempts : undefined
-  const nextDue = attempts === undefined ? Number.POSITIVE_INFINITY : nextDueAt(policy, begun)
+  const outlook = attempts === undefined ? undefined : failureOutlook(attempts, begun.task, policy, now)
+  await parts.note(outlook?.lasting === true ? withLasting(history, begun.task) : history)
   parts.tell({
     type: 'run-ended',
     run,
@@ -138,16 +135,10 @@ async function end(parts: RunOnceParts, begun: BegunRun, run: ScheduledRun, ende
     ...('result' in ended && ended.result.backup !== undefined ? { backup: ended.result.backup } : {}),
     ...failureOf(ended),
     problems: 'result' in ended ? (ended.result.problems ?? []) : [],
-    ...(attempts === undefined ? {} : { retryAt: new Date(Math.min(attempts.notBefore, nextDue)).toISOString() }),
-    lasting: givenUp || (attempts !== undefined && (attempts.failures > quietAttempts || attempts.notBefore >= nextDue)),
+    ...(outlook === undefined ? {} : { retryAt: new Date(outlook.retryAt).toISOString() }),
+    lasting: givenUp || outlook?.lasting === true,
     givenUp,
   })
-}
-
-function nextDueAt(policy: SchedulePolicy, { task, slot }: BegunRun): number {
-  const entry = entriesOf(policy).find((candidate) => candidate.task === task)
-  const next = entry?.slots.next(slot)
-  return entry === undefined || next === undefined ? Number.POSITIVE_INFINITY : entry.dueAt(next)
 }
 
 function failureOf(ended: Ended): { readonly failure?: Problem } {
