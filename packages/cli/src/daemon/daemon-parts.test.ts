@@ -30,7 +30,7 @@ afterEach(() => rm(directory, { recursive: true, force: true }))
 describe('the state file', () => {
   const store = () => scheduleStateStore(join(directory, 'staging'))
   const lastRun = { slot: 1, beganAt: 2, endedAt: 3, outcome: 'failed' as const }
-  const attempts = { slot: 1, failures: 1, interruptions: 0, notBefore: 9, lasting: true, untoldBefore: true } as const
+  const attempts = { slot: 1, failures: 1, interruptions: 0, notBefore: 9, failingSince: 2, lasting: true, untoldBefore: true } as const
   const state = {
     jobs: {
       shop: {

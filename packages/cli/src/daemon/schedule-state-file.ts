@@ -15,6 +15,7 @@ const taskSchema = z.object({
       failures: z.number(),
       interruptions: z.number(),
       notBefore: z.number(),
+      failingSince: z.number().exactOptional(),
       lasting: z.literal(true).exactOptional(),
       untoldBefore: z.literal(true).exactOptional(),
     })

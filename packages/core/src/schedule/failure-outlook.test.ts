@@ -30,6 +30,8 @@ describe('a failure', () => {
     ['has none once its window has closed', '06T23:00:00', {}, '07T22:00:00', true],
     ['has none once the next slot comes due', '08T22:30:00', {}, '07T22:00:00', true],
     ['is a lasting one after three others', '06T22:30:00', { failures: 4 }, '06T22:30:00', true],
+    ['is none of a quarter of an hour yet', '06T22:30:00', { failingSince: moment('06T21:55:01') }, '06T22:30:00', false],
+    ['is a lasting one after a quarter of an hour', '06T22:30:00', { failingSince: moment('06T21:55:00') }, '06T22:30:00', true],
     ['stays a lasting one', '06T22:30:00', { lasting: true }, '06T22:30:00', true],
     ['is a lasting one after a slot that nobody was told of', '06T22:30:00', { untoldBefore: true }, '06T22:30:00', true],
   ] as const)('%s', (_, notBefore, more, retryAt, lasting) => {
@@ -42,6 +44,19 @@ describe('a failure', () => {
       lasting: true,
     })
   })
+})
+
+test('a slot has been failing since the first attempt that failed began, through interruptions', () => {
+  const slot = moment('06T22:00:00')
+  const end = (history: JobHistory, minute: number, outcome: 'failed' | 'aborted') =>
+    endRun(history, { task: 'full', slot, beganAt: slot + minute * 60_000 }, { outcome }, slot + (minute + 1) * 60_000, policy).history
+  const interrupted = end({ watchedSince: 0, tasks: {} }, 0, 'aborted')
+  expect(attemptsOf(interrupted)).not.toHaveProperty('failingSince')
+  const failing = end(interrupted, 5, 'failed')
+  const since = slot + 5 * 60_000
+  expect(attemptsOf(failing)?.failingSince).toBe(since)
+  expect(attemptsOf(end(end(failing, 7, 'aborted'), 9, 'failed'))?.failingSince).toBe(since)
+  expect(attemptsOf(endedAs([['07', failed]], failing))?.failingSince).toBe(moment('07T22:00:00'))
 })
 
 describe('that nobody was told of a slot', () => {

@@ -223,6 +223,27 @@ describe('what goes wrong does not end it', () => {
     ])
   })
 
+  test.each([
+    [14, [false, true]],
+    [600, [true, true]],
+  ])('a slot whose attempts fail after %d minutes each has failed lastingly after a quarter of an hour', async (takes, lasting) => {
+    const machine: Machine = new Machine({
+      policies: [policyOf('shop', { full: '0 2 * * 0' })],
+      execute: async () => {
+        await machine.clock.wait(takes * minutes)
+        throw new BackupError('away', { code: 'UNREACHABLE' })
+      },
+    }).start()
+    await machine.pass((2 * takes + 15) * minutes)
+    await machine.stop()
+    expect(
+      machine
+        .of('run-ended')
+        .slice(0, 2)
+        .map((event) => event.lasting),
+    ).toEqual(lasting)
+  })
+
   test('a slot that is tried again when a window opens is not', async () => {
     const windows = [
       { from: '02:00', to: '02:01' },

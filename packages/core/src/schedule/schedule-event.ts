@@ -47,7 +47,7 @@ export type ScheduleEvent =
       /** When it is tried again: at which a window lets it begin, and with the next slot where that comes due before. Left out where it is not. */
       readonly retryAt?: string
       /**
-       * It failed, and not only for a moment: three attempts before it have failed too, or its next slot comes due before another can begin, or a slot before it has failed too
+       * It failed, and not only for a moment: three attempts before it have failed too, or the first of them began a quarter of an hour ago, or its next slot comes due before another can begin, or a slot before it has failed too
        * and was not said to last, or it is given up. Who tells people of failures waits for this.
        */
       readonly lasting: boolean

@@ -26,6 +26,8 @@ export interface SlotAttempts {
   /** How often a run was cut by the end of its process or by who stopped it: that is no failure, and never a reason to give up. */
   readonly interruptions: number
   readonly notBefore: number
+  /** When the first attempt that failed began; left out where none has, and by earlier releases. */
+  readonly failingSince?: number
   /** It has failed for more than a moment, so that people are told. */
   readonly lasting?: true
   /** A slot before it has failed too, and nobody was told of that. */
@@ -87,8 +89,9 @@ export function endRun(
   if (end.outcome === 'done' || end.outcome === 'partial') {
     return { history: fulfilled(withTask(history, run.task, known), run, end.kind), givenUp: false }
   }
-  const { failures, interruptions } = tried
-  const counted = end.outcome === 'failed' ? { failures: failures + 1, interruptions } : { failures, interruptions: interruptions + 1 }
+  const { failures, interruptions, failingSince = run.beganAt } = tried
+  const counted =
+    end.outcome === 'failed' ? { failures: failures + 1, interruptions, failingSince } : { failures, interruptions: interruptions + 1 }
   if (end.outcome === 'failed' && (end.retry === false || counted.failures > (retries.times ?? Number.POSITIVE_INFINITY))) {
     const { attempts: __, ...settled } = known
     return { history: withTask(history, run.task, { ...settled, settledUntil: Math.max(known.settledUntil, run.slot) }), givenUp: true }
