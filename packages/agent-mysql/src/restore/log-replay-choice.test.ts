@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { eventType } from '../binlog/binlog-event-type.ts'
 import { chosenUnits, type LogChoice } from './log-replay-choice.ts'
 import type { ReplayEvent } from './log-replay-events.ts'
@@ -56,4 +56,39 @@ it('refuses LOAD DATA that was logged as a statement where not everything is res
     message: expect.stringMatching(/^binlog binlog.000001 at offset 100: .*LOAD DATA/),
   })
   expect(await chosen([event])).toEqual([event])
+})
+
+describe('a statement that was logged under ANSI_QUOTES', () => {
+  const leftOut = {
+    schemas: ['scratch'],
+    tables: [],
+    rows: [],
+    sequences: [],
+    patterns: { excludeSchemas: ['scratch'], excludeTables: [] },
+    lowerCaseTableNames: 0,
+  }
+  /** Flags and sql_mode, as the server writes them: a code before each. */
+  const statement = (sqlMode: number, schema: string, text: string) => {
+    const status = Buffer.alloc(14)
+    status[5] = 1
+    status.writeBigUInt64LE(BigInt(sqlMode), 6)
+    const fixed = Buffer.alloc(13)
+    fixed[8] = schema.length
+    fixed.writeUInt16LE(status.length, 11)
+    return eventOf(eventType.QUERY, Buffer.concat([fixed, status, Buffer.from(`${schema}\0${text}`)]), 13)
+  }
+  const textOf = (event: ReplayEvent | undefined) => event?.body.toString('utf8', 28)
+
+  it('is read as the server did', async () => {
+    const text = 'ALTER TABLE "shop"."orders" ADD c INT'
+    const [passed] = await chosen([statement(4, 'scratch', text)], { leftOut })
+    expect(textOf(passed)).toContain(text)
+    await expect(chosen([statement(0, 'scratch', text)], { leftOut })).rejects.toMatchObject({ code: 'UNSUPPORTED' })
+    expect(await chosen([statement(4, 'shop', 'ALTER TABLE "scratch"."t" ADD c INT')], { leftOut })).toEqual([])
+  })
+
+  it('loses from its list what was left out', async () => {
+    const [passed] = await chosen([statement(4 + 2 ** 18, 'shop', 'DROP TABLE "scratch"."t","t"')], { leftOut })
+    expect(textOf(passed)).toMatch(/DROP TABLE "t"$/)
+  })
 })

@@ -9,6 +9,7 @@ import { isSchemaAway, withoutLeftOut } from './log-replay-left-out.ts'
 import { queryParts } from './log-replay-query.ts'
 import { tableOf } from './log-replay-resume.ts'
 import { isTableReplayed, serverSchema, statementFate } from './log-replay-selection.ts'
+import { loggedDialect } from './log-replay-status.ts'
 import type { UnitPiece } from './log-replay-units.ts'
 
 /** What of the logs is applied. */
@@ -129,7 +130,7 @@ class UnitFilter {
     if (statementKind(statement) !== 'other') return event
     const schema = readQuery(event.body, event.type, event.fixedBytes)?.schema ?? ''
     const text = statement.toString('latin1')
-    const adapted = withoutLeftOut(text, schema, (name, table) => isTableReplayed(this.#choice, name, table))
+    const adapted = withoutLeftOut(text, loggedDialect(event), schema, (name, table) => isTableReplayed(this.#choice, name, table))
     const edited = adapted === text ? event : withBody(event, eventType.QUERY, [head, Buffer.from(adapted, 'latin1')])
     return isSchemaAway(schemas, leftOut, schema) ? withFlags(edited, edited.flags | suppressUse) : edited
   }
@@ -152,7 +153,7 @@ class UnitFilter {
     const { statement } = queryParts(event)
     if (statementKind(statement) !== 'other') return true
     const schema = readQuery(event.body, event.type, event.fixedBytes)?.schema ?? ''
-    const fate = statementFate(statement.toString('utf8'), schema, this.#choice)
+    const fate = statementFate(statement.toString('utf8'), loggedDialect(event), schema, this.#choice)
     switch (fate.is) {
       case 'replayed':
         return true

@@ -23,5 +23,5 @@ it.each([
   ['CREATE TABLE t (a INT)', 'CREATE TABLE t (a INT)'],
   ['', ''],
 ])('%s: %s', (text, expected) => {
-  expect(withoutLeftOut(text, 'shop', isHeld)).toBe(expected)
+  expect(withoutLeftOut(text, {}, 'shop', isHeld)).toBe(expected)
 })

@@ -1,6 +1,7 @@
 import { type LeftOut, leavesNothingOut, schemaIsLeftOut, tableIsLeftOut } from '../dump/left-out-facts.ts'
 import type { NamedTable } from './log-replay-tables.ts'
-import { type SqlToken, significantTokens, tokenizeSql } from './sql-tokenizer.ts'
+import { statementWords } from './log-replay-words.ts'
+import type { SqlDialect, SqlToken } from './sql-tokenizer.ts'
 
 /** Statements on tables that are nothing but a list of them: without some names they do the same to the others. */
 const listVerbs: ReadonlySet<string> = new Set(['DROP', 'ANALYZE', 'OPTIMIZE', 'REPAIR', 'FLUSH'])
@@ -54,7 +55,7 @@ export function isGrantOnLeftOut(tokens: readonly SqlToken[], defaultSchema: str
 
 /** Statements that mean the same whatever the default schema is, as long as every name in them has its own. */
 const schemaFree: ReadonlySet<string> = new Set(
-  'CREATE ALTER DROP RENAME TRUNCATE ANALYZE OPTIMIZE REPAIR FLUSH GRANT REVOKE SET'.split(' '),
+  'CREATE ALTER DROP RENAME TRUNCATE ANALYZE OPTIMIZE REPAIR FLUSH GRANT REVOKE SET SAVEPOINT ROLLBACK RELEASE'.split(' '),
 )
 
 /** @param of as of `StatementTables`: the query of a view may call functions of the default schema */
@@ -75,9 +76,9 @@ export type IsHeld = (schema: string, table: string) => boolean
  * @param text each character stands for a byte of the statement, whatever its character set is
  * @param defaultSchema of names without one
  */
-export function withoutLeftOut(text: string, defaultSchema: string, isHeld: IsHeld): string {
+export function withoutLeftOut(text: string, dialect: SqlDialect, defaultSchema: string, isHeld: IsHeld): string {
   if (!mayChange.test(text.slice(0, 1024))) return text
-  const tokens = significantTokens(tokenizeSql(text))
+  const tokens = statementWords(text, dialect)
   const verb = tokens[0]
   if (verb === undefined) return text
   const what = tokens.slice(1, 24).find(({ word }) => ['VIEW', 'TRIGGER', 'TABLE', 'TABLES', 'SEQUENCE', 'AS', '('].includes(word))

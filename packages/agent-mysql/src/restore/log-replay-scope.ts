@@ -1,4 +1,5 @@
-import { type SqlDialect, type SqlToken, significantTokens, tokenizeSql } from './sql-tokenizer.ts'
+import { statementWords } from './log-replay-words.ts'
+import type { SqlDialect, SqlToken } from './sql-tokenizer.ts'
 
 /** What of the server a logged statement is about. */
 export type StatementScope =
@@ -23,7 +24,7 @@ export function statementScope(
   defaultSchema: string,
   isSelected: (schema: string) => boolean,
 ): StatementScope {
-  const tokens = significantTokens(tokenizeSql(text, dialect))
+  const tokens = statementWords(text, dialect)
   const accounts = accountsOf(tokens, text)
   if (accounts !== undefined) return { of: 'accounts', accounts }
   const named = namedDatabase(tokens)

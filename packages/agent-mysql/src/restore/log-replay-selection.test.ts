@@ -21,14 +21,14 @@ describe('which statements of a log are replayed', () => {
     ['CREATE VIEW v AS SELECT * FROM mysql.db', 'replayed'],
     ['GRANT SELECT ON mysql.* TO a@b', 'of accounts'],
   ])('%s: %s, whatever is restored', (text, fate) => {
-    expect(statementFate(text, 'shop', {}).is).toBe(fate)
-    if (fate !== 'replayed') expect(statementFate(text, 'shop', { schemas: new Set(['shop']) }).is).toBe(fate)
+    expect(statementFate(text, {}, 'shop', {}).is).toBe(fate)
+    if (fate !== 'replayed') expect(statementFate(text, {}, 'shop', { schemas: new Set(['shop']) }).is).toBe(fate)
   })
 
   it('takes a statement without a schema as one on the default schema', () => {
-    expect(statementFate('CREATE TABLE t (a INT)', 'backup_planet_restore', {}).is).toBe('left out')
-    expect(statementFate('DELETE FROM user', 'mysql', {})).toEqual({ is: 'of the server', table: 'mysql.user' })
-    expect(statementFate('CREATE TABLE shop.t (a INT)', 'mysql', {}).is).toBe('replayed')
+    expect(statementFate('CREATE TABLE t (a INT)', {}, 'backup_planet_restore', {}).is).toBe('left out')
+    expect(statementFate('DELETE FROM user', {}, 'mysql', {})).toEqual({ is: 'of the server', table: 'mysql.user' })
+    expect(statementFate('CREATE TABLE shop.t (a INT)', {}, 'mysql', {}).is).toBe('replayed')
   })
 })
 
@@ -112,7 +112,7 @@ describe('what the full backup left out', () => {
     ['CREATE TABLE t (sessions INT)', 'replayed'],
     ['FLUSH TABLES', 'replayed'],
   ])('%s: %s', (text, fate) => {
-    expect(statementFate(text, 'shop', { leftOut }).is).toBe(fate)
+    expect(statementFate(text, {}, 'shop', { leftOut }).is).toBe(fate)
   })
 
   it.each([
@@ -124,13 +124,13 @@ describe('what the full backup left out', () => {
     ['CREATE VIEW shop.v AS SELECT f()', 'refused'],
     ['CREATE TABLE t (a INT)', 'left out'],
   ])('counts as the default schema too: %s: %s', (text, fate) => {
-    expect(statementFate(text, 'scratch', { leftOut }).is).toBe(fate)
+    expect(statementFate(text, {}, 'scratch', { leftOut }).is).toBe(fate)
   })
 })
 
 it('takes a list of tables apart by schemas', () => {
   const schemas = new Set(['shop'])
-  expect(statementFate('DROP TABLE shop.t, hr.t', 'hr', { schemas }).is).toBe('replayed')
-  expect(statementFate('DROP TABLE hr.t, hr.u', 'shop', { schemas }).is).toBe('left out')
-  expect(statementFate('RENAME TABLE shop.t TO hr.t', 'shop', { schemas }).is).toBe('refused')
+  expect(statementFate('DROP TABLE shop.t, hr.t', {}, 'hr', { schemas }).is).toBe('replayed')
+  expect(statementFate('DROP TABLE hr.t, hr.u', {}, 'shop', { schemas }).is).toBe('left out')
+  expect(statementFate('RENAME TABLE shop.t TO hr.t', {}, 'shop', { schemas }).is).toBe('refused')
 })

@@ -3,8 +3,10 @@ import type { LogChoice } from './log-replay-choice.ts'
 import { changesFirstAlone, isGrantOnLeftOut, isSchemaAway, isTableList, needsNoDefaultSchema } from './log-replay-left-out.ts'
 import { namedDatabase, type StatementScope, statementScope } from './log-replay-scope.ts'
 import { type StatementTables, statementTables } from './log-replay-tables.ts'
+import { isTargetFound } from './log-replay-target.ts'
+import { statementWords } from './log-replay-words.ts'
 import { journalSchema } from './restore-journal.ts'
-import { type SqlToken, significantTokens, tokenizeSql } from './sql-tokenizer.ts'
+import type { SqlDialect, SqlToken } from './sql-tokenizer.ts'
 
 /** The schema of accounts and other things of the server itself, which no backup holds as a schema and no log changes. */
 export const serverSchema = 'mysql'
@@ -37,32 +39,46 @@ const replayed: StatementFate = { is: 'replayed' }
 const leftOut: StatementFate = { is: 'left out' }
 const unclear = 'touches schemas that are not restored, or may do so'
 
-export function statementFate(text: string, defaultSchema: string, selected: Selected): StatementFate {
-  const tokens = wordsOf(text)
+/** @param dialect of the `sql_mode` that was logged with it */
+export function statementFate(text: string, dialect: SqlDialect, defaultSchema: string, selected: Selected): StatementFate {
+  const tokens = wordsOf(text, dialect)
   // A statement that cannot be cut into words.
   if (tokens === undefined)
     return selected.schemas === undefined && selected.leftOut === undefined ? replayed : { is: 'refused', because: unclear }
-  const scope = statementScope(text, {}, defaultSchema, (schema) => selected.schemas === undefined || selected.schemas.has(schema))
+  const scope = statementScope(text, dialect, defaultSchema, (schema) => selected.schemas === undefined || selected.schemas.has(schema))
   if (scope.of === 'accounts') {
     return isGrantOnLeftOut(tokens, defaultSchema, selected.leftOut) ? leftOut : { is: 'of accounts', accounts: scope.accounts }
   }
   const tables = statementTables(tokens, defaultSchema)
   const fate =
+    ofTransaction(tables) ??
     ofJournal(tokens, tables) ??
-    ofServer(tables) ??
-    ofLeftOut(tokens, tables, defaultSchema, selected.leftOut) ??
+    decided(tokens, tables, ofServer(tables)) ??
+    decided(tokens, tables, ofLeftOut(tokens, tables, defaultSchema, selected.leftOut)) ??
     ofSchemas(tokens, tables, scope, selected)
   const away = fate.is === 'replayed' && isSchemaAway(undefined, selected.leftOut, defaultSchema)
   if (!away || needsNoDefaultSchema(tables.verb, tables.of)) return fate
   return { is: 'refused', because: `was made in schema ${defaultSchema}, which the full backup leaves out, and changes what it holds` }
 }
 
-function wordsOf(text: string): SqlToken[] | undefined {
+function wordsOf(text: string, dialect: SqlDialect): SqlToken[] | undefined {
   try {
-    return significantTokens(tokenizeSql(text))
+    return statementWords(text, dialect)
   } catch {
     return undefined
   }
+}
+
+/** Whatever the schema was: what they undo may be of any. */
+function ofTransaction({ verb }: StatementTables): StatementFate | undefined {
+  return verb === 'SAVEPOINT' || verb === 'ROLLBACK' || verb === 'RELEASE' ? replayed : undefined
+}
+
+/** Nothing is left out by its names that may change more than it names. */
+function decided(tokens: readonly SqlToken[], tables: StatementTables, fate: StatementFate | undefined): StatementFate | undefined {
+  if (fate === undefined || (fate.is !== 'left out' && fate.is !== 'of the server')) return fate
+  if (namedDatabase(tokens) !== undefined || isTargetFound(tokens, tables)) return fate
+  return { is: 'refused', because: 'may change what is restored, and what it changes cannot be told' }
 }
 
 /** A restore that went into the source itself was logged there with its journal, which is not the journal of this one. */
@@ -84,6 +100,13 @@ function ofLeftOut(
   const [first, ...others] = named
   if (first === undefined) return defaultSchema !== '' && schemaIsLeftOut(facts, defaultSchema) ? leftOut : undefined
   // Views and programs are never left out by the patterns for tables.
+  if (
+    of === 'view' &&
+    verb === 'DROP' &&
+    !others.every(({ schema }) => schemaIsLeftOut(facts, schema)) &&
+    schemaIsLeftOut(facts, first.schema)
+  )
+    return { is: 'refused', because: 'names views that the full backup leaves out beside what it holds' }
   if (of !== 'tables' && schemaIsLeftOut(facts, first.schema)) return leftOut
   const tables = of === 'tables' ? named : others
   const missing = tables.filter(({ schema, table }) => tableIsLeftOut(facts, schema, table))

@@ -1,3 +1,7 @@
+import type { ReplayEvent } from './log-replay-events.ts'
+import { queryFixedBytes } from './log-replay-query.ts'
+import type { SqlDialect } from './sql-tokenizer.ts'
+
 /** Lengths of the values of status variables, by code; a first byte that counts is part of the value. */
 const fixedStatusBytes: Readonly<Record<number, number>> = {
   0: 4,
@@ -37,4 +41,24 @@ export function statusBytes(code: number, status: Buffer, at: number, mariadb: b
     end = zero + 1
   }
   return end - at
+}
+
+const sqlModeCode = 1
+/** Bits of `sql_mode`, the same in all releases of both. Source: MySQL "Query_event", Q_SQL_MODE_CODE; combinations such as ANSI set them too. */
+const ansiQuotes = 1n << 2n
+const noBackslashEscapes = 1n << 20n
+
+/** How the statement of a QUERY is read: under the `sql_mode` that was logged with it. */
+export function loggedDialect({ body, fixedBytes }: Pick<ReplayEvent, 'body' | 'fixedBytes'>): SqlDialect {
+  const status = fixedBytes < queryFixedBytes ? Buffer.alloc(0) : body.subarray(fixedBytes, fixedBytes + body.readUInt16LE(11))
+  for (let at = 0; at < status.length; ) {
+    const bytes = statusBytes(status[at] ?? 0, status, at + 1, true)
+    if (bytes === undefined || at + 1 + bytes > status.length) break
+    if (status[at] === sqlModeCode) {
+      const mode = status.readBigUInt64LE(at + 1)
+      return { ansiQuotes: (mode & ansiQuotes) !== 0n, noBackslashEscapes: (mode & noBackslashEscapes) !== 0n }
+    }
+    at += 1 + bytes
+  }
+  return {}
 }

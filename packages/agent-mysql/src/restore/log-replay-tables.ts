@@ -16,7 +16,7 @@ export interface StatementTables {
 }
 
 /** Words of a statement on a table that may stand before its name. */
-const modifiers: ReadonlySet<string> = new Set(
+export const modifiers: ReadonlySet<string> = new Set(
   'IF NOT EXISTS IGNORE LOW_PRIORITY HIGH_PRIORITY DELAYED QUICK INTO FROM TABLE TABLES ONLINE LOCAL NO_WRITE_TO_BINLOG'.split(' '),
 )
 /** Behind these stands a table wherever they are, and behind the others when the statement begins with them. */
@@ -49,7 +49,8 @@ export function statementTables(tokens: readonly SqlToken[], defaultSchema: stri
   }
   const named = what === 'VIEW' ? nameList(tokens, head + 1, defaultSchema) : []
   for (const [index, token] of tokens.entries()) {
-    if (token.type !== 'word' || tokens[index - 1]?.word === '.' || !opensTable(tokens, index, verb, what)) continue
+    if ((token.type !== 'word' && token.type !== 'symbol') || tokens[index - 1]?.word === '.' || !opensTable(tokens, index, verb, what))
+      continue
     named.push(...nameList(tokens, index + 1, defaultSchema))
   }
   return { verb, of: what === 'VIEW' ? 'view' : 'tables', named: withoutRepeated(named) }
@@ -68,6 +69,7 @@ function opensTable(tokens: readonly SqlToken[], index: number, verb: string, wh
   if (word === 'TO') return verb === 'RENAME' || (verb === 'ALTER' && tokens[index - 1]?.word === 'RENAME')
   if (word === 'USING') return verb === 'DELETE'
   if (word === 'LIKE') return verb === 'CREATE' && what === 'TABLE' && index < headTokens
+  if (word === 'AS' || word === '=') return verb === 'ALTER' && tokens[index - 1]?.word === 'RENAME'
   return word === 'RENAME' && verb === 'ALTER' && !['COLUMN', 'INDEX', 'KEY', 'TO', 'AS'].includes(tokens[index + 1]?.word ?? '')
 }
 
@@ -95,6 +97,6 @@ function nameList(tokens: readonly SqlToken[], from: number, defaultSchema: stri
   }
 }
 
-function isName(token: SqlToken | undefined): token is SqlToken {
+export function isName(token: SqlToken | undefined): token is SqlToken {
   return token !== undefined && (token.type === 'identifier' || (token.type === 'word' && !token.name.startsWith('@')))
 }
