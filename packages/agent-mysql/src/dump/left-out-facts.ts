@@ -94,6 +94,11 @@ export function tableIsLeftOut(leftOut: LeftOut, schemaName: string, table: stri
   return !tableIsSelected(leftOut.patterns, stored, storedTable) && !listed(leftOut, leftOut.sequences, full)
 }
 
+/** Whether the backup holds the definition of a table alone, and its rows lie elsewhere or nowhere. */
+export function rowsAreLeftOut(leftOut: LeftOut, schemaName: string, table: string): boolean {
+  return listed(leftOut, leftOut.rows, `${asStored(leftOut, schemaName)}.${asStored(leftOut, table)}`)
+}
+
 /** With `lower_case_table_names=1` the server keeps all names in lower case, so patterns were compared with that. */
 function asStored({ lowerCaseTableNames }: LeftOut, name: string): string {
   return lowerCaseTableNames === 1 ? name.toLowerCase() : name

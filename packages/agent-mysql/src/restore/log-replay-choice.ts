@@ -5,9 +5,10 @@ import { shownStatement, statementKind } from '../binlog/statement-text.ts'
 import { type LeftOut, leavesNothingOut } from '../dump/left-out-facts.ts'
 import { withBody, withFlags, withStatementEnd } from './log-replay-edits.ts'
 import type { ReplayEvent } from './log-replay-events.ts'
-import { isSchemaAway, withoutLeftOut } from './log-replay-left-out.ts'
+import { withoutLeftOut } from './log-replay-left-out.ts'
 import { queryParts } from './log-replay-query.ts'
 import { tableOf } from './log-replay-resume.ts'
+import { isSchemaAway } from './log-replay-schemas.ts'
 import { isTableReplayed, serverSchema, statementFate } from './log-replay-selection.ts'
 import { loggedDialect } from './log-replay-status.ts'
 import type { UnitPiece } from './log-replay-units.ts'
@@ -18,6 +19,8 @@ export interface LogChoice {
   readonly skipped: ReadonlySet<string>
   /** Schemas that are restored; all when left out, but for what never is: the journal of a restore, and tables of the server itself. */
   readonly schemas?: ReadonlySet<string>
+  /** `lower_case_table_names` of the source: 0 tells names apart by case. Left out where it is not known. */
+  readonly lowerCaseTableNames?: number
   /** What the full backup does not hold. */
   readonly leftOut?: LeftOut
   /** Accounts as `user@host` that statements leave as they are; `all` applies no statement on accounts. */
@@ -124,7 +127,6 @@ class UnitFilter {
 
   /** A statement as it can be executed where what was left out is not there. */
   #adapted(event: ReplayEvent): ReplayEvent {
-    const { schemas, leftOut } = this.#choice
     if (isWhole(this.#choice) || (event.type !== eventType.QUERY && event.type !== eventType.QUERY_COMPRESSED)) return event
     const { head, statement } = queryParts(event)
     if (statementKind(statement) !== 'other') return event
@@ -132,7 +134,7 @@ class UnitFilter {
     const text = statement.toString('latin1')
     const adapted = withoutLeftOut(text, loggedDialect(event), schema, (name, table) => isTableReplayed(this.#choice, name, table))
     const edited = adapted === text ? event : withBody(event, eventType.QUERY, [head, Buffer.from(adapted, 'latin1')])
-    return isSchemaAway(schemas, leftOut, schema) ? withFlags(edited, edited.flags | suppressUse) : edited
+    return isSchemaAway(this.#choice, schema) ? withFlags(edited, edited.flags | suppressUse) : edited
   }
 
   #isRowsWanted(event: ReplayEvent): boolean {

@@ -36,3 +36,10 @@ it('knows what the full backup holds as executed where the replay begins, though
     gtid: `${uuid}:1-60`,
   })
 })
+
+it('keeps how the source compared names', () => {
+  const backups = [{ id: 'full', facts: { lowerCaseTableNames: 1 } }] as unknown as Backup[]
+  const chain = { files: [], begin: undefined, problems: [] }
+  expect(replayFacts({ ...common, chain, backups }).replay).toMatchObject({ lowerCaseTableNames: 1 })
+  expect(replayFacts({ ...common, chain, backups: [] }).replay).not.toHaveProperty('lowerCaseTableNames')
+})

@@ -20,6 +20,8 @@ const schema = z.object({
   schemas: z.array(z.string()).optional(),
   /** What the full backup does not hold; left out where nothing is known of that. */
   leftOut: leftOutSchema.optional(),
+  /** Of the source; left out where the full backup does not say it. */
+  lowerCaseTableNames: z.number().optional(),
   accounts: z.boolean(),
 })
 
@@ -46,6 +48,7 @@ export function replayFacts({
   accounts,
 }: ReplayFactsInput): Readonly<Record<string, Json>> {
   const last = backups.at(-1)
+  const lowerCaseTableNames = backups[0]?.facts?.lowerCaseTableNames
   const lastBackup = chain.files.findIndex((log) => log.backup === last?.id)
   const gtid = gtidWhereItBegins(flavour, last?.from?.value.gtid, lastBackup < 1 ? backups[0]?.position?.value.gtid : undefined)
   const facts: z.input<typeof schema> = {
@@ -57,6 +60,7 @@ export function replayFacts({
     ...(gtid === undefined ? {} : { gtid }),
     ...(schemas === undefined ? {} : { schemas: [...schemas] }),
     ...(leftOut === undefined ? {} : { leftOut }),
+    ...(typeof lowerCaseTableNames === 'number' ? { lowerCaseTableNames } : {}),
   }
   return { replay: JSON.parse(JSON.stringify(facts)) as Json }
 }

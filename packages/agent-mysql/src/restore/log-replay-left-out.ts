@@ -1,4 +1,4 @@
-import { type LeftOut, leavesNothingOut, schemaIsLeftOut, tableIsLeftOut } from '../dump/left-out-facts.ts'
+import { type LeftOut, schemaIsLeftOut, tableIsLeftOut } from '../dump/left-out-facts.ts'
 import type { NamedTable } from './log-replay-tables.ts'
 import { statementWords } from './log-replay-words.ts'
 import type { SqlDialect, SqlToken } from './sql-tokenizer.ts'
@@ -116,10 +116,4 @@ function decoded(name: string): string {
 
 function replaced(text: string, begin: number, end: number, by: string): string {
   return text.slice(0, begin) + by + text.slice(end)
-}
-
-/** Whether a schema is not restored, so that no session can change to it. */
-export function isSchemaAway(schemas: ReadonlySet<string> | undefined, leftOut: LeftOut | undefined, schema: string): boolean {
-  if (schema === '') return false
-  return schemas?.has(schema) === false || (leftOut !== undefined && !leavesNothingOut(leftOut) && schemaIsLeftOut(leftOut, schema))
 }

@@ -43,6 +43,7 @@ export function plannedChoice(facts: ReplayFacts, restore: MysqlRestoreOptions):
     skipped: new Set(restore.skipGtids),
     accountsLeftAlone: 'all',
     ...(facts.leftOut === undefined ? {} : { leftOut: facts.leftOut }),
+    ...(facts.lowerCaseTableNames === undefined ? {} : { lowerCaseTableNames: facts.lowerCaseTableNames }),
     ...(facts.schemas === undefined ? {} : { schemas: new Set(facts.schemas) }),
   }
 }

@@ -134,3 +134,37 @@ it('takes a list of tables apart by schemas', () => {
   expect(statementFate('DROP TABLE hr.t, hr.u', {}, 'shop', { schemas }).is).toBe('left out')
   expect(statementFate('RENAME TABLE shop.t TO hr.t', {}, 'shop', { schemas }).is).toBe('refused')
 })
+
+describe('names that differ in case alone', () => {
+  const fate = (text: string, lowerCaseTableNames?: number) =>
+    statementFate(text, {}, 'other', { schemas: new Set(['shop']), ...(lowerCaseTableNames === undefined ? {} : { lowerCaseTableNames }) })
+      .is
+
+  it.each([
+    ['ALTER TABLE Shop.Orders ADD a INT', 'refused', 'left out', 'refused'],
+    ['DROP DATABASE SHOP', 'replayed', 'left out', 'refused'],
+    ['DROP TABLE hr.t, SHOP.t', 'replayed', 'left out', 'replayed'],
+    ['ALTER TABLE Hr.t ADD a INT', 'left out', 'left out', 'left out'],
+  ])('are one where the source took them for one: %s', (text, folded, exact, unknown) => {
+    expect([fate(text, 1), fate(text, 2), fate(text, 0), fate(text)]).toEqual([folded, folded, exact, unknown])
+  })
+
+  it('are one for rows, but where the source told them apart', () => {
+    const wanted = (lowerCaseTableNames?: number) =>
+      isTableReplayed({ schemas: new Set(['Shop']), ...(lowerCaseTableNames === undefined ? {} : { lowerCaseTableNames }) }, 'shop', 't')
+    expect([wanted(0), wanted(1), wanted(2), wanted()]).toEqual([false, true, true, true])
+  })
+
+  it('are one among what has no rows in the full backup', () => {
+    const leftOut = {
+      schemas: [],
+      tables: [],
+      rows: ['shop.remote'],
+      sequences: [],
+      patterns: { excludeSchemas: [], excludeTables: [] },
+      lowerCaseTableNames: 1,
+    }
+    expect(isTableReplayed({ leftOut }, 'Shop', 'Remote')).toBe(false)
+    expect(isTableReplayed({ leftOut: { ...leftOut, lowerCaseTableNames: 0 } }, 'Shop', 'Remote')).toBe(true)
+  })
+})

@@ -1,6 +1,7 @@
-import { type LeftOut, schemaIsLeftOut, tableIsLeftOut } from '../dump/left-out-facts.ts'
+import { type LeftOut, rowsAreLeftOut, schemaIsLeftOut, tableIsLeftOut } from '../dump/left-out-facts.ts'
 import type { LogChoice } from './log-replay-choice.ts'
-import { changesFirstAlone, isGrantOnLeftOut, isSchemaAway, isTableList, needsNoDefaultSchema } from './log-replay-left-out.ts'
+import { changesFirstAlone, isGrantOnLeftOut, isTableList, needsNoDefaultSchema } from './log-replay-left-out.ts'
+import { isSchemaAway, isSchemaChosen } from './log-replay-schemas.ts'
 import { namedDatabase, type StatementScope, statementScope } from './log-replay-scope.ts'
 import { type StatementTables, statementTables } from './log-replay-tables.ts'
 import { isTargetFound } from './log-replay-target.ts'
@@ -11,20 +12,15 @@ import type { SqlDialect, SqlToken } from './sql-tokenizer.ts'
 /** The schema of accounts and other things of the server itself, which no backup holds as a schema and no log changes. */
 export const serverSchema = 'mysql'
 
-export type Selected = Pick<LogChoice, 'schemas' | 'leftOut'>
+export type Selected = Pick<LogChoice, 'schemas' | 'leftOut' | 'lowerCaseTableNames'>
 
 /** Whether changed rows of a table are applied. */
 export function isTableReplayed(selected: Selected, schema: string, table: string): boolean {
   if (schema === journalSchema || schema === serverSchema) return false
-  if (selected.schemas?.has(schema) === false) return false
+  if (isSchemaChosen(selected, schema) === false) return false
   return (
-    selected.leftOut === undefined || !(tableIsLeftOut(selected.leftOut, schema, table) || isWithoutRows(selected.leftOut, schema, table))
+    selected.leftOut === undefined || !(tableIsLeftOut(selected.leftOut, schema, table) || rowsAreLeftOut(selected.leftOut, schema, table))
   )
-}
-
-/** The backup holds its definition alone, and its rows lie elsewhere or nowhere. */
-function isWithoutRows(leftOut: LeftOut, schema: string, table: string): boolean {
-  return leftOut.rows.includes(`${schema}.${table}`)
 }
 
 /** What becomes of a statement of the log. */
@@ -45,7 +41,7 @@ export function statementFate(text: string, dialect: SqlDialect, defaultSchema: 
   // A statement that cannot be cut into words.
   if (tokens === undefined)
     return selected.schemas === undefined && selected.leftOut === undefined ? replayed : { is: 'refused', because: unclear }
-  const scope = statementScope(text, dialect, defaultSchema, (schema) => selected.schemas === undefined || selected.schemas.has(schema))
+  const scope = scopeOf(text, dialect, defaultSchema, selected)
   if (scope.of === 'accounts') {
     return isGrantOnLeftOut(tokens, defaultSchema, selected.leftOut) ? leftOut : { is: 'of accounts', accounts: scope.accounts }
   }
@@ -56,9 +52,22 @@ export function statementFate(text: string, dialect: SqlDialect, defaultSchema: 
     decided(tokens, tables, ofServer(tables)) ??
     decided(tokens, tables, ofLeftOut(tokens, tables, defaultSchema, selected.leftOut)) ??
     ofSchemas(tokens, tables, scope, selected)
-  const away = fate.is === 'replayed' && isSchemaAway(undefined, selected.leftOut, defaultSchema)
+  const away = fate.is === 'replayed' && isSchemaAway(wholeOf(selected), defaultSchema)
   if (!away || needsNoDefaultSchema(tables.verb, tables.of)) return fate
   return { is: 'refused', because: `was made in schema ${defaultSchema}, which the full backup leaves out, and changes what it holds` }
+}
+
+/** Where nobody knows whether a name means what is restored, it has to be the same either way. */
+function scopeOf(text: string, dialect: SqlDialect, defaultSchema: string, selected: Selected): StatementScope {
+  const [one, other] = [true, false].map((unclear) =>
+    statementScope(text, dialect, defaultSchema, (schema) => isSchemaChosen(selected, schema) ?? unclear),
+  ) as [StatementScope, StatementScope]
+  return one.of === other.of ? one : { of: 'both' }
+}
+
+/** All schemas of the full backup. */
+function wholeOf({ schemas: _, ...whole }: Selected): Selected {
+  return whole
 }
 
 function wordsOf(text: string, dialect: SqlDialect): SqlToken[] | undefined {
@@ -117,7 +126,7 @@ function ofLeftOut(
     const shown = missing.map(({ schema, table }) => `${schema}.${table}`).join(', ')
     return { is: 'refused', because: `names ${shown}, which the full backup leaves out, beside what it holds` }
   }
-  const empty = of === 'tables' ? tables.find(({ schema, table }) => isWithoutRows(facts, schema, table)) : undefined
+  const empty = of === 'tables' ? tables.find(({ schema, table }) => rowsAreLeftOut(facts, schema, table)) : undefined
   if (empty === undefined) return undefined
   if (tables.length === 1 && unneeded.has(verb)) return leftOut
   if (isTableList(tokens)) return isAnyReplayed(tables, { leftOut: facts }) ? undefined : leftOut
