@@ -1,6 +1,6 @@
 import { crc32, zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { BinlogBuilder } from '../binlog/__fixtures__/binlog-builder.ts'
 import { eventType } from '../binlog/binlog-event-type.ts'
 import { BinlogScan } from '../binlog/binlog-scan.ts'
@@ -121,6 +121,20 @@ it('gives events that stand in a binlog like any other, whatever they are packed
     ),
     { numRuns: 30 },
   )
+})
+
+it('joins the pieces of a long event once, however many there are', async () => {
+  const inside = events([['shop', 't']], 12 * 1024 * 1024)
+  const bytes = binlogOf(payload(inside))
+  const concat = vi.spyOn(Buffer, 'concat')
+  try {
+    const given = await collected(unpackedTransactions(piecesOf(bytes), 'b.000001'))
+    expect(given.some(({ event }) => event.body.length > 12 * 1024 * 1024)).toBe(true)
+    const copied = concat.mock.results.reduce((sum, { value }) => sum + (value as Buffer).length, 0)
+    expect(copied).toBeLessThan(4 * bytes.length + 4 * inside.length)
+  } finally {
+    concat.mockRestore()
+  }
 })
 
 it('says what cannot be unpacked, before anything of it is given', async () => {

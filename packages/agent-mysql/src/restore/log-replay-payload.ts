@@ -25,22 +25,52 @@ export async function* unpackedTransactions(pieces: AsyncIterable<BinlogPiece>, 
 }
 
 async function* eventsIn(packed: ReplayEvent, format: FormatDescription, name: string): AsyncGenerator<ReplayEvent, void, void> {
-  let held: Buffer = Buffer.alloc(0)
+  const held = new HeldBytes()
   let any = false
   for await (const chunk of contentOf(packed, name)) {
-    held = held.length === 0 ? chunk : Buffer.concat([held, chunk])
-    let at = 0
-    while (held.length - at >= eventHeaderBytes) {
-      const { size } = readEventHeader(held, at)
+    held.add(chunk)
+    for (;;) {
+      const head = held.first(eventHeaderBytes)
+      if (head === undefined) break
+      const { size } = readEventHeader(head)
       if (size < eventHeaderBytes) throw damaged(packed, name)
-      if (held.length - at < size) break
-      yield innerEvent(held.subarray(at, at + size), packed, format)
+      const inner = held.first(size)
+      if (inner === undefined) break
+      yield innerEvent(inner.subarray(0, size), packed, format)
       any = true
-      at += size
+      held.drop(size)
     }
-    held = held.subarray(at)
   }
   if (held.length > 0 || !any) throw damaged(packed, name)
+}
+
+/** Chunks of a stream, which are joined only when as much is there as is asked for: each byte is copied once or twice, however long an event is. */
+class HeldBytes {
+  #chunks: Buffer[] = []
+  length = 0
+
+  add(chunk: Buffer): void {
+    this.#chunks.push(chunk)
+    this.length += chunk.length
+  }
+
+  /** At least so many bytes from the first on; `undefined` where they are not there yet. */
+  first(bytes: number): Buffer | undefined {
+    if (this.length < bytes) return undefined
+    let [first = Buffer.alloc(0)] = this.#chunks
+    if (first.length >= bytes) return first
+    let [joined, count] = [0, 0]
+    while (joined < bytes) joined += this.#chunks[count++]?.length ?? 0
+    first = Buffer.concat(this.#chunks.slice(0, count))
+    this.#chunks = [first, ...this.#chunks.slice(count)]
+    return first
+  }
+
+  drop(bytes: number): void {
+    const [first = Buffer.alloc(0), ...others] = this.#chunks
+    this.#chunks = bytes < first.length ? [first.subarray(bytes), ...others] : others
+    this.length -= bytes
+  }
 }
 
 /** As if the server had written it by itself: with a checksum where the others have one. */
