@@ -94,6 +94,11 @@ export function tableIsLeftOut(leftOut: LeftOut, schemaName: string, table: stri
   return !tableIsSelected(leftOut.patterns, stored, storedTable) && !listed(leftOut, leftOut.sequences, full)
 }
 
+/** Whether a table was on the server, and the backup does not hold it: names that patterns fit may be those of views. */
+export function tableWasLeftOut(leftOut: LeftOut, schemaName: string, table: string): boolean {
+  return listed(leftOut, leftOut.tables, `${asStored(leftOut, schemaName)}.${asStored(leftOut, table)}`)
+}
+
 /** Whether the backup holds the definition of a table alone, and its rows lie elsewhere or nowhere. */
 export function rowsAreLeftOut(leftOut: LeftOut, schemaName: string, table: string): boolean {
   return listed(leftOut, leftOut.rows, `${asStored(leftOut, schemaName)}.${asStored(leftOut, table)}`)

@@ -58,7 +58,7 @@ it('refuses LOAD DATA that was logged as a statement where not everything is res
   expect(await chosen([event])).toEqual([event])
 })
 
-describe('a statement that was logged under ANSI_QUOTES', () => {
+describe('a statement that was logged with its sql_mode', () => {
   const leftOut = {
     schemas: ['scratch'],
     tables: [],
@@ -85,6 +85,16 @@ describe('a statement that was logged under ANSI_QUOTES', () => {
     expect(textOf(passed)).toContain(text)
     await expect(chosen([statement(0, 'scratch', text)], { leftOut })).rejects.toMatchObject({ code: 'UNSUPPORTED' })
     expect(await chosen([statement(4, 'shop', 'ALTER TABLE "scratch"."t" ADD c INT')], { leftOut })).toEqual([])
+  })
+
+  it('is told where it gives rights on what was left out, but where no account is restored', async () => {
+    const told: string[] = []
+    const onRightsLeftOut = (text: string) => told.push(text)
+    const events = [statement(0, '', 'GRANT EXECUTE ON PROCEDURE scratch.p TO a@b')]
+    expect(await chosen(events, { leftOut, onRightsLeftOut })).toEqual([])
+    expect(told).toEqual([])
+    expect(await chosen(events, { leftOut, onRightsLeftOut, accountsLeftAlone: new Set() })).toEqual([])
+    expect(told).toEqual(['GRANT EXECUTE ON PROCEDURE scratch.p TO a@b'])
   })
 
   it('loses from its list what was left out', async () => {

@@ -27,6 +27,8 @@ export interface LogChoice {
   readonly accountsLeftAlone: ReadonlySet<string> | 'all'
   /** Told once of each statement on accounts that was left out. */
   readonly onAccountsLeftAlone?: (statement: string, accounts: readonly string[]) => void
+  /** Told of each statement that gives or takes rights on what was left out. */
+  readonly onRightsLeftOut?: (statement: string) => void
   /** Told of each table of the server itself whose changes are left out. */
   readonly onServerTable?: (table: string) => void
   /** Told of each transaction that was left out by its GTID. */
@@ -39,7 +41,13 @@ export function isWhole({ schemas, leftOut }: LogChoice): boolean {
 }
 
 /** The same choice, for looking at logs before they are applied. */
-export function silent({ onAccountsLeftAlone: _, onServerTable: __, onSkipped: ___, ...choice }: LogChoice): LogChoice {
+export function silent({
+  onAccountsLeftAlone: _,
+  onRightsLeftOut: __,
+  onServerTable: ___,
+  onSkipped: ____,
+  ...choice
+}: LogChoice): LogChoice {
   return choice
 }
 
@@ -151,7 +159,7 @@ class UnitFilter {
   }
 
   #isStatementWanted(event: ReplayEvent): boolean {
-    const { accountsLeftAlone, onAccountsLeftAlone } = this.#choice
+    const { accountsLeftAlone, onAccountsLeftAlone, onRightsLeftOut } = this.#choice
     const { statement } = queryParts(event)
     if (statementKind(statement) !== 'other') return true
     const schema = readQuery(event.body, event.type, event.fixedBytes)?.schema ?? ''
@@ -163,6 +171,9 @@ class UnitFilter {
         return false
       case 'of the server':
         this.#choice.onServerTable?.(fate.table)
+        return false
+      case 'of rights left out':
+        if (accountsLeftAlone !== 'all') onRightsLeftOut?.(shownStatement(statement))
         return false
       case 'of accounts': {
         if (accountsLeftAlone === 'all') return false

@@ -1,5 +1,3 @@
-import { type LeftOut, schemaIsLeftOut, tableIsLeftOut } from '../dump/left-out-facts.ts'
-import type { NamedTable } from './log-replay-tables.ts'
 import { statementWords } from './log-replay-words.ts'
 import type { SqlDialect, SqlToken } from './sql-tokenizer.ts'
 
@@ -28,29 +26,6 @@ export function changesFirstAlone(tokens: readonly SqlToken[], verb: string): bo
     if (word === 'RENAME') return !['COLUMN', 'INDEX', 'KEY'].includes(next)
     return word === 'EXCHANGE' || (word === 'CONVERT' && (next === 'PARTITION' || next === 'TABLE'))
   })
-}
-
-/** What a right is given or taken on, where that is one table, or the default schema (`table` is `*`). */
-function grantedOn(tokens: readonly SqlToken[], defaultSchema: string): NamedTable | undefined {
-  if (!['GRANT', 'REVOKE'].includes(tokens[0]?.word ?? '')) return undefined
-  let at = tokens.findIndex(({ word }) => word === 'ON') + 1
-  if (at === 0) return undefined
-  if (['TABLE', 'FUNCTION', 'PROCEDURE'].includes(tokens[at]?.word ?? '') && !['TO', 'FROM', '.'].includes(tokens[at + 1]?.word ?? '')) at++
-  const nameOf = (token: SqlToken | undefined): string => (token?.word === '*' ? '*' : (token?.name ?? ''))
-  const qualified = tokens[at + 1]?.word === '.'
-  return { schema: qualified ? nameOf(tokens[at]) : defaultSchema, table: nameOf(tokens[qualified ? at + 2 : at]) }
-}
-
-/** Whether a right is about something that the full backup does not hold: a server knows no rights on a single table that is not there. */
-export function isGrantOnLeftOut(tokens: readonly SqlToken[], defaultSchema: string, facts: LeftOut | undefined): boolean {
-  if (facts === undefined) return false
-  const on = grantedOn(tokens, defaultSchema)
-  if (on === undefined || on.schema === '*') return false
-  const isSchema = on.table === '*'
-  // The rights on a whole schema may be there before it.
-  if (isSchema)
-    return on.schema !== '' && tokens[tokens.findIndex(({ word }) => word === 'ON') + 2]?.word !== '.' && schemaIsLeftOut(facts, on.schema)
-  return tableIsLeftOut(facts, on.schema, on.table)
 }
 
 /** Statements that mean the same whatever the default schema is, as long as every name in them has its own. */

@@ -98,6 +98,7 @@ export class LogRun {
         ...plannedChoice(facts, restore),
         accountsLeftAlone: alone,
         onAccountsLeftAlone: (statement, accounts) => this.#leftAlone(statement, accounts),
+        onRightsLeftOut: (statement) => this.#rightsLeftOut(statement),
         onServerTable: (table) => this.#serverTable(table),
       },
     })
@@ -131,6 +132,16 @@ export class LogRun {
       item: binlogItem,
       message: `${accounts.join(', ')} on the target was left as it is: ${statement} in the logs was not applied`,
       hint: 'Run it by hand if it shall count here too.',
+    })
+  }
+
+  #rightsLeftOut(statement: string): void {
+    this.#options.failures.problem({
+      severity: 'warning',
+      code: 'UNSUPPORTED',
+      item: binlogItem,
+      message: `${statement} in the logs was not applied: the full backup leaves out what it is about`,
+      hint: 'Run it by hand once that is on the target, if it shall count here too.',
     })
   }
 

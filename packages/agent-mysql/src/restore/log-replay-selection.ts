@@ -1,6 +1,7 @@
 import { type LeftOut, rowsAreLeftOut, schemaIsLeftOut, tableIsLeftOut } from '../dump/left-out-facts.ts'
 import type { LogChoice } from './log-replay-choice.ts'
-import { changesFirstAlone, isGrantOnLeftOut, isTableList, needsNoDefaultSchema } from './log-replay-left-out.ts'
+import { changesFirstAlone, isTableList, needsNoDefaultSchema } from './log-replay-left-out.ts'
+import { isGrantOnLeftOut } from './log-replay-rights.ts'
 import { isSchemaAway, isSchemaChosen } from './log-replay-schemas.ts'
 import { namedDatabase, type StatementScope, statementScope } from './log-replay-scope.ts'
 import { type StatementTables, statementTables } from './log-replay-tables.ts'
@@ -26,6 +27,8 @@ export function isTableReplayed(selected: Selected, schema: string, table: strin
 /** What becomes of a statement of the log. */
 export type StatementFate =
   | { readonly is: 'replayed' | 'left out' }
+  /** It gives or takes rights on what was left out. */
+  | { readonly is: 'of rights left out' }
   /** It changes a table of the server itself. */
   | { readonly is: 'of the server'; readonly table: string }
   | { readonly is: 'of accounts'; readonly accounts: readonly string[] }
@@ -43,7 +46,9 @@ export function statementFate(text: string, dialect: SqlDialect, defaultSchema: 
     return selected.schemas === undefined && selected.leftOut === undefined ? replayed : { is: 'refused', because: unclear }
   const scope = scopeOf(text, dialect, defaultSchema, selected)
   if (scope.of === 'accounts') {
-    return isGrantOnLeftOut(tokens, defaultSchema, selected.leftOut) ? leftOut : { is: 'of accounts', accounts: scope.accounts }
+    return isGrantOnLeftOut(tokens, defaultSchema, selected.leftOut)
+      ? { is: 'of rights left out' }
+      : { is: 'of accounts', accounts: scope.accounts }
   }
   const tables = statementTables(tokens, defaultSchema)
   const fate =
