@@ -127,6 +127,32 @@ describe.each(['tools', 'statements'])('a replay by %s', (replay) => {
     expect(await target.client("SHOW TABLES IN a; SHOW DATABASES LIKE 'b'")).toBe('made\nt\n')
   })
 
+  it('reads names as the server did, and gives back what savepoints in a schema that was left out undo', async () => {
+    await source.client('CREATE DATABASE b; CREATE TABLE a.m (n INT) ENGINE=MyISAM')
+    await using chain = new BackupChain(source)
+    await chain.full({ users: false, excludeSchemas: ['b'] })
+    await source.client(`USE b; SET sql_mode = 'ANSI_QUOTES'; ALTER TABLE "a"."t" ADD "w" INT; BEGIN; INSERT INTO a.t VALUES (2, 2, 2); SAVEPOINT s;
+      INSERT INTO a.t VALUES (3, 3, 3); INSERT INTO a.m VALUES (1); ROLLBACK TO s; COMMIT`)
+    await chain.log()
+    await replayTo(chain, target, { options })
+    expect(await rows(target)).toBe(await rows(source))
+    expect(await rows(target)).toBe('1\t1\tNULL\n2\t2\t2\n')
+  })
+
+  it('refuses a statement whose triggers changed what is restored, before anything is changed', async () => {
+    await source.client(`CREATE TABLE a.sessions (id INT PRIMARY KEY);
+      CREATE TRIGGER a.tr AFTER INSERT ON a.sessions FOR EACH ROW INSERT INTO a.t VALUES (NEW.id, 9)`)
+    await using chain = new BackupChain(source)
+    await chain.full({ users: false, excludeTables: ['*.sessions'] })
+    await source.client('SET binlog_format = STATEMENT; INSERT INTO a.sessions VALUES (7)')
+    await chain.log()
+    await expect(replayTo(chain, target, { options })).rejects.toMatchObject({
+      code: 'UNSUPPORTED',
+      message: expect.stringMatching(/INSERT INTO a\.sessions .* changes a\.sessions, which is not restored/),
+    })
+    expect(await target.client("SHOW DATABASES LIKE 'a'")).toBe('')
+  })
+
   it('takes an ALTER once that was logged in two halves, and none that failed', async () => {
     await using chain = new BackupChain(source)
     await chain.full({ users: false })

@@ -10,6 +10,7 @@ import {
 import { captureSteps } from './dump/capture-steps.ts'
 import { leftOutFacts } from './dump/left-out-facts.ts'
 import { readPreparedXa } from './dump/prepared-xa.ts'
+import { readTriggeredTables } from './dump/program-inventory.ts'
 import { selectSchemas } from './dump/schema-selection.ts'
 import { inventoryChanges, readServerInventory, type ServerInventory } from './dump/server-inventory.ts'
 import { openSnapshot, type Snapshot, type SnapshotTable } from './dump/snapshot.ts'
@@ -157,7 +158,8 @@ async function beginFullCapture(
       if (changes.length === 0) {
         const identity = await identityAt(snapshot.position, settings, signal)
         const preparedXa = [...prepared, ...(await readPreparedXa(session))]
-        const leftOut = leftOutFacts({ settings, items: request.items, schemas: source.listed, inventory })
+        const triggered = await readTriggeredTables(session)
+        const leftOut = leftOutFacts({ settings, items: request.items, schemas: source.listed, inventory, triggered })
         return new MysqlCapture({
           settings,
           server: source.server,

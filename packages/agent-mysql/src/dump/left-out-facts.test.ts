@@ -11,7 +11,14 @@ function readBack(
   lowerCaseTableNames = 0,
 ): LeftOut {
   const inventory = { schemas: [], accounts: undefined, leftOut: [] }
-  const leftOut = leftOutFacts({ settings: { ...everything, ...settings }, items: undefined, schemas: [], inventory, ...more })
+  const leftOut = leftOutFacts({
+    settings: { ...everything, ...settings },
+    items: undefined,
+    schemas: [],
+    inventory,
+    triggered: ['tmp_1.t'],
+    ...more,
+  })
   const read = leftOutOf({ leftOut, lowerCaseTableNames })
   if (read === undefined) throw new Error('the facts cannot be read back')
   return read
@@ -39,6 +46,7 @@ describe('what a full backup left out', () => {
       tables: ['shop.sessions'],
       rows: ['shop.far'],
       sequences: ['shop.session_ids'],
+      triggered: ['tmp_1.t'],
       patterns: { excludeSchemas: ['tmp_*'], excludeTables: ['*.session*'] },
       lowerCaseTableNames: 0,
     })

@@ -14,6 +14,8 @@ const schema = z.object({
   rows: names,
   /** Sequences as `schema.sequence` that are in the backup although the patterns for tables do not select their names: rows of a log may be theirs. */
   sequences: names,
+  /** Tables as `schema.table`, held or not, that had triggers: what was done to one of them may have changed others. Not in older backups. */
+  triggered: names.optional(),
   /** The items that were asked for, where it was not everything. */
   items: names.optional(),
   /** What the settings say, for what is created later. */
@@ -37,9 +39,11 @@ export interface LeftOutInput {
   /** All schemas that the account can see and that are not the server's own, as the server lists them. */
   readonly schemas: readonly string[]
   readonly inventory: ServerInventory
+  /** Tables as `schema.table`, of the whole server. */
+  readonly triggered: readonly string[]
 }
 
-export function leftOutFacts({ settings, items, schemas, inventory }: LeftOutInput): Json {
+export function leftOutFacts({ settings, items, schemas, inventory, triggered }: LeftOutInput): Json {
   const { includeSchemas, excludeSchemas, includeTables, excludeTables } = settings
   const captured = new Set(inventory.schemas.map(({ name }) => name))
   const read = inventory.schemas.flatMap((one) => (one.failure === undefined ? [{ name: one.name, ...one.inventory }] : []))
@@ -52,6 +56,7 @@ export function leftOutFacts({ settings, items, schemas, inventory }: LeftOutInp
     sequences: read.flatMap(({ name, sequences }) =>
       sequences.filter((one) => !tableIsSelected(settings, name, one.name)).map((one) => `${name}.${one.name}`),
     ),
+    triggered,
     ...(items === undefined ? {} : { items }),
     patterns: {
       ...(includeSchemas === undefined ? {} : { includeSchemas }),

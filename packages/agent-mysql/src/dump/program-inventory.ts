@@ -50,6 +50,15 @@ export async function readRoutines(session: MysqlSession, rule: DefinerRule, sch
   return routines
 }
 
+/** Tables as `schema.table` that have triggers which the account may see. */
+export async function readTriggeredTables(session: MysqlSession): Promise<readonly string[]> {
+  const rows = await session.rows(
+    'SELECT DISTINCT event_object_schema AS s, event_object_table AS t FROM information_schema.triggers ORDER BY 1, 2',
+    'listing the tables that have triggers',
+  )
+  return rows.map((row) => `${row.text('s')}.${row.text('t')}`)
+}
+
 /** @param leftOutTables those of the settings: their triggers would have nothing to be on */
 export async function readTriggers(
   session: MysqlSession,

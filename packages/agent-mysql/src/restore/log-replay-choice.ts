@@ -23,6 +23,8 @@ export interface LogChoice {
   readonly lowerCaseTableNames?: number
   /** What the full backup does not hold. */
   readonly leftOut?: LeftOut
+  /** Tables as `schema.table` in lower case that had triggers; those whose triggers are left out of the logs are added while they are read. */
+  readonly triggered?: Set<string>
   /** Accounts as `user@host` that statements leave as they are; `all` applies no statement on accounts. */
   readonly accountsLeftAlone: ReadonlySet<string> | 'all'
   /** Told once of each statement on accounts that was left out. */
@@ -168,6 +170,7 @@ class UnitFilter {
       case 'replayed':
         return true
       case 'left out':
+        if (fate.triggered !== undefined) this.#choice.triggered?.add(fate.triggered)
         return false
       case 'of the server':
         this.#choice.onServerTable?.(fate.table)

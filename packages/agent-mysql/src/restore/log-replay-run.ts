@@ -41,6 +41,7 @@ export interface LogRunOptions extends OperationOptions {
 export function plannedChoice(facts: ReplayFacts, restore: MysqlRestoreOptions): LogChoice {
   return {
     skipped: new Set(restore.skipGtids),
+    triggered: new Set(facts.leftOut?.triggered?.map((name) => name.toLowerCase())),
     accountsLeftAlone: 'all',
     ...(facts.leftOut === undefined ? {} : { leftOut: facts.leftOut }),
     ...(facts.lowerCaseTableNames === undefined ? {} : { lowerCaseTableNames: facts.lowerCaseTableNames }),

@@ -13,7 +13,7 @@ import type { SqlDialect, SqlToken } from './sql-tokenizer.ts'
 /** The schema of accounts and other things of the server itself, which no backup holds as a schema and no log changes. */
 export const serverSchema = 'mysql'
 
-export type Selected = Pick<LogChoice, 'schemas' | 'leftOut' | 'lowerCaseTableNames'>
+export type Selected = Pick<LogChoice, 'schemas' | 'leftOut' | 'lowerCaseTableNames' | 'triggered'>
 
 /** Whether changed rows of a table are applied. */
 export function isTableReplayed(selected: Selected, schema: string, table: string): boolean {
@@ -26,7 +26,9 @@ export function isTableReplayed(selected: Selected, schema: string, table: strin
 
 /** What becomes of a statement of the log. */
 export type StatementFate =
-  | { readonly is: 'replayed' | 'left out' }
+  | { readonly is: 'replayed' }
+  /** `triggered`: the table as `schema.table` in lower case, whose trigger is created by it. */
+  | { readonly is: 'left out'; readonly triggered?: string }
   /** It gives or takes rights on what was left out. */
   | { readonly is: 'of rights left out' }
   /** It changes a table of the server itself. */
@@ -56,8 +58,9 @@ export function statementFate(text: string, dialect: SqlDialect, defaultSchema: 
     ofJournal(tokens, tables) ??
     decided(tokens, tables, ofServer(tables)) ??
     decided(tokens, tables, ofLeftOut(tokens, tables, defaultSchema, selected.leftOut)) ??
-    ofSchemas(tokens, tables, scope, selected)
+    calls(tables, ofSchemas(tokens, tables, scope, selected))
   const away = fate.is === 'replayed' && isSchemaAway(wholeOf(selected), defaultSchema)
+  if (fate.is === 'left out') return withTriggers(tables, selected)
   if (!away || needsNoDefaultSchema(tables.verb, tables.of)) return fate
   return { is: 'refused', because: `was made in schema ${defaultSchema}, which the full backup leaves out, and changes what it holds` }
 }
@@ -81,6 +84,22 @@ function wordsOf(text: string, dialect: SqlDialect): SqlToken[] | undefined {
   } catch {
     return undefined
   }
+}
+
+/** The server writes a call as SELECT where a function may have changed something. */
+function calls({ verb }: StatementTables, fate: StatementFate): StatementFate {
+  return fate.is === 'left out' && (verb === 'SELECT' || verb === 'DO') ? { is: 'refused', because: unclear } : fate
+}
+
+const firesTriggers: ReadonlySet<string> = new Set(['INSERT', 'REPLACE', 'UPDATE', 'DELETE'])
+
+/** A statement was logged without what its triggers did; rows are logged with it. */
+function withTriggers({ verb, of, named }: StatementTables, { triggered }: Selected): StatementFate {
+  const names = named.map(({ schema, table }) => `${schema}.${table}`.toLowerCase())
+  if (of === 'trigger' && verb === 'CREATE' && names[1] !== undefined) return { is: 'left out', triggered: names[1] }
+  const found = of === 'tables' && firesTriggers.has(verb) ? names.find((name) => triggered?.has(name) === true) : undefined
+  if (found === undefined) return leftOut
+  return { is: 'refused', because: `changes ${found}, which is not restored and whose triggers may have changed what is` }
 }
 
 /** Whatever the schema was: what they undo may be of any. */

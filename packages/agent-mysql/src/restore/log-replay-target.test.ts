@@ -69,3 +69,25 @@ it('reads names of chosen schemas as the server did', () => {
   expect(statementFate('ALTER TABLE "shop"."t" ADD a INT', { ansiQuotes: true }, 'hr', { schemas }).is).toBe('refused')
   expect(statementFate("INSERT INTO t VALUES ('\\', shop.x, ')", { noBackslashEscapes: true }, 'hr', { schemas }).is).toBe('refused')
 })
+
+describe('a statement on a table with triggers, which is not restored', () => {
+  const triggered = new Set(['shop.sessions', 'scratch.t', 'hr.t'])
+  it.each([
+    ['INSERT INTO sessions VALUES (1)', 'refused'],
+    ['REPLACE sessions VALUES (1)', 'refused'],
+    ['DELETE FROM scratch.T', 'refused'],
+    ['UPDATE cache, sessions SET sessions.v = 1', 'refused'],
+    ['INSERT INTO cache VALUES (1)', 'left out'],
+    ['TRUNCATE sessions', 'left out'],
+    ['ALTER TABLE sessions ADD a INT', 'left out'],
+  ])('%s: %s', (text, expected) => {
+    expect(statementFate(text, {}, 'shop', { leftOut, triggered }).is).toBe(expected)
+  })
+
+  it('is refused where only some schemas are restored too, and so are calls of functions', () => {
+    const selected = { schemas: new Set(['shop']), triggered }
+    expect(statementFate('INSERT INTO t VALUES (1)', {}, 'hr', selected).is).toBe('refused')
+    expect(statementFate('INSERT INTO u VALUES (1)', {}, 'hr', selected).is).toBe('left out')
+    expect(statementFate('SELECT `hr`.`f`(1)', {}, 'hr', selected).is).toBe('refused')
+  })
+})
