@@ -5,7 +5,7 @@ export const leftOut: readonly (readonly [names: readonly string[], reason: stri
     'compare with the files of the server, which lie in a container elsewhere, purge and kill it; logs.test.ts proves what is left',
   ],
   [
-    ['log-after-unlogged-restore', 'log-histories', 'log-restore', 'replay-by-hand'],
+    ['follow-unlogged-restore', 'log-after-unlogged-restore', 'log-histories', 'log-replay-ways', 'log-restore', 'replay-by-hand'],
     'need two servers, sequences or mariadb-binlog; logs.test.ts has a history and stops of its own',
   ],
   [['binlog-encrypted'], 'the file_key_management plugin of MariaDB'],
