@@ -64,6 +64,7 @@ const answers: readonly (readonly [RegExp, Answer])[] = [
     ],
   ],
   [/^SELECT (routine|trigger|event)_name, .* FROM information_schema\.(routines|triggers|events) WHERE /, () => []],
+  [/^SELECT DISTINCT event_object_schema AS s, event_object_table AS t FROM information_schema\.triggers ORDER BY 1, 2$/, () => []],
   [/^SHOW FULL TABLES FROM `shop`$/, () => [{ Tables_in_shop: 'line', Table_type: 'BASE TABLE' }]],
   [/^SHOW CREATE TABLE `shop`\.`line`$/, () => [{ Table: 'line', 'Create Table': createTable }]],
   [/FROM information_schema\.innodb_(sys_)?tables WHERE /, () => [{ plain_name: 'line', inner_name: 'line', table_id: '1071' }]],
