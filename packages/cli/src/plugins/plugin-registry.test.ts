@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -69,8 +69,12 @@ describe('what is not there or does not fit is refused with what to do', () => {
   })
 })
 
-test('what is suggested is what this repository has', async () => {
-  const packages = await readdir(join(import.meta.dirname, '../../..'))
+test('what is suggested is what this repository publishes', async () => {
+  const folder = join(import.meta.dirname, '../../..')
+  const isPrivate = async (name: string): Promise<boolean> =>
+    (JSON.parse(await readFile(join(folder, name, 'package.json'), 'utf8')) as { readonly private?: boolean }).private === true
+  const packages: string[] = []
+  for (const name of await readdir(folder)) if (!(await isPrivate(name))) packages.push(name)
   for (const role of ['agent', 'repository', 'uploader'] as const) {
     const found = packages.filter((name) => name.startsWith(`${role}-`)).map((name) => name.slice(role.length + 1))
     expect([...ownPlugins[role]].sort()).toEqual([...found, ...(role === 'uploader' ? ['file'] : [])].sort())
