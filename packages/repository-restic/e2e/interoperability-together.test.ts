@@ -67,7 +67,7 @@ async function* chunks(bytes: Uint8Array): AsyncGenerator<Uint8Array, void> {
 }
 
 describe.skipIf(resticProgram === undefined)('with restic at work on the same repository,', () => {
-  it('several of its backups and of ours at once are all whole', { timeout: 300_000 }, async () => {
+  it('several of its backups and of ours at once are all whole', async () => {
     const place = await sharedPlace()
     const { restic } = place
     const source = place.path('source')
