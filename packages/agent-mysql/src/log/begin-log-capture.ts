@@ -28,7 +28,8 @@ export interface BeginLogOptions {
 
 /**
  * Ends the binlog that is written to, so that the newest position lies in a complete file, and takes all files from the one in which the last backup
- * ends. Where nothing was written since, no file is begun and the log is empty. Throws `NOT_FOUND` when one of them was purged meanwhile.
+ * ends. Where nothing was written since, no file is begun and the log is empty. Throws `NOT_FOUND` when one of them was purged meanwhile, and `INCONSISTENT` when
+ * somebody began to restore into the server without its binlogs.
  */
 export async function beginLogCapture(options: BeginLogOptions, operation: OperationOptions): Promise<Capture> {
   const { settings, session, server, sourceName, continuation, since, identity, readBeginning } = options
@@ -40,6 +41,7 @@ export async function beginLogCapture(options: BeginLogOptions, operation: Opera
   const before = await readServerTime(session)
   const now = await readBinlogPosition(session, server)
   if (now !== undefined && !(await isWrittenSince(session, from, now))) {
+    await assertNotRestored(session, since)
     step(logSteps.nothing)
     return new LogCapture({ ...common, to: from, identity, clock: { before, after: before }, files: [], open: nothing })
   }

@@ -119,6 +119,17 @@ it('makes a full where a restore has changed the server behind its binlogs, once
   expect((await continued({ ...scene, restored: running })).next).toMatchObject({ kind: 'full' })
 })
 
+it('makes a full where nobody knows whether the server was restored into at the end of a log', async () => {
+  const unsure = { ...log, facts: { binlog: { ...(log.facts.binlog as object), clearUntil: '2026-03-01T01:20:00.000Z' } } }
+  const scene = { binlogs: { 'b.000003': 99 }, identities: { 'b.000003': 'three' } }
+  // It ended before the log does, and after the last moment at which there was none.
+  const meanwhile = [['2026-03-01T01:25:00.000000', '2026-03-01T01:30:00.000000']] as const
+  expect((await continued({ ...scene, chain: [full, unsure], restored: meanwhile })).next).toMatchObject({ kind: 'full', chain: 'uuid~2' })
+  expect((await continued({ ...scene, chain: [full, log], restored: meanwhile })).next).toMatchObject({ kind: 'log', follows: '2' })
+  const before = [['2026-03-01T01:05:00.000000', '2026-03-01T01:10:00.000000']] as const
+  expect((await continued({ ...scene, chain: [full, unsure], restored: before })).next).toMatchObject({ kind: 'log', follows: '2' })
+})
+
 describe('where no beginning was recorded', () => {
   const bare: Backup = {
     ...backup('1', 'full', 'b.000002', '50'),
