@@ -82,4 +82,12 @@ export function isHeartbeat(type: number): boolean {
 }
 
 /** Bits of the flags in an event header. */
-export const eventFlag = { IN_USE: 0x1, ARTIFICIAL: 0x20, IGNORABLE: 0x80 } as const
+export const eventFlag = {
+  IN_USE: 0x1,
+  ARTIFICIAL: 0x20,
+  IGNORABLE: 0x80,
+  /** LOG_EVENT_THREAD_SPECIFIC_F: the statement depends on the number of the session. */
+  THREAD_SPECIFIC: 0x4,
+  /** LOG_EVENT_SUPPRESS_USE_F: no schema goes with the statement. */
+  SUPPRESS_USE: 0x8,
+} as const

@@ -5,9 +5,6 @@ import { withChecksum } from './log-replay-edits.ts'
 import type { ReplayEvent } from './log-replay-events.ts'
 import { queryFixedBytes, queryParts } from './log-replay-query.ts'
 
-/** LOG_EVENT_SUPPRESS_USE_F: no schema goes with the statement. */
-const suppressUse = 0x8
-
 /**
  * Writes actions as a binlog that the tools of the server read: events as they were, and statements of ours as QUERY events between them. Sources: MySQL
  * "Binary Log Event", "Query_event".
@@ -38,7 +35,7 @@ export class BinlogWriter {
 
   #ownQuery(sql: string, beside: ReplayEvent): Buffer {
     const fixed = Buffer.alloc(queryFixedBytes + 1)
-    return this.#event({ ...beside, type: eventType.QUERY, flags: suppressUse }, [fixed, Buffer.from(sql, 'latin1')])
+    return this.#event({ ...beside, type: eventType.QUERY, flags: eventFlag.SUPPRESS_USE }, [fixed, Buffer.from(sql, 'latin1')])
   }
 
   #wrapped(before: string, event: ReplayEvent, after: string): Buffer {

@@ -1,6 +1,6 @@
 import { BackupError } from '@backup-planet/core'
 import { endsStatement, readQuery } from '../binlog/binlog-event.ts'
-import { eventType, isRowsEvent } from '../binlog/binlog-event-type.ts'
+import { eventFlag, eventType, isRowsEvent } from '../binlog/binlog-event-type.ts'
 import { shownStatement, statementKind } from '../binlog/statement-text.ts'
 import { type LeftOut, leavesNothingOut } from '../dump/left-out-facts.ts'
 import { withBody, withFlags, withStatementEnd } from './log-replay-edits.ts'
@@ -83,9 +83,6 @@ function endsAlike(passed: ReplayEvent, given: ReplayEvent): boolean {
   return passed === given || passed.type === eventType.QUERY
 }
 
-/** LOG_EVENT_SUPPRESS_USE_F: the session does not change to the schema of the statement. */
-const suppressUse = 0x8
-
 class UnitFilter {
   readonly #choice: LogChoice
   readonly #name: string
@@ -144,7 +141,7 @@ class UnitFilter {
     const text = statement.toString('latin1')
     const adapted = withoutLeftOut(text, loggedDialect(event), schema, (name, table) => isTableReplayed(this.#choice, name, table))
     const edited = adapted === text ? event : withBody(event, eventType.QUERY, [head, Buffer.from(adapted, 'latin1')])
-    return isSchemaAway(this.#choice, schema) ? withFlags(edited, edited.flags | suppressUse) : edited
+    return isSchemaAway(this.#choice, schema) ? withFlags(edited, edited.flags | eventFlag.SUPPRESS_USE) : edited
   }
 
   #isRowsWanted(event: ReplayEvent): boolean {

@@ -17,20 +17,24 @@ export function withBody(event: ReplayEvent, type: number, parts: readonly Uint8
 
 /** The same rows as the last ones of a statement. */
 export function withStatementEnd(event: ReplayEvent): ReplayEvent {
-  const bytes = Buffer.from(event.bytes)
-  const flagsAt = eventHeaderBytes + (event.fixedBytes === 6 ? 4 : 6)
-  bytes[flagsAt] = (bytes[flagsAt] ?? 0) | statementEnd
-  const checked = bytes.length > eventHeaderBytes + event.body.length
-  withChecksum(bytes, checked)
-  return { ...event, bytes, body: bytes.subarray(eventHeaderBytes, eventHeaderBytes + event.body.length) }
+  return edited(event, (bytes) => {
+    const flagsAt = eventHeaderBytes + (event.fixedBytes === 6 ? 4 : 6)
+    bytes[flagsAt] = (bytes[flagsAt] ?? 0) | statementEnd
+  })
 }
 
 /** The same event with other flags. */
 export function withFlags(event: ReplayEvent, flags: number): ReplayEvent {
+  return { ...edited(event, (bytes) => bytes.writeUInt16LE(flags, 17)), flags }
+}
+
+/** A copy with other bytes in the same places. */
+function edited(event: ReplayEvent, edit: (bytes: Buffer) => unknown): ReplayEvent {
   const bytes = Buffer.from(event.bytes)
-  bytes.writeUInt16LE(flags, 17)
-  withChecksum(bytes, bytes.length > eventHeaderBytes + event.body.length)
-  return { ...event, flags, bytes, body: bytes.subarray(eventHeaderBytes, eventHeaderBytes + event.body.length) }
+  const end = eventHeaderBytes + event.body.length
+  edit(bytes)
+  withChecksum(bytes, bytes.length > end)
+  return { ...event, bytes, body: bytes.subarray(eventHeaderBytes, end) }
 }
 
 /** Writes the checksum anew, where the event has one. */

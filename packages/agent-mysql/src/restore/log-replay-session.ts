@@ -1,4 +1,5 @@
 import type { FormatDescription } from '../binlog/binlog-event.ts'
+import { eventFlag } from '../binlog/binlog-event-type.ts'
 import { shownStatement } from '../binlog/statement-text.ts'
 import { quoteIdentifier } from '../mysql-quoting.ts'
 import { versionNumbers } from '../mysql-server.ts'
@@ -6,10 +7,6 @@ import type { ReplayEvent } from './log-replay-events.ts'
 import { queryParts } from './log-replay-query.ts'
 import { statusBytes } from './log-replay-status.ts'
 import { refusedFor } from './log-replay-way.ts'
-
-/** LOG_EVENT_SUPPRESS_USE_F, LOG_EVENT_THREAD_SPECIFIC_F. */
-const suppressUse = 0x8
-const threadSpecific = 0x4
 
 /** Option bits that MySQL and MariaDB write with a statement (`OPTIONS_WRITTEN_TO_BIN_LOG`). */
 const commonOptions: readonly (readonly [bit: number, name: string, set: number])[] = [
@@ -42,14 +39,14 @@ export class ReplaySession {
     const schemaBytes = event.body[8] ?? 0
     const schema = head.toString('latin1', head.length - 1 - schemaBytes, head.length - 1)
     const status = head.subarray(event.fixedBytes, head.length - 1 - schemaBytes)
-    if ((event.flags & threadSpecific) !== 0) wanted.set('pseudo_thread_id', String(event.body.readUInt32LE(0)))
+    if ((event.flags & eventFlag.THREAD_SPECIFIC) !== 0) wanted.set('pseudo_thread_id', String(event.body.readUInt32LE(0)))
     const micros = readStatus(status, format, wanted)
     if (micros === undefined) {
       const statement = shownStatement(queryParts(event).statement)
       throw refusedFor('tools', `binlog ${name} at offset ${event.begin}: ${statement} came with a variable that is not known`)
     }
     const statements: string[] = []
-    if (schema !== '' && (event.flags & suppressUse) === 0 && schema !== this.#schema) {
+    if (schema !== '' && (event.flags & eventFlag.SUPPRESS_USE) === 0 && schema !== this.#schema) {
       // The name is UTF-8, and so is the session, until it is told otherwise below.
       this.#changeTo(new Map([['character_set_client', '33']]), statements)
       statements.push(`USE ${quoteIdentifier(schema)}`)
