@@ -27,6 +27,12 @@ describe('what is wrong is said with its place', () => {
     ['an unclosed quote', 'jobs: "x\n', 'backup-planet.yaml:2:1: a colon, comma, bracket or closing quote is missing'],
     ['a duplicate', `${good}jobs: {}\n`, 'backup-planet.yaml:8:1: this key is there twice in the same block'],
     ['a list', '- a\n', 'backup-planet.yaml:1:1: the file: invalid input: expected object, received array'],
+    [
+      'a misspelt key of the daemon',
+      `${good}daemon: { logLevl: debug }\n`,
+      'backup-planet.yaml:8:11: unknown key "logLevl" in daemon, did you mean "logLevel"?',
+    ],
+    ['a log that there is not', `${good}daemon: { log: xml }\n`, 'backup-planet.yaml:8:16: daemon.log: expected text or json'],
     ['a misspelt key', `${good}stagging: {}\n`, 'backup-planet.yaml:8:1: unknown key "stagging", did you mean "staging"?'],
     [
       'a foreign key',

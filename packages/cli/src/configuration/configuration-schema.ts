@@ -146,7 +146,7 @@ export const configurationSchema = z.strictObject({
       log: z.enum(['text', 'json'], 'expected text or json').default('text'),
       logLevel: z.enum(['debug', 'info', 'warn', 'error'], 'expected debug, info, warn or error').default('info'),
     })
-    .prefault({}),
+    .default({ log: 'text', logLevel: 'info' }),
 })
 
 export type ConfigurationContent = z.output<typeof configurationSchema>
