@@ -59,6 +59,17 @@ test('each event names its run, until that is finished', () => {
   ])
 })
 
+test.each([
+  ['passed', 'info'],
+  ['partial', 'warn'],
+  ['failed', 'error'],
+  ['impossible', 'error'],
+] as const)('a drill that is %s is of level %s', (outcome, level) => {
+  const { log, read } = bench()
+  log.onRunEvent?.({ job: 'shop', task: 'drill', event: { type: 'drilled', job: 'shop', id: 'd1', outcome, stored: 1 } })
+  expect(read()).toMatchObject([{ level }])
+})
+
 test('what the schedule does has the level of what came of it', () => {
   const { log, read } = bench('warn')
   const run = { job: 'shop', task: 'log', slot: '2026-01-01T00:00:00Z', slots: 1, attempt: 1 } as unknown as ScheduledRun

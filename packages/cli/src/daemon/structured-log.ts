@@ -55,7 +55,7 @@ function runLevel(event: RunEvent): LogLevel {
     case 'promoted':
       return 'warn'
     case 'drilled':
-      return event.outcome === 'passed' ? 'info' : 'error'
+      return event.outcome === 'passed' ? 'info' : event.outcome === 'partial' ? 'warn' : 'error'
     case 'finished':
       return outcomeLevel(event.outcome)
     default:
