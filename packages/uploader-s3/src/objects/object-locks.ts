@@ -4,8 +4,8 @@ import type { S3Store } from '../client/s3-store.ts'
 import { classifyS3Error, isS3Error, statusOf } from '../s3-errors.ts'
 import { headObject } from './object-stat.ts'
 
-/** Buckets of which it is known whether objects in them can be locked. It is decided for good when versions are turned on. */
-const lockable = new WeakMap<S3Store, boolean>()
+/** Whether objects of a bucket can be locked, once it was asked; `undefined` where nobody has answered yet. It is decided for good when versions are turned on. */
+const lockable = new WeakMap<S3Store, boolean | undefined>()
 
 /** What locks an object, in words; `undefined` when nothing does, or nobody may know. */
 export async function lockOf(store: S3Store, key: string, signal: AbortSignal | undefined): Promise<string | undefined> {
@@ -36,7 +36,8 @@ export async function locksOf(
       if ((await hasLocks(store, signal)) === false) return
       const found = await patiently(() => headObject(store, key, signal), { signal }).catch(unlessDenied)
       // Locks need versions, and an object of a bucket that keeps them says which one it is; `null` for one from before that, which says nothing of the others.
-      if (found !== undefined && found.VersionId !== 'null' && !lockable.has(store)) lockable.set(store, found.VersionId !== undefined)
+      if (found !== undefined && found.VersionId !== 'null' && lockable.get(store) === undefined)
+        lockable.set(store, found.VersionId !== undefined)
       const lock = lockIn(found)
       if (lock !== undefined) locks.set(key, lock)
     }
@@ -50,21 +51,20 @@ export async function locksOf(
 
 /** Whether the bucket has locks; `undefined` where these credentials may not ask and no object has told yet. */
 async function hasLocks(store: S3Store, signal: AbortSignal | undefined): Promise<boolean | undefined> {
-  if (lockable.has(store) || asked.has(store)) return lockable.get(store)
+  if (lockable.has(store)) return lockable.get(store)
   try {
     const request = () => store.send(new GetObjectLockConfigurationCommand({ Bucket: store.settings.bucket }), signal)
     const { output } = await patiently(request, { signal })
     lockable.set(store, output.ObjectLockConfiguration?.ObjectLockEnabled === 'Enabled')
   } catch (error) {
     if (isS3Error(error, 'ObjectLockConfigurationNotFoundError', 'NoSuchObjectLockConfiguration')) lockable.set(store, false)
-    else unlessUnanswerable(error)
+    else {
+      unlessUnanswerable(error)
+      lockable.set(store, undefined)
+    }
   }
-  asked.add(store)
   return lockable.get(store)
 }
-
-/** Stores that were asked, and gave no answer to that. */
-const asked = new WeakSet<S3Store>()
 
 function unlessUnanswerable(error: unknown): void {
   if (statusOf(error) === 501 || statusOf(error) === 400) return
