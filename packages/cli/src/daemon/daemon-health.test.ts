@@ -1,30 +1,8 @@
-import type { ScheduledOutcome, ScheduledRun, ScheduleEvent } from '@backup-planet/core'
 import { expect, test } from 'vitest'
+import { endedRun as ended } from './__fixtures__/scheduled-runs.ts'
 import { createDaemonHealth } from './daemon-health.ts'
 
 const begun = Date.parse('2026-03-01T02:00:00.000Z')
-
-function ended(task: ScheduledRun['task'], outcome: ScheduledOutcome): ScheduleEvent {
-  const run = {
-    job: 'shop',
-    task,
-    slot: '2026-03-01T02:00:00.000Z',
-    slots: 1,
-    attempt: 1,
-    beganAt: '2026-03-01T02:00:00.000Z',
-  } as ScheduledRun
-  const failure = { severity: 'error', code: 'UNREACHABLE', message: 'away', hint: 'Wait.' } as const
-  return {
-    type: 'run-ended',
-    run,
-    outcome,
-    seconds: 1,
-    problems: [],
-    lasting: outcome === 'failed',
-    givenUp: false,
-    ...(outcome === 'failed' ? { failure } : {}),
-  }
-}
 
 test('is not well from the first failure of a task until that task succeeds, whatever others do', () => {
   const { observe, health } = createDaemonHealth(() => begun, 60_000)

@@ -7,30 +7,11 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { CommandContext } from '../command-context.ts'
 import { createSecretMask } from '../configuration/secret-mask.ts'
 import type { Workspace } from '../workspace/workspace.ts'
+import { endedRun, runOf } from './__fixtures__/scheduled-runs.ts'
 import { notifyingObserver } from './notifying-observer.ts'
 
-const run = {
-  job: 'shop',
-  task: 'full',
-  slot: '2026-03-01T02:00:00.000Z',
-  slots: 1,
-  attempt: 1,
-  beganAt: '2026-03-01T02:00:00.000Z',
-} as const
-
-function ended(outcome: ScheduledOutcome, retryAt?: string, lasting = outcome === 'failed' && retryAt === undefined): ScheduleEvent {
-  const failure = { severity: 'error', code: 'UNREACHABLE', message: 'nobody answers', hint: 'Wait.' } as const
-  const facts = { ...(outcome === 'failed' ? { failure } : {}), ...(retryAt === undefined ? {} : { retryAt }) }
-  return {
-    type: 'run-ended',
-    run,
-    outcome,
-    seconds: 1,
-    problems: [],
-    lasting,
-    givenUp: outcome === 'failed' && retryAt === undefined,
-    ...facts,
-  }
+function ended(outcome: ScheduledOutcome, retryAt?: string, lasting?: boolean): ScheduleEvent {
+  return endedRun('full', outcome, { ...(retryAt === undefined ? {} : { retryAt }), ...(lasting === undefined ? {} : { lasting }) })
 }
 
 /** What a channel was sent once these things had happened and the observer was closed. */
@@ -57,7 +38,7 @@ async function told(events: readonly ScheduleEvent[], content: object = { channe
   const context = {
     mask: createSecretMask(),
     output: { remark: () => undefined },
-    now: () => Date.parse(run.beganAt),
+    now: () => Date.parse(runOf('full').beganAt),
   } as unknown as CommandContext
   const observer = notifyingObserver(context, workspace)
   for (const event of events) observer.onScheduleEvent?.(event)
@@ -66,7 +47,7 @@ async function told(events: readonly ScheduleEvent[], content: object = { channe
 }
 
 test('a failure is told once it is not tried again soon, and its recovery', async () => {
-  const started: ScheduleEvent = { type: 'run-started', run }
+  const started: ScheduleEvent = { type: 'run-started', run: runOf('full') }
   const retried = ended('failed', '2026-03-01T02:01:00.000Z')
   const types = await told([started, retried, started, ended('failed'), started, ended('failed'), started, ended('done')])
   expect(types.filter((type) => !type.startsWith('run-'))).toEqual(['failed', 'recovered'])

@@ -1,9 +1,10 @@
-import type { RunEvent, ScheduledRun } from '@backup-planet/core'
+import type { RunEvent } from '@backup-planet/core'
 import { expect, test } from 'vitest'
 import type { CommandContext } from '../command-context.ts'
 import { createSecretMask } from '../configuration/secret-mask.ts'
 import { createOutput } from '../output/output.ts'
 import type { Workspace } from '../workspace/workspace.ts'
+import { endedRun, runOf } from './__fixtures__/scheduled-runs.ts'
 import { type LogLevel, structuredLog } from './structured-log.ts'
 
 function bench(level: LogLevel = 'info') {
@@ -72,17 +73,15 @@ test.each([
 
 test('what the schedule does has the level of what came of it', () => {
   const { log, read } = bench('warn')
-  const run = { job: 'shop', task: 'log', slot: '2026-01-01T00:00:00Z', slots: 1, attempt: 1 } as unknown as ScheduledRun
-  log.onScheduleEvent?.({ type: 'run-started', run })
+  log.onScheduleEvent?.({ type: 'run-started', run: runOf('log') })
   log.onScheduleEvent?.({ type: 'idle', running: 0 })
-  log.onScheduleEvent?.({
-    type: 'run-ended',
-    run,
-    outcome: 'failed',
-    seconds: 2,
-    failure: { severity: 'error', code: 'UNREACHABLE', message: 'the store is away', hint: 'Look.' },
-  } as never)
-  expect(read()).toMatchObject([{ level: 'error', job: 'shop', task: 'log', msg: expect.stringContaining('the store is away') as string }])
+  log.onScheduleEvent?.(endedRun('log', 'done'))
+  log.onScheduleEvent?.(endedRun('log', 'failed'))
+  log.onScheduleEvent?.(endedRun('log', 'partial'))
+  expect(read()).toMatchObject([
+    { level: 'error', job: 'shop', task: 'log', msg: expect.stringContaining('nobody answers') as string },
+    { level: 'warn', job: 'shop', task: 'log' },
+  ])
 })
 
 test('bytes are told to who asks for them', () => {
