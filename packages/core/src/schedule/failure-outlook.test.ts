@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { failureOutlook, withLasting } from './failure-outlook.ts'
-import { endRun, type JobHistory, type RunEnd, type SlotAttempts } from './schedule-history.ts'
+import { endRun, type JobHistory, leaveOut, type RunEnd, type SlotAttempts } from './schedule-history.ts'
 import type { SchedulePolicy } from './schedule-policy.ts'
 
 const policy: SchedulePolicy = { job: 'shop', entries: { full: '0 22 * * *' }, timezone: 'UTC', windows: [{ from: '22:00', to: '23:00' }] }
@@ -44,6 +44,14 @@ describe('a failure', () => {
       lasting: true,
     })
   })
+})
+
+test('a failure that nobody was told of is not forgotten where its slot, and those after it, are left out', () => {
+  const untold = endedAs([['06', failed]])
+  const later = (history: JobHistory) => attemptsOf(endedAs([['09', failed]], leaveOut(history, 'full', moment('08T22:00:00'))))
+  expect(later(untold)).toMatchObject({ slot: moment('09T22:00:00'), failures: 1, untoldBefore: true })
+  expect(later(withLasting(untold, 'full'))).not.toHaveProperty('untoldBefore')
+  expect(leaveOut(endedAs([['06', { outcome: 'aborted' }]]), 'full', moment('08T22:00:00')).tasks.full).not.toHaveProperty('attempts')
 })
 
 test('a slot has been failing since the first attempt that failed began, through interruptions', () => {

@@ -103,14 +103,19 @@ export function endRun(
 /** What is known of the attempts of a slot before this one ends. A newer slot begins anew, but for what nobody was told of. */
 function triedBefore(attempts: SlotAttempts | undefined, slot: number): Omit<SlotAttempts, 'notBefore'> {
   if (attempts?.slot === slot) return attempts
-  const isUntold = attempts !== undefined && attempts.lasting !== true && (attempts.failures > 0 || attempts.untoldBefore === true)
-  return { slot, failures: 0, interruptions: 0, ...(isUntold ? { untoldBefore: true } : {}) }
+  return { slot, failures: 0, interruptions: 0, ...(isUntold(attempts) ? { untoldBefore: true } : {}) }
 }
 
-/** Slots that were left out by `runMissed: false` are settled. */
+/** Whether they, or those of a slot before, have failed and nobody was told. */
+function isUntold(attempts: SlotAttempts | undefined): boolean {
+  return attempts !== undefined && attempts.lasting !== true && (attempts.failures > 0 || attempts.untoldBefore === true)
+}
+
+/** Slots that were left out by `runMissed: false` are settled. What nobody was told of is kept for the next one. */
 export function leaveOut(history: JobHistory, task: ScheduleTask, slot: number): JobHistory {
-  const { attempts: _, ...known } = taskOf(history, task, slot)
-  return withTask(history, task, { ...known, settledUntil: Math.max(known.settledUntil, slot) })
+  const { attempts, ...known } = taskOf(history, task, slot)
+  const settled = { ...known, settledUntil: Math.max(known.settledUntil, slot) }
+  return withTask(history, task, attempts !== undefined && isUntold(attempts) ? { ...settled, attempts } : settled)
 }
 
 /**
